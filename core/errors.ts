@@ -1,0 +1,46 @@
+// One closed table of error codes, one error class. Facts are numbers, booleans and public names: a row, an id, a key
+// or a token cannot fit in here.
+import type { JobId, PartyId } from "./brand.ts";
+import { dataErrors } from "./error-codes/data.ts";
+import { enclaveErrors } from "./error-codes/enclave.ts";
+import { jobErrors } from "./error-codes/job.ts";
+import { kernelErrors } from "./error-codes/kernel.ts";
+import { platformErrors } from "./error-codes/platform.ts";
+import { protocolErrors } from "./error-codes/protocol.ts";
+
+/** What a code means: HTTP status, and a sentence with a way out in both languages. */
+export type ErrorSpec = { readonly status: number; readonly en: string; readonly zh: string };
+
+export const errorTable = {
+  ...dataErrors,
+  ...enclaveErrors,
+  ...jobErrors,
+  ...kernelErrors,
+  ...platformErrors,
+  ...protocolErrors,
+} as const satisfies Record<string, ErrorSpec>;
+
+export type Code = keyof typeof errorTable;
+export type Facts = Readonly<Record<string, number | boolean | PartyId | JobId>>;
+
+/** The only error that crosses a module border on purpose. */
+export class AppError extends Error {
+  readonly code: Code;
+  readonly facts: Facts;
+
+  constructor(code: Code, facts: Facts = {}, options?: ErrorOptions) {
+    super(`${code} ${JSON.stringify(facts)}`, options);
+    this.name = "AppError";
+    this.code = code;
+    this.facts = facts;
+  }
+}
+
+/** The public face of an error: problem+json without the `instance`. */
+export function describeError(code: Code): ErrorSpec {
+  return errorTable[code];
+}
+
+export function isAppError(error: unknown): error is AppError {
+  return error instanceof AppError;
+}
