@@ -1,10 +1,13 @@
 // One closed table of error codes, one error class. Facts are numbers, booleans and public names: a row, an id, a key
 // or a token cannot fit in here.
 import type { JobId, PartyId } from "./brand.ts";
+import { cliErrors } from "./error-codes/cli.ts";
 import { dataErrors } from "./error-codes/data.ts";
+import { demoErrors } from "./error-codes/demo.ts";
 import { enclaveErrors } from "./error-codes/enclave.ts";
 import { jobErrors } from "./error-codes/job.ts";
 import { kernelErrors } from "./error-codes/kernel.ts";
+import { modelErrors } from "./error-codes/model.ts";
 import { platformErrors } from "./error-codes/platform.ts";
 import { protocolErrors } from "./error-codes/protocol.ts";
 
@@ -12,10 +15,13 @@ import { protocolErrors } from "./error-codes/protocol.ts";
 export type ErrorSpec = { readonly status: number; readonly en: string; readonly zh: string };
 
 export const errorTable = {
+  ...cliErrors,
   ...dataErrors,
+  ...demoErrors,
   ...enclaveErrors,
   ...jobErrors,
   ...kernelErrors,
+  ...modelErrors,
   ...platformErrors,
   ...protocolErrors,
 } as const satisfies Record<string, ErrorSpec>;

@@ -3,10 +3,12 @@
 import { z } from "zod";
 
 export type Role = "guest" | "host";
+/** Who may be at one end of a message: one role, or any party of the job. */
+export type RoleOrAny = Role | "any";
 export type Bilingual = { readonly en: string; readonly zh: string };
 export type MessageSpec = {
-  readonly from: Role;
-  readonly to: Role;
+  readonly from: RoleOrAny;
+  readonly to: RoleOrAny;
   /** What the receiver can learn from it, as a sentence; empty if nothing (uniform or public bytes). */
   readonly reveals: Bilingual;
   /** Upper bound of one encoded frame, bytes. */

@@ -1,14 +1,51 @@
-// The registry: every message type that may pass between two domains. Anything else is refused on arrival.
-import type { BodyOf, MessageSpec } from "../core/message.ts";
+// The registry: every message type that may pass between two domains, and the check that both doors make.
+import { decodeFrame } from "../core/codec.ts";
+import { AppError } from "../core/errors.ts";
+import { maxFrameBytes, type BodyOf, type MessageSpec, type Role } from "../core/message.ts";
+import { binningMessages } from "./binning/messages.ts";
+import { finishMessages } from "./finish/messages.ts";
+import { momentsMessages } from "./moments/messages.ts";
 import { psiMessages } from "./psi/messages.ts";
+import { rowsMessages } from "./rows/messages.ts";
+import { seedsMessages } from "./seeds/messages.ts";
+import { totalsMessages } from "./totals/messages.ts";
 
 export const messageTable = {
   ...psiMessages,
+  ...rowsMessages,
+  ...seedsMessages,
+  ...binningMessages,
+  ...momentsMessages,
+  ...totalsMessages,
+  ...finishMessages,
 } as const satisfies Record<string, MessageSpec>;
 
 export type MessageType = keyof typeof messageTable;
 export type TypedBody<T extends MessageType> = BodyOf<(typeof messageTable)[T]>;
+/** The roles at the two ends of a channel in one job. */
+export type Ends = { readonly from: Role; readonly to: Role };
 
 export function specOf(type: string): MessageSpec | undefined {
   return Object.hasOwn(messageTable, type) ? messageTable[type as MessageType] : undefined;
+}
+
+/** The body as its schema gives it back. Throws PROTOCOL_UNKNOWN_TYPE, PROTOCOL_WRONG_PARTY or PROTOCOL_SCHEMA. */
+export function checkBody(type: string, body: unknown, ends: Ends): unknown {
+  const spec = specOf(type);
+  if (spec === undefined) throw new AppError("PROTOCOL_UNKNOWN_TYPE");
+  const fits = (end: MessageSpec["from"], role: Role): boolean => end === "any" || end === role;
+  if (!fits(spec.from, ends.from) || !fits(spec.to, ends.to)) throw new AppError("PROTOCOL_WRONG_PARTY");
+  const parsed = spec.body.safeParse(body);
+  if (!parsed.success) throw new AppError("PROTOCOL_SCHEMA", { problems: parsed.error.issues.length });
+  return parsed.data;
+}
+
+/** Decodes and checks an opened frame. */
+export function checkFrame(frame: Uint8Array, ends: Ends): { type: MessageType; body: unknown } {
+  if (frame.length > maxFrameBytes) throw new AppError("PROTOCOL_OVERSIZED", { bytes: frame.length, limit: maxFrameBytes });
+  const { type, body } = decodeFrame(frame);
+  const spec = specOf(type);
+  if (spec === undefined) throw new AppError("PROTOCOL_UNKNOWN_TYPE");
+  if (frame.length > spec.maxBytes) throw new AppError("PROTOCOL_OVERSIZED", { bytes: frame.length, limit: spec.maxBytes });
+  return { type: type as MessageType, body: checkBody(type, body, ends) };
 }

@@ -8,6 +8,7 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import type { Rng } from "../core/env.ts";
 import type { Kernels } from "../kernels/api.ts";
 import type { MessageType, TypedBody } from "./messages.ts";
+import type { PhaseName } from "./phases.ts";
 
 export interface Party {
   readonly self: PartyId;
@@ -26,7 +27,3 @@ export interface Party {
   /** Progress inside the current phase. */
   progress(done: number, total: number): void;
 }
-
-/** Phases of a job, in order. */
-export const phaseNames = ["load", "align", "seeds", "binning", "moments", "fit", "totals", "evaluate", "score"] as const;
-export type PhaseName = (typeof phaseNames)[number];

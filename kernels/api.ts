@@ -19,8 +19,10 @@ export interface SumsHost extends AsyncDisposable {
   readonly rows: number;
   readonly cells: number;
   /** The hint of cells [first, first + k): `hintBytesPerCell` bytes a cell, in chunks of at most `chunkCells` cells, in order.
-   *  `rng` is the secret stream for r_c and z_c: a fresh one for every published hint, the same one after a restart. */
-  hint(chunkCells: number): AsyncIterable<{ firstCell: number; bytes: Uint8Array }>;
+   *  Every chunk but the last has `chunkCells` cells. With `fromCell` it begins there (to go on after a restart). Twice the same host
+   *  gives the same bytes: r_c and z_c come from the `rng` of `Kernels.host`, a fresh stream for every published hint, the same one
+   *  after a restart. */
+  hint(chunkCells: number, fromCell?: number): AsyncIterable<{ firstCell: number; bytes: Uint8Array }>;
   /** Answers one encrypted query (13 bytes a coefficient, padded to whole blocks, plus the dummy block).
    *  `flood`: secret stream of this query id. `mask`: when given, uniform integers mod 2^tBits are added to the sums, so that the
    *  querier sees only a masked value; the masks are returned to the host. Refuses non-canonical residues (PROTOCOL_RESIDUES)

@@ -1,5 +1,30 @@
-// Error codes of the area "enclave". Each says what happened and the way out, in English and Chinese.
+// Error codes of an enclave: its keys, state, policy and confinement.
 import type { ErrorSpec } from "../errors.ts";
 
 export const enclaveErrors = {
+  ENCLAVE_KEYS: { status: 500, en: "A key file is missing, damaged or of another enclave. Restore it from your backup or enrol again.", zh: "密钥文件缺失、损坏或不属于本节点。请从备份恢复或重新注册。" },
+  ENCLAVE_STATE: { status: 500, en: "The state database cannot be used (locked by another process, damaged or full disk). Stop the other process or free space.", zh: "状态数据库不可用（被其他进程占用、损坏或磁盘已满）。请停止其他进程或释放空间。" },
+  ENCLAVE_DISK: { status: 507, en: "A file could not be written or read durably; nothing was acknowledged. Free space or check permissions, then restart.", zh: "文件无法可靠写入或读取，未作任何确认。请释放空间或检查权限后重启。" },
+  ENCLAVE_CONFIG: { status: 400, en: "The enclave's configuration is missing or does not fit its schema. Run `yunei enclave init` again.", zh: "节点配置缺失或不符合结构定义。请重新执行 yunei enclave init。" },
+  ENCLAVE_NOT_ENROLLED: { status: 401, en: "This enclave is not enrolled, or its certificate was revoked. Ask the platform's operator for an enrolment token.", zh: "本节点未注册或证书已撤销。请向平台运营方申请注册令牌。" },
+  ENCLAVE_REPLAY_DIVERGED: { status: 500, en: "After a restart the job would send other bytes under a used number; it was stopped. Data or program changed during the job: cancel it and start a new one.", zh: "重启后将以同一序号发送不同内容，任务已停止。任务期间数据或程序发生变化：请取消并重新发起。" },
+  ENCLAVE_SNAPSHOT_CHANGED: { status: 409, en: "The data changed since this job was approved. Cancel the job and start a new one.", zh: "自任务批准以来数据已变化。请取消并重新发起任务。" },
+  POLICY_REFUSED: { status: 403, en: "The local policy of an enclave refuses this job. Its operator can change the policy file.", zh: "节点的本地策略拒绝该任务。其运营方可修改策略文件。" },
+  POLICY_MISSING: { status: 403, en: "There is no policy file, so every job is refused. Write one (see README, policy).", zh: "没有策略文件，因此拒绝所有任务。请编写策略文件（见 README）。" },
+  POLICY_PURPOSE: { status: 403, en: "The policy does not allow this purpose for this guest.", zh: "策略不允许该发起方以此用途使用数据。" },
+  POLICY_KIND: { status: 403, en: "The policy does not allow this kind of job.", zh: "策略不允许此类任务。" },
+  POLICY_LEAKAGE: { status: 403, en: "The plan reveals more than the policy allows.", zh: "计划披露的内容超出策略允许的范围。" },
+  POLICY_SINGLE_HOST: { status: 403, en: "With one data provider the opened totals are that provider's own: its policy must allow this (`singleHostTotals`).", zh: "仅有一个数据方时，公开的总分即该方自身的分数：须由其策略明确允许（singleHostTotals）。" },
+  POLICY_UNPINNED_PEER: { status: 403, en: "A party's identity key is not the one pinned in the policy.", zh: "参与方身份密钥与策略中固定的密钥不一致。" },
+  APPROVAL_INVALID: { status: 403, en: "A party's approval is not validly signed for this plan.", zh: "参与方的批准签名对本计划无效。" },
+  LEDGER_OUTSIDE_PLAN: { status: 403, en: "A message is not in the approved plan, or there are more of them or larger ones; it was not sent and the job was stopped.", zh: "消息不在已批准的计划之内，或数量、大小超限；未发送，任务已停止。" },
+  BUDGET_SET_SIZE: { status: 429, en: "The guest's set is larger than the policy's cap.", zh: "发起方集合大于策略上限。" },
+  BUDGET_NEW_IDS: { status: 429, en: "The guest's budget of new companies for this month is used up. The same set as before stays free.", zh: "发起方本月新增企业额度已用完；与此前相同的集合不计额度。" },
+  BUDGET_TOTALS: { status: 429, en: "The totals of this set of companies were already opened as often as allowed (2).", zh: "该企业集合的总分公开次数已达上限（2 次）。" },
+  BUDGET_EQUATIONS: { status: 429, en: "The budget of sums over this set of companies is used up.", zh: "该企业集合的加密求和额度已用完。" },
+  BUDGET_LABEL_RANK: { status: 429, en: "The label statistics that this provider may learn about this set are used up.", zh: "该数据方可获知的标签统计额度已用完。" },
+  BUDGET_DIFFERENCING: { status: 429, en: "This set of companies differs from an earlier one by fewer than 500: their difference would single companies out. Use the same set or a clearly different one.", zh: "该企业集合与此前集合相差不足 500 家，差分会暴露个别企业。请使用相同集合或差异明显的集合。" },
+  FLOOR_ROWS: { status: 422, en: "Too few companies for a joint model.", zh: "企业数量不足以进行联合建模。" },
+  FLOOR_BINS: { status: 422, en: "A merged bin is below the floors (companies, goods or bads); refused.", zh: "合并分箱低于下限（企业数、好样本或坏样本），已拒绝。" },
+  FLOOR_DUMMY: { status: 422, en: "A guest column selects too few companies to be queried with; refused by the guest's own enclave.", zh: "发起方某列涉及企业过少，不得用于查询；已由发起方节点拒绝。" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -15,4 +15,10 @@ export const protocolErrors = {
   PROTOCOL_COMMITMENT: { status: 409, en: "A revealed value does not match its commitment: that party deviates. Start a new job after the cause is known.", zh: "揭示的数值与承诺不符：该方偏离协议。查明原因后重新发起任务。" },
   PROTOCOL_ROW_ORDER: { status: 409, en: "The parties do not agree on the order of rows; nothing was computed. Check that all use the same job plan and data.", zh: "各方行序承诺不一致，未进行任何计算。请检查各方任务计划与数据是否一致。" },
   PROTOCOL_WRONG_SHAPE: { status: 409, en: "A peer answered with another shape than agreed (rows, columns or cells).", zh: "对方应答的形状（行、列或单元数）与约定不符。" },
+  PROTOCOL_BAD_POINT: { status: 400, en: "A peer sent bytes that are not a point of the curve (or its neutral element); nothing was computed with them.", zh: "对方发来的字节不是曲线上的有效点（或为单位元），未用其进行任何计算。" },
+  PROTOCOL_DUPLICATE_ELEMENT: { status: 400, en: "A peer sent the same set element or record twice; the alignment was stopped.", zh: "对方重复发送了同一集合元素或记录，对齐已停止。" },
+  PROTOCOL_TOO_FEW_ROWS: { status: 409, en: "The job has fewer rows than this domain's policy asks for; nothing was computed. Use more companies.", zh: "任务行数低于本域策略的下限，未进行任何计算。请增加企业数量。" },
+  PSI_EMPTY_SET: { status: 400, en: "The id column is empty; there is nothing to align. Load a table with rows.", zh: "标识列为空，无法对齐。请载入有数据的表。" },
+  PSI_DUPLICATE_ID: { status: 400, en: "An id occurs more than once in this domain's own set. Remove the duplicates and start again.", zh: "本域集合中有重复的标识。请去重后重新发起。" },
+  PSI_SET_TOO_LARGE: { status: 413, en: "The set is larger than the protocol's limit. Split the job.", zh: "集合超过协议上限。请拆分任务。" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -1,0 +1,119 @@
+// Who calls. Institutions: an API key (only its SHA-256 is stored) or a client certificate. Enclaves: mutual TLS, the
+// certificate issued last. The party's or institution's state in the database is read at every request: that is revocation.
+import { createHash, timingSafeEqual, X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
+import type { Request } from "express";
+import type { Clock } from "../../core/env.ts";
+import { AppError } from "../../core/errors.ts";
+import { partyIdSchema } from "../../core/names.ts";
+import { clientAuthOid, organisations, type SubjectKind } from "../pki/authority.ts";
+import type { Platform } from "../platform.ts";
+import { findInstitution, findParty } from "../store/parties.ts";
+import type { Guard, InstitutionCaller, PartyCaller } from "./route.ts";
+
+/** Form of an API key: the institution's id and 256 random bits. */
+export const apiKeyForm = /^Bearer (yk1\.(inst_[0-9a-f]{24})\.[A-Za-z0-9_-]{43})$/;
+const maxAddresses = 10_000;
+
+/** Counts failed authentications per remote address in a fixed window. */
+export class FailureLimit {
+  readonly #failures = new Map<string, { count: number; until: number }>();
+  readonly #now: Clock;
+  readonly #max: number;
+  readonly #windowMs: number;
+
+  constructor(now: Clock, max: number, windowMs: number) {
+    this.#now = now;
+    this.#max = max;
+    this.#windowMs = windowMs;
+  }
+
+  /** Throws AUTH_RATE_LIMITED while an address is over its limit. */
+  check(address: string): void {
+    const entry = this.#failures.get(address);
+    if (entry !== undefined && entry.until > this.#now() && entry.count >= this.#max) {
+      throw new AppError("AUTH_RATE_LIMITED", { retryAfterSeconds: Math.ceil((entry.until - this.#now()) / 1000) });
+    }
+  }
+
+  record(address: string): void {
+    const entry = this.#failures.get(address);
+    if (entry !== undefined && entry.until > this.#now()) {
+      entry.count += 1;
+      return;
+    }
+    this.#failures.delete(address);
+    // Bounded: whoever was seen first is forgotten first.
+    for (const oldest of this.#failures.keys()) {
+      if (this.#failures.size < maxAddresses) break;
+      this.#failures.delete(oldest);
+    }
+    this.#failures.set(address, { count: 1, until: this.#now() + this.#windowMs });
+  }
+
+  /** Runs a check of credentials; a refusal counts. */
+  async guard<T>(address: string, verify: () => Promise<T>): Promise<T> {
+    this.check(address);
+    try {
+      return await verify();
+    } catch (error) {
+      if (error instanceof AppError && ["AUTH_INVALID", "ENROL_TOKEN", "ENROL_USED", "ENROL_EXPIRED"].includes(error.code)) this.record(address);
+      throw error;
+    }
+  }
+}
+
+export function addressOf(request: Request): string {
+  return request.socket.remoteAddress ?? "unknown";
+}
+
+export const openGuard: Guard<undefined> = async () => undefined;
+
+export function institutionGuard(platform: Platform, failures: FailureLimit): Guard<InstitutionCaller> {
+  return (request) => failures.guard(addressOf(request), async () => {
+    const header = request.headers.authorization;
+    const subject = header === undefined ? certificateOf(request, "institution", platform.env.now()) : undefined;
+    if (header === undefined && subject === undefined) throw new AppError("AUTH_REQUIRED");
+    const [, key, keyOwner] = header === undefined ? [] : (apiKeyForm.exec(header) ?? []);
+    const id = subject?.name ?? keyOwner;
+    if (id === undefined) throw new AppError("AUTH_INVALID");
+    const row = await findInstitution(platform.db.read, id);
+    // A key that does not exist takes the same path as a wrong one.
+    const given = key === undefined ? subject?.fingerprint : sha256(key);
+    const stored = key === undefined ? row?.tlsFingerprint : row?.keyDigest;
+    if (row === undefined || given === undefined || !isSame(given, stored ?? "")) throw new AppError("AUTH_INVALID");
+    if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
+    return { institution: row.id, party: row.party };
+  });
+}
+
+export function partyGuard(platform: Platform): Guard<PartyCaller> {
+  return async (request) => {
+    const subject = certificateOf(request, "party", platform.env.now());
+    if (subject === undefined) throw new AppError("AUTH_INVALID");
+    const row = await findParty(platform.db.read, subject.name);
+    if (row === undefined || !isSame(subject.fingerprint, row.tlsFingerprint ?? "")) throw new AppError("AUTH_INVALID");
+    if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
+    return { party: partyIdSchema.parse(row.id) };
+  };
+}
+
+/** The name in a verified client certificate of that kind; undefined without a certificate. Throws AUTH_INVALID. */
+function certificateOf(request: Request, kind: SubjectKind, now: number): { name: string; fingerprint: string } | undefined {
+  const socket = request.socket as TLSSocket;
+  const certificate: X509Certificate | undefined = socket.getPeerX509Certificate?.();
+  if (certificate === undefined) return undefined;
+  const subject = socket.getPeerCertificate().subject;
+  const inTime = now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime(); // a connection may outlive it
+  const isClient = certificate.keyUsage?.includes(clientAuthOid) ?? false;
+  if (!socket.authorized || !inTime || !isClient || subject.O !== organisations[kind] || typeof subject.CN !== "string") throw new AppError("AUTH_INVALID");
+  return { name: subject.CN, fingerprint: sha256(certificate.raw) };
+}
+
+export function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,104 @@
+// The door to the database: SQLite (one file) or PostgreSQL (a URL), with the same models. Only files of api/store import
+// the generated clients.
+import { chmodSync, closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { PrismaBetterSqlite3 } from "@prisma/adapter-better-sqlite3";
+import { PrismaPg } from "@prisma/adapter-pg";
+import { PrismaClient as PostgresClient } from "../../gen/postgresql/client.ts";
+import { PrismaClient, type Prisma } from "../../gen/sqlite/client.ts";
+import { migrate, readMigrations } from "./migrate.ts";
+
+export type Tx = Prisma.TransactionClient;
+export type Database = {
+  readonly kind: "sqlite" | "postgresql";
+  /** Sees committed states only; for queries outside of transactions. */
+  readonly read: Tx;
+  /** Runs `work` as one durable transaction. May run it again after a lock conflict, so `work` only touches the database. */
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+const migrationsFolder = join(import.meta.dirname, "..", "..", "prisma");
+// A slow disk or a stopped process must not abort a transaction half-way; deadlocks are ended by the database itself.
+const transactionOptions = { maxWait: 30_000, timeout: 60_000 };
+
+/** Opens the database and brings it to the current schema. url: "file:<path>" or "postgresql://...". */
+export async function openDatabase(url: string): Promise<Database> {
+  return /^postgres(ql)?:/.test(url) ? openPostgres(url) : openSqlite(url.replace(/^file:/, ""));
+}
+
+async function openSqlite(path: string): Promise<Database> {
+  closeSync(openSync(path, "a", 0o600)); // made with its mode, not with the driver's
+  chmodSync(path, 0o600);
+  await migrate(new PrismaBetterSqlite3({ url: path }), readMigrations(join(migrationsFolder, "sqlite", "migrations")));
+  const connect = async (): Promise<PrismaClient> => {
+    const client = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: path, timeout: 10_000 }) });
+    await client.$queryRawUnsafe("PRAGMA journal_mode = WAL");
+    // The driver is built with NORMAL for WAL, which may lose acknowledged commits when the power fails.
+    await client.$queryRawUnsafe("PRAGMA synchronous = FULL");
+    return client;
+  };
+  // Two connections and a queue: the adapter runs a query outside of a transaction inside whatever transaction its one
+  // connection has open, where it would see, and lose, what is not committed.
+  const reader = await connect();
+  const writer = await connect();
+  let queue: Promise<unknown> = Promise.resolve();
+  return {
+    kind: "sqlite",
+    read: reader,
+    write: (work) => {
+      const result = queue.then(() => retried(() => writer.$transaction(work, transactionOptions)));
+      queue = result.catch(() => {});
+      return result;
+    },
+    close: async () => {
+      await queue;
+      await reader.$disconnect();
+      await writer.$disconnect();
+    },
+  };
+}
+
+async function openPostgres(url: string): Promise<Database> {
+  await migrate(new PrismaPg({ connectionString: url }), readMigrations(join(migrationsFolder, "postgresql", "migrations")));
+  // Both clients come from the same models; their types differ in name only.
+  const client = new PostgresClient({ adapter: new PrismaPg({ connectionString: url, max: 10 }) }) as unknown as PrismaClient;
+  return {
+    kind: "postgresql",
+    read: client,
+    write: (work) => retried(() => client.$transaction(work, transactionOptions)),
+    close: () => client.$disconnect(),
+  };
+}
+
+// P1008: SQLite is busy with another process. P2034: a write conflict or deadlock on PostgreSQL. Both left no trace.
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= 8 || !["P1008", "P2034"].includes(prismaCode(error) ?? "")) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5 * 2 ** attempt));
+    }
+  }
+}
+
+function prismaCode(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Whether an insert failed because its key is taken. */
+export function isTaken(error: unknown): boolean {
+  return prismaCode(error) === "P2002";
+}
+
+/**
+ * The next value of the change counter. Call it first in a transaction that changes a job: it takes the one lock under
+ * which jobs change, so that values become visible in their order and two changes never work from the same old state.
+ */
+export async function nextChange(tx: Tx): Promise<number> {
+  const row = await tx.counter.upsert({
+    where: { name: "change" }, create: { name: "change", value: 1 }, update: { value: { increment: 1 } }, select: { value: true },
+  });
+  return row.value;
+}

@@ -1,0 +1,115 @@
+// The whole topology on one machine: platform and one enclave process per party, real sockets, one joint scorecard job.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { openAdmin, initialisePlatform } from "../../api/admin.ts";
+import type { JobEvent } from "../../api/contract.ts";
+import type { Env } from "../../core/env.ts";
+import { silentLog } from "../../core/env.ts";
+import { AppError } from "../../core/errors.ts";
+import { systemRng } from "../../core/rng.ts";
+import { writeDurably } from "../../enclave/store/files.ts";
+import { renderReport } from "../../report/html.ts";
+import { jointReportSchema, type JointReport } from "../../report/schema.ts";
+import { ApiClient } from "../api-client.ts";
+import { createInstitutionKey, openSealed } from "../institution-key.ts";
+import { bubblewrapWorks, startEnclave, startPlatform, type Started } from "../processes.ts";
+import { partyFolder, setUpParty, type SandboxParty } from "./parties.ts";
+
+export type SandboxOptions = {
+  readonly guest: SandboxParty; readonly hosts: readonly SandboxParty[];
+  readonly params: Record<string, unknown>; readonly out: string; readonly keep: boolean; readonly workers: number;
+  readonly say: (event: SandboxEvent) => void;
+};
+export type SandboxEvent = { readonly kind: "step"; readonly en: string; readonly zh: string } | { readonly kind: "job"; readonly event: JobEvent };
+export type SandboxResult = { readonly report: JointReport; readonly out: string; readonly wallSeconds: number };
+
+const peerTimeoutSeconds = 600;
+
+/** Runs the job and writes report.json, report.html and scores.csv to `out`. The work folder is removed unless `keep`. */
+export async function runSandbox(options: SandboxOptions): Promise<SandboxResult> {
+  const began = process.uptime();
+  const work = mkdtempSync(join(tmpdir(), "yunei-"));
+  const running: Started<unknown>[] = [];
+  try {
+    const { report, scores } = await runIn(work, options, running);
+    const out = resolve(options.out);
+    const full: JointReport = { ...report, peakRssMb: { ...report.peakRssMb, ...peakOf(running) } };
+    writeDurably(join(out, "report.json"), `${JSON.stringify(full, undefined, 2)}\n`);
+    writeDurably(join(out, "report.html"), renderReport(full));
+    writeDurably(join(out, "scores.csv"), scores);
+    return { report: full, out, wallSeconds: process.uptime() - began };
+  } finally {
+    await Promise.all(running.map((p) => p.stop()));
+    if (!options.keep) rmSync(work, { recursive: true, force: true });
+  }
+}
+
+async function runIn(work: string, options: SandboxOptions, running: Started<unknown>[]): Promise<{ report: JointReport; scores: string }> {
+  const { guest, hosts, say } = options;
+  const env: Env = { rng: systemRng, now: Date.now, log: silentLog };
+  const data = join(work, "platform");
+  await initialisePlatform({ data, env });
+  const logs = join(work, "logs");
+  say({ kind: "step", en: "starting the platform", zh: "启动平台" });
+  const platform = await startPlatform(data, join(logs, "platform.log"), { api: 0, enclave: 0 });
+  running.push(platform);
+  const apiUrl = `https://127.0.0.1:${platform.ready.apiPort}`;
+  const enclaveUrl = `https://127.0.0.1:${platform.ready.enclavePort}`;
+
+  const admin = await openAdmin({ data, env });
+  const key = createInstitutionKey();
+  const parties = [guest, ...hosts];
+  let apiKey: string;
+  try {
+    for (const party of parties) {
+      await setUpParty(party, {
+        folder: partyFolder(work, party.name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name),
+        guest: guest.name, hosts: hosts.length, workers: options.workers, peerTimeoutSeconds,
+      });
+    }
+    ({ apiKey } = await admin.addInstitution({ name: guest.name, guest: guest.name, sealTo: key.publicJwk }));
+  } finally {
+    await admin.close();
+  }
+  say({ kind: "step", en: `starting ${parties.length} enclaves`, zh: `启动 ${parties.length} 个节点` });
+  const bubblewrap = bubblewrapWorks();
+  const enclaves = await Promise.allSettled(parties.map((p) =>
+    startEnclave(p.name, partyFolder(work, p.name), p.dataFolder, join(logs, `${p.name}.log`), bubblewrap)));
+  for (const e of enclaves) if (e.status === "fulfilled") running.push(e.value);
+  const failed = enclaves.find((e) => e.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+
+  await using api = new ApiClient({ url: apiUrl, apiKey, ca: readFileSync(join(data, "ca.pem"), "utf8") });
+  await datasetsPublished(api, parties.length);
+  const job = await api.submit({ kind: "scorecard", guest: guest.name, hosts: hosts.map((h) => h.name), purpose: "model-development", params: options.params });
+  for await (const event of api.events(job.id)) {
+    say({ kind: "job", event });
+    if (event.type === "state" && event.failure !== null) throw new AppError(event.failure.code, event.failure.party === null ? {} : { party: event.failure.party });
+    if (event.type === "state" && event.state === "cancelled") throw new AppError("JOB_CANCELLED");
+  }
+  const report = jointReportSchema.parse(JSON.parse(await openSealed(await api.result(job.id, "report"), key)));
+  return { report, scores: await openSealed(await api.result(job.id, "scores"), key) };
+}
+
+async function datasetsPublished(api: ApiClient, parties: number): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if ((await api.datasets()).datasets.length >= parties) return;
+    await new Promise((resolveLater) => setTimeout(resolveLater, 50));
+  }
+  throw new AppError("JOB_DATASET_UNKNOWN");
+}
+
+/** Largest resident set of each process so far, where the system tells. */
+function peakOf(running: readonly Started<unknown>[]): Record<string, number> {
+  const peaks: Record<string, number> = {};
+  for (const { name, process: child } of running) {
+    try {
+      const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"));
+      if (line !== null && name === "platform") peaks[name] = Math.round(Number(line[1]) / 1024);
+    } catch {
+      // Not Linux: the enclaves' own figures stand alone.
+    }
+  }
+  return peaks;
+}

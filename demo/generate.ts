@@ -1,0 +1,137 @@
+// Writes a whole demo world: a bank's loans and five providers' raw tables, from one seed. Parties' folders hold raw
+// data and definitions only; the latent values behind them are never written anywhere.
+import { AppError } from "../core/errors.ts";
+import { applicationColumns, loanColumns, writeBank } from "./bank.ts";
+import { calendarOf, snapshotDate } from "./calendar.ts";
+import { codeBook, drawCompany } from "./company.ts";
+import type { CsvTable } from "./csv.ts";
+import { applicationsDefinition, loansDefinition, providerDefinition } from "./datasets.ts";
+import { streamsOf } from "./draws.ts";
+import { drawWorld, emptyPath, simulate } from "./model.ts";
+import { Output } from "./output.ts";
+import type { Provider } from "./provider.ts";
+import { housingFund } from "./providers/housing-fund.ts";
+import { registryCourts } from "./providers/registry-courts.ts";
+import { socialInsurance } from "./providers/social-insurance.ts";
+import { tax } from "./providers/tax.ts";
+import { utilities } from "./providers/utilities.ts";
+
+/** The five providers, in the order of their folders' names in the summary. */
+export const providers: readonly Provider[] = [tax, socialInsurance, housingFund, utilities, registryCourts];
+
+export type DemoOptions = {
+  /** 500 to 5,000,000: fewer would leave tables of rare events empty. */
+  readonly companies: number;
+  /** Integer >= 0: the same seed gives the same bytes. */
+  readonly seed: number;
+  readonly directory: string;
+  /** Months of history, 12 to 60. Default 24. */
+  readonly months?: number;
+  /** Overwrite the files of an earlier run. Default false: a directory that is not empty is refused. */
+  readonly force?: boolean;
+  readonly onProgress?: (progress: DemoProgress) => void;
+};
+
+export type DemoProgress = { readonly done: number; readonly total: number };
+
+export type DemoParty = {
+  readonly folder: string;
+  /** Companies that the party knows, and their share of all. */
+  readonly companies: number;
+  readonly coverage: number;
+  /** Rows of each table. */
+  readonly tables: Readonly<Record<string, number>>;
+  readonly indicators: number;
+};
+
+export type DemoSummary = {
+  readonly companies: number;
+  readonly months: number;
+  readonly snapshotDate: string;
+  readonly loans: number;
+  readonly defaults: number;
+  readonly defaultRate: number;
+  readonly applications: number;
+  readonly bank: DemoParty;
+  readonly providers: readonly DemoParty[];
+};
+
+/** Companies between two writes: bounds the memory of what waits, and is the reach of the shuffle. */
+const batch = 256;
+
+function checked(options: DemoOptions): { companies: number; months: number; seed: number } {
+  const { companies, seed, months = 24 } = options;
+  const isWithin = (n: number, min: number, max: number): boolean => Number.isInteger(n) && n >= min && n <= max;
+  if (!isWithin(companies, 500, 5_000_000) || !isWithin(months, 12, 60) || !isWithin(seed, 0, Number.MAX_SAFE_INTEGER)) {
+    throw new AppError("DEMO_BAD_OPTIONS", { companies, months, seed });
+  }
+  return { companies, months, seed };
+}
+
+type Counted = { known: number; readonly tables: Readonly<Record<string, CsvTable>> };
+
+function party(folder: string, counted: Counted, total: number, indicators: number): DemoParty {
+  const tables = Object.fromEntries(Object.entries(counted.tables).map(([name, table]) => [name, table.rows]));
+  return { folder, companies: counted.known, coverage: counted.known / total, tables, indicators };
+}
+
+/**
+ * Writes the demo world under `directory` and returns what a command line may print about it.
+ * Errors: DEMO_BAD_OPTIONS, DEMO_DIRECTORY_NOT_EMPTY, DEMO_DISK_FULL, DEMO_WRITE_FAILED.
+ */
+export async function generateDemo(options: DemoOptions): Promise<DemoSummary> {
+  const { companies, months, seed } = checked(options);
+  const output = await Output.open(options.directory, options.force ?? false);
+  return output.guard(async () => {
+    const stream = streamsOf(seed);
+    const calendar = calendarOf(months);
+    const world = drawWorld(calendar, stream("world"));
+    const book = codeBook(stream("codes"));
+    const path = emptyPath(world);
+    const facts = stream("companies");
+    const latent = stream("latent");
+    const bankDraws = stream("bank");
+    const open = (folder: string, name: string, columns: readonly string[]): Promise<CsvTable> =>
+      output.table(folder, name, ["uscc", ...columns], stream(`order/${folder}/${name}`));
+    const loanTable = await open("bank", "loans", loanColumns);
+    const bank = { known: 0, tables: { loans: loanTable, applications: await open("bank", "applications", applicationColumns) } };
+    await output.json("bank", "dataset.json", loansDefinition);
+    await output.json("bank", "applications.json", applicationsDefinition);
+    const hosts: (Counted & { provider: Provider; draws: ReturnType<typeof stream> })[] = [];
+    for (const provider of providers) {
+      const tables: Record<string, CsvTable> = {};
+      for (const [name, columns] of Object.entries(provider.tables)) tables[name] = await open(provider.folder, name, Object.keys(columns));
+      await output.json(provider.folder, "dataset.json", providerDefinition(provider));
+      hosts.push({ provider, draws: stream(provider.folder), known: 0, tables });
+    }
+    let defaults = 0;
+    let applications = 0;
+    for (let index = 0; index < companies; index += 1) {
+      const company = drawCompany(index, book, calendar, facts);
+      simulate(company, world, latent, path);
+      const subject = { company, path, calendar };
+      const result = writeBank(subject, bankDraws, bank.tables);
+      if (result === "applied") applications += 1;
+      if (result === "defaulted") defaults += 1;
+      if (result !== "none") bank.known += 1;
+      for (const host of hosts) {
+        if (!host.draws.bernoulli(host.provider.coverage(company))) continue;
+        host.known += 1;
+        host.provider.write(subject, host.draws, host.tables);
+      }
+      output.endCompany();
+      if ((index + 1) % batch === 0) {
+        await output.flush();
+        options.onProgress?.({ done: index + 1, total: companies });
+      }
+    }
+    await output.finish();
+    options.onProgress?.({ done: companies, total: companies });
+    const loans = bank.tables.loans.rows;
+    return {
+      companies, months, snapshotDate, loans, defaults, defaultRate: loans === 0 ? 0 : defaults / loans, applications,
+      bank: party("bank", bank, companies, 0),
+      providers: hosts.map((host) => party(host.provider.folder, host, companies, host.provider.indicators.length)),
+    };
+  });
+}

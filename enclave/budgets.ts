@@ -1,0 +1,167 @@
+// Budgets that persist over jobs and restarts (protocols.md, the leakage statement; review.md sections 2, 4 and 5).
+// Companies are remembered as keyed hashes, so that the state database names nobody.
+import { createHash, createHmac } from "node:crypto";
+import type { JobId, PartyId } from "../core/brand.ts";
+import type { Clock } from "../core/env.ts";
+import { AppError } from "../core/errors.ts";
+import { floors, type GuestGuard, type HostGuard } from "../federation/guards.ts";
+import type { PolicyRule } from "./policy.ts";
+import type { StateDatabase } from "./store/database.ts";
+
+const hashBytes = 16;
+
+export class Budgets {
+  readonly #db: StateDatabase;
+  readonly #now: Clock;
+  readonly #key: Uint8Array;
+
+  constructor(db: StateDatabase, now: Clock, key: Uint8Array) {
+    this.#db = db;
+    this.#now = now;
+    this.#key = key;
+  }
+
+  used(scope: string): number {
+    return Number(this.#db.get("select coalesce(sum(amount), 0) as used from budget where scope = ?", scope)?.["used"] ?? 0);
+  }
+
+  /** What other jobs used: a replay of this job must find the same figure as its first run. */
+  usedByOthers(scope: string, job: JobId): number {
+    return Number(this.#db.get("select coalesce(sum(amount), 0) as used from budget where scope = ? and job <> ?", scope, job)?.["used"] ?? 0);
+  }
+
+  /** Charges once per (scope, job, label), or throws `code` and changes nothing. */
+  charge(options: { scope: string; job: JobId; label: string; amount: number; limit: number; code: ConstructorParameters<typeof AppError>[0] }): void {
+    const { scope, job, label, amount, limit } = options;
+    this.#db.transaction(() => {
+      if (this.#db.get("select 1 as x from budget where scope = ? and job = ? and label = ?", scope, job, label) !== undefined) return;
+      const used = this.used(scope);
+      if (used + amount > limit) throw new AppError(options.code, { used, asked: amount, limit });
+      this.#db.run("insert into budget values (?, ?, ?, ?, ?)", scope, job, label, amount, this.#now());
+    });
+  }
+
+  hashId(guest: PartyId, id: string): Uint8Array {
+    return new Uint8Array(createHmac("sha256", this.#key).update(`${guest}\0${id}`).digest().subarray(0, hashBytes));
+  }
+
+  /** How many of these hashes this guest never asked about before job `job`; remembers them all. */
+  countNewIds(guest: PartyId, job: JobId, hashes: readonly Uint8Array[]): number {
+    return this.#db.transaction(() => {
+      let fresh = 0;
+      for (const hash of hashes) {
+        this.#db.run("insert or ignore into known_ids values (?, ?, ?, ?)", guest, hash, job, this.#now());
+        const first = this.#db.get("select first_job from known_ids where guest = ? and record = ?", guest, hash);
+        if (first?.["first_job"] === job) fresh++;
+      }
+      return fresh;
+    });
+  }
+
+  /** Admits a row set of sums: equal to an earlier one, or different by at least 500 companies from each. */
+  admitRowSet(guest: PartyId, dataset: string, job: JobId, hashes: readonly Uint8Array[]): string {
+    const sorted = Buffer.concat(hashes.map((h) => Buffer.from(h)).sort((a, b) => Buffer.compare(a, b)));
+    const digest = createHash("sha256").update(sorted).digest("hex");
+    this.#db.transaction(() => {
+      for (const row of this.#db.all("select digest, rows from row_sets where guest = ? and dataset = ?", guest, dataset)) {
+        if (row["digest"] === digest) return;
+        const difference = symmetricDifference(sorted, Buffer.from(row["rows"] as Uint8Array));
+        if (difference < floors.minRowSetDifference) {
+          throw new AppError("BUDGET_DIFFERENCING", { difference, least: floors.minRowSetDifference });
+        }
+      }
+      this.#db.run("insert into row_sets (guest, dataset, digest, job, rows) values (?, ?, ?, ?, ?)", guest, dataset, digest, job, sorted);
+    });
+    return digest;
+  }
+
+  month(): string {
+    return new Date(this.#now()).toISOString().slice(0, 7);
+  }
+}
+
+/** Number of 16-byte items that are in one sorted list only. */
+export function symmetricDifference(a: Buffer, b: Buffer): number {
+  let i = 0;
+  let j = 0;
+  let common = 0;
+  while (i < a.length && j < b.length) {
+    const order = a.compare(b, j, j + hashBytes, i, i + hashBytes);
+    if (order === 0) common++;
+    if (order <= 0) i += hashBytes;
+    if (order >= 0) j += hashBytes;
+  }
+  return (a.length + b.length) / hashBytes - 2 * common;
+}
+
+/** The host's guard for one job. */
+export function hostGuard(options: {
+  budgets: Budgets; job: JobId; guest: PartyId; dataset: string; rule: PolicyRule; ids: readonly string[];
+}): HostGuard {
+  const { budgets, job, guest, dataset, rule, ids } = options;
+  let sums: { scope: string; rows: number } | undefined;
+  let totals: string | undefined;
+  const known = <T>(value: T | undefined): T => {
+    if (value === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
+    return value;
+  };
+  return {
+    admitSet(open) {
+      if (open.size > rule.maxSetSize) throw new AppError("BUDGET_SET_SIZE", { size: open.size, limit: rule.maxSetSize });
+    },
+    admitRows(rowOf, trainRows, open) {
+      const hashOf = (record: number): Uint8Array => budgets.hashId(guest, ids[record] ?? "");
+      const all = [...rowOf].filter((r) => r >= 0).map(hashOf);
+      const train = [...rowOf.subarray(0, trainRows)].filter((r) => r >= 0).map(hashOf);
+      // Ids that do not match anything here are unknown to the host: all of them count as new unless the set is the same.
+      const sameSet = budgets.used(`set|${guest}|${Buffer.from(open.setDigest).toString("hex")}`) > 0;
+      const fresh = budgets.countNewIds(guest, job, all) + (sameSet ? 0 : open.size - all.length);
+      budgets.charge({
+        scope: `new-ids|${guest}|${budgets.month()}`, job, label: "alignment", amount: sameSet ? 0 : fresh,
+        limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS",
+      });
+      budgets.charge({ scope: `set|${guest}|${Buffer.from(open.setDigest).toString("hex")}`, job, label: "set", amount: 1, limit: Infinity, code: "BUDGET_NEW_IDS" });
+      const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
+      sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
+      totals = `totals|${guest}|${dataset}|${createHash("sha256").update(Buffer.concat(all.sort((a, b) => Buffer.compare(a, b)))).digest("hex")}`;
+    },
+    admitCompany(hosts) {
+      if (hosts < 2 && !rule.singleHostTotals) throw new AppError("POLICY_SINGLE_HOST");
+    },
+    chargeQueries(label, queries) {
+      const { scope, rows } = known(sums);
+      budgets.charge({ scope, job, label, amount: queries, limit: Math.floor(floors.maxQueriesPerRow * rows), code: "BUDGET_EQUATIONS" });
+    },
+    chargeTotals(label) {
+      budgets.charge({ scope: known(totals), job, label, amount: 1, limit: floors.maxTotalsPerRowSet, code: "BUDGET_TOTALS" });
+    },
+    chargeScores(label) {
+      budgets.charge({ scope: `${known(totals)}|scores|${budgets.month()}`, job, label, amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
+    },
+  };
+}
+
+export function labelRankScope(host: PartyId, rowSetDigest: string): string {
+  return `label-rank|${host}|${rowSetDigest}`;
+}
+
+/** The guest's guard for one job. */
+export function guestGuard(budgets: Budgets, job: JobId): GuestGuard {
+  let rows: { digest: string; trainRows: number } | undefined;
+  const scope = (host: PartyId): { scope: string; limit: number } => {
+    if (rows === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: host });
+    return { scope: labelRankScope(host, rows.digest), limit: Math.floor(floors.maxLabelRankPerRow * rows.trainRows) };
+  };
+  return {
+    setRows(rowSetDigest, trainRows) {
+      rows = { digest: rowSetDigest, trainRows };
+    },
+    labelBudget(host) {
+      const { scope: name, limit } = scope(host);
+      return Math.max(0, limit - budgets.usedByOthers(name, job));
+    },
+    chargeLabelRank(host, label, rank) {
+      budgets.charge({ ...scope(host), job, label, amount: rank, code: "BUDGET_LABEL_RANK" });
+    },
+  };
+}

@@ -1,0 +1,41 @@
+// The configuration of an enclave: one JSON file in its folder, written by `enclave init`, edited by its operator.
+import { join } from "node:path";
+import { z } from "zod";
+import { AppError } from "../core/errors.ts";
+import { partyIdSchema } from "../core/names.ts";
+import { datasetDefinitionSchema } from "./data/definition.ts";
+import { readBytes } from "./store/files.ts";
+
+export const enclaveConfigSchema = z.strictObject({
+  version: z.literal(1),
+  party: partyIdSchema,
+  /** https://host:port of the platform's enclave listener. */
+  platform: z.url(),
+  dataset: datasetDefinitionSchema,
+  /** Folder that holds the dataset's files; the only place that the data engine may read. */
+  dataFolder: z.string().min(1),
+  /** CSV `id,part` with train/test, for jobs that split by file. */
+  splitFile: z.string().optional(),
+  splitIdColumn: z.string().optional(),
+  workers: z.number().int().min(1).max(64).default(2),
+  peerTimeoutSeconds: z.number().int().min(5).max(7 * 86_400).default(86_400),
+});
+export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;
+
+/** Where things are in an enclave's folder. */
+export function enclavePaths(folder: string) {
+  return {
+    config: join(folder, "enclave.json"), policy: join(folder, "policy.json"), keys: join(folder, "keys"),
+    state: join(folder, "state", "state.db"), box: join(folder, "keys", "state.key"), inbox: join(folder, "state", "inbox"),
+    results: join(folder, "results"), models: join(folder, "models"),
+  } as const;
+}
+
+/** Throws ENCLAVE_CONFIG. */
+export function readConfig(folder: string): EnclaveConfig {
+  try {
+    return enclaveConfigSchema.parse(JSON.parse(Buffer.from(readBytes(enclavePaths(folder).config)).toString("utf8")));
+  } catch (cause) {
+    throw new AppError("ENCLAVE_CONFIG", {}, { cause });
+  }
+}

@@ -1,0 +1,184 @@
+// Raw tables -> indicators: loads the provider's own tables, typed, into the locked session and runs each definition.
+// One thread: sums of doubles then come out equal on every run, and the snapshot digest with them.
+import type { DuckDBDataChunk } from "@duckdb/node-api";
+import type { EntityId } from "../../core/brand.ts";
+import type { Log } from "../../core/env.ts";
+import type { Facts } from "../../core/errors.ts";
+import { AppError } from "../../core/errors.ts";
+import type { Feature } from "../../models/features.ts";
+import { planColumns } from "./columns.ts";
+import type { ColumnPlan } from "./columns.ts";
+import type { IndicatorDefinition, IndicatorSetDefinition } from "./definition.ts";
+import type { DataSession } from "./duckdb.ts";
+import { quoteName, quoteText } from "./duckdb.ts";
+import { IdCollector } from "./ids.ts";
+import type { DataFile, DataLimits } from "./source.ts";
+import { openSource } from "./source.ts";
+import { checkIndicatorSql } from "./sql-guard.ts";
+import type { FeatureTableContent } from "./table.ts";
+import { askColumns, columnOf, countRows, idColumnOf, idSql, labelSql, withCause } from "./table.ts";
+import { CategoricalWriter, finishCategorical, LabelWriter } from "./writers.ts";
+
+const idsTable = "yunei ids";
+const labelName = "yunei label";
+
+/**
+ * Loads all tables, then computes every indicator for every id of the population, ids in ascending order.
+ * files: by table name, located. Throws DATA_*; facts name table and indicator by position.
+ */
+export async function computeIndicators(
+  session: DataSession, definition: IndicatorSetDefinition, files: ReadonlyMap<string, DataFile>, limits: DataLimits, log: Log,
+): Promise<FeatureTableContent> {
+  const tables = Object.keys(definition.tables);
+  for (const name of tables) await loadTable(session, definition, name, files.get(name) as DataFile, limits);
+  const { ids, label } = await readPopulation(session, definition, tables, limits);
+  if (ids.length * definition.indicators.length > limits.cells) {
+    throw new AppError("DATA_TOO_MANY_CELLS", { rows: ids.length, columns: definition.indicators.length, limit: limits.cells });
+  }
+  const rowOf = new Map<string, number>(ids.map((id, row) => [id, row]));
+  // All are checked before the first one runs.
+  const queries: { name: string; query: Query; facts: Facts }[] = [];
+  for (const [i, indicator] of definition.indicators.entries()) {
+    const facts = { indicator: i + 1 };
+    queries.push({ name: indicator.name, query: await queryOf(session, definition, indicator, tables, facts), facts });
+  }
+  const features: Feature[] = [];
+  for (const { name, query, facts } of queries) features.push(await runIndicator(session, name, query, rowOf, limits, log, facts));
+  return { ids, ...(label && { label }), features, skipped: [] };
+}
+
+function idNameOf(definition: IndicatorSetDefinition, table: string): string {
+  return (definition.tables[table]?.idColumn ?? definition.idColumn).trim();
+}
+
+async function loadTable(session: DataSession, definition: IndicatorSetDefinition, name: string, file: DataFile, limits: DataLimits): Promise<void> {
+  const source = await openSource(session, file, limits);
+  const lower = new Set<string>();
+  for (const column of source.columns) {
+    // SQL names ignore case.
+    if (lower.has(column.name.toLowerCase())) throw new AppError("DATA_DUPLICATE_COLUMN", { ...file.where, column: column.position });
+    lower.add(column.name.toLowerCase());
+  }
+  const idColumn = idColumnOf(source, idNameOf(definition, name));
+  const isPopulation = definition.population === name;
+  const labelColumn = isPopulation && definition.labelColumn !== undefined ? columnOf(source, definition.labelColumn, { label: true }) : undefined;
+  const asked = askColumns(source, definition.tables[name]?.columns ?? {}, definition.missingTokens, [idColumn, labelColumn]);
+  await withCause(session, source, async (fault) => {
+    await countRows(session, source, asked.length, limits, fault);
+    const plans = await planColumns(session, source.from, asked, file.where, fault);
+    const columns = [`${idSql(idColumn)} AS ${quoteName(idColumn.name)}`, ...plans.map((plan) => `${rawSql(plan)} AS ${quoteName(plan.column.name)}`)];
+    if (labelColumn) columns.push(`${labelSql(labelColumn, definition.missingTokens)} AS ${quoteName(labelName)}`);
+    await session.run(`CREATE TABLE ${quoteName(name)} AS SELECT ${columns.join(", ")} FROM ${source.from}`, fault);
+  });
+  await normaliseIds(session, definition, name, idColumn.name, { ...file.where, column: idColumn.position });
+}
+
+/** SQL of a raw column with its SQL type: BIGINT, DOUBLE, DATE or VARCHAR; missing is NULL. */
+function rawSql({ kind, sql, missingNumbers, integral }: ColumnPlan): string {
+  if (kind === "categorical") return sql;
+  if (kind === "date") return `CASE WHEN isfinite(${sql}) THEN DATE '1970-01-01' + CAST(${sql} AS INTEGER) END`;
+  const dropped = missingNumbers.length === 0 ? "" : ` AND ${sql} NOT IN (${missingNumbers.map((n) => `${n}::DOUBLE`).join(", ")})`;
+  return `CASE WHEN isfinite(${sql})${dropped} THEN CAST(${sql} AS ${integral ? "BIGINT" : "DOUBLE"}) END`;
+}
+
+/** Checks the ids of a raw table and rewrites those that are not in their normal form. Throws DATA_ID_*. */
+async function normaliseIds(session: DataSession, definition: IndicatorSetDefinition, table: string, column: string, facts: Facts): Promise<void> {
+  const ids = new IdCollector(definition.idKind, definition.missingTokens);
+  const changed: [string, string][] = [];
+  const id = quoteName(column);
+  for await (const chunk of session.chunks(`SELECT ${id}, CAST(count(*) AS DOUBLE) FROM ${quoteName(table)} GROUP BY ${id}`)) {
+    const [texts, counts] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
+    for (let i = 0; i < chunk.rowCount; i += 1) {
+      const raw = texts.getItem(i) as string | null;
+      const normal = ids.add(raw, counts.getItem(i) as number);
+      if (raw !== null && raw !== normal) changed.push([raw, normal]);
+    }
+  }
+  ids.check(facts);
+  if (changed.length === 0) return;
+  await session.run(`CREATE TABLE ${quoteName(idsTable)} (raw VARCHAR, normal VARCHAR)`);
+  await session.append(idsTable, changed);
+  await session.run(`UPDATE ${quoteName(table)} SET ${id} = m.normal FROM ${quoteName(idsTable)} m WHERE ${quoteName(table)}.${id} = m.raw`);
+  await session.run(`DROP TABLE ${quoteName(idsTable)}`);
+}
+
+async function readPopulation(session: DataSession, definition: IndicatorSetDefinition, tables: readonly string[], limits: DataLimits): Promise<{ ids: readonly EntityId[]; label?: Uint8Array }> {
+  const { population, labelColumn } = definition;
+  const one = (table: string): string => `SELECT ${quoteName(idNameOf(definition, table))} AS id FROM ${quoteName(table)}`;
+  const all = population === undefined ? `SELECT DISTINCT id FROM (${tables.map(one).join(" UNION ALL ")})` : one(population);
+  const facts: Facts = population === undefined ? {} : { table: tables.indexOf(population) + 1 };
+  const ids = new IdCollector(definition.idKind, []);
+  const labels: number[] = [];
+  const withLabel = population !== undefined && labelColumn !== undefined;
+  const sql = withLabel
+    ? `SELECT ${quoteName(idNameOf(definition, population))} AS id, ${quoteName(labelName)} FROM ${quoteName(population)} ORDER BY id`
+    : `SELECT id FROM (${all}) ORDER BY id`;
+  for await (const chunk of session.chunks(sql)) {
+    const texts = chunk.getColumnVector(0);
+    for (let i = 0; i < chunk.rowCount; i += 1) ids.add(texts.getItem(i) as string);
+    if (withLabel) labels.push(...(chunk.getColumnValues(1) as number[]));
+  }
+  const unique = ids.unique(facts);
+  if (unique.length > limits.rows) throw new AppError("DATA_TOO_MANY_ROWS", { rows: unique.length, limit: limits.rows });
+  if (!withLabel) return { ids: unique };
+  const label = new LabelWriter(labels.length);
+  for (const [row, value] of labels.entries()) label.set(row, value);
+  return { ids: unique, label: label.finish(facts) };
+}
+
+/** text: the value is a category. */
+type Query = { readonly sql: string; readonly text: boolean };
+
+/** The SQL that gives (id, value), checked and typed: the value is cast to DOUBLE or VARCHAR. */
+async function queryOf(session: DataSession, definition: IndicatorSetDefinition, indicator: IndicatorDefinition, tables: readonly string[], facts: Facts): Promise<Query> {
+  const { table } = indicator;
+  const body = indicator.sql.trim().replace(/;$/, "");
+  // An expression is checked alone first: it must not close the bracket that it is put into.
+  if (table !== undefined) await checkIndicatorSql(session, `SELECT (${body}\n)`, tables, facts);
+  const id = table === undefined ? "" : quoteName(idNameOf(definition, table));
+  const query = table === undefined ? body : `SELECT ${id}, (${body}\n) FROM ${quoteName(table)} GROUP BY ${id}`;
+  await checkIndicatorSql(session, query, tables, facts);
+  const { types } = await session.describe(query, { code: "DATA_INDICATOR_FAILED", facts, userSql: true });
+  const [idType, valueType] = types;
+  if (types.length !== 2 || idType !== "VARCHAR" || valueType === undefined) throw new AppError("DATA_INDICATOR_SHAPE", facts);
+  const cast = castOf(valueType);
+  if (cast === undefined) throw new AppError("DATA_INDICATOR_SHAPE", facts);
+  return { sql: `SELECT id, ${cast} FROM (${query}\n) AS q(id, value)`, text: cast === textCast };
+}
+
+const textCast = "CAST(value AS VARCHAR)";
+function castOf(type: string): string | undefined {
+  if (/^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\([\d, ]*\))$/.test(type)) return "COALESCE(CAST(value AS DOUBLE), 'nan'::DOUBLE)";
+  if (/^(DATE|TIMESTAMP[A-Z_ ]*)$/.test(type)) return `COALESCE(CAST(date_diff('day', DATE ${quoteText("1970-01-01")}, CAST(value AS DATE)) AS DOUBLE), 'nan'::DOUBLE)`;
+  return /^(VARCHAR|ENUM\([^[]*\))$/.test(type) ? textCast : undefined;
+}
+
+async function runIndicator(
+  session: DataSession, name: string, query: Query, rowOf: ReadonlyMap<string, number>, limits: DataLimits, log: Log, facts: Facts,
+): Promise<Feature> {
+  const rows = rowOf.size;
+  const values = new Float64Array(query.text ? 0 : rows).fill(Number.NaN);
+  const category = new CategoricalWriter(query.text ? rows : 0, limits.levels);
+  const seen = new Uint8Array(rows);
+  let repeated = 0;
+  let infinite = 0;
+  const take = (chunk: DuckDBDataChunk): void => {
+    const [texts, items] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
+    for (let i = 0; i < chunk.rowCount; i += 1) {
+      const id = texts.getItem(i) as string | null;
+      const row = id === null ? undefined : rowOf.get(id);
+      if (id === null || (row !== undefined && seen[row] === 1)) repeated += 1;
+      if (row === undefined) continue;
+      seen[row] = 1;
+      const item = items.getItem(i);
+      if (query.text) category.set(row, item as string | null);
+      else if (Number.isFinite(item)) values[row] = (item as number) + 0;
+      else if (!Number.isNaN(item)) infinite += 1;
+    }
+  };
+  for await (const chunk of session.chunks(query.sql, { code: "DATA_INDICATOR_FAILED", facts, userSql: true })) take(chunk);
+  if (repeated > 0) throw new AppError("DATA_INDICATOR_IDS", { ...facts, rows: repeated });
+  if (infinite > 0) log.warn("data.indicator.infinite", { indicator: Number(facts["indicator"]), rows: infinite });
+  if (!query.text) return { kind: "numeric", name, values, special: [] };
+  return finishCategorical(category, name, rows, true, facts, limits.levels) as Feature;
+}

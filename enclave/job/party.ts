@@ -1,0 +1,143 @@
+// The real `Party` of a job: sends through the door, receives from the durable inbox, waits with back-off, replays after a
+// restart. It holds no protocol logic.
+import { setTimeout as delay } from "node:timers/promises";
+import type { JobId, PartyId } from "../../core/brand.ts";
+import type { Clock, Log, Rng } from "../../core/env.ts";
+import { AppError } from "../../core/errors.ts";
+import type { Role } from "../../core/message.ts";
+import { seededRng } from "../../core/rng.ts";
+import type { MessageType, TypedBody } from "../../federation/messages.ts";
+import type { Party } from "../../federation/party.ts";
+import type { PhaseName } from "../../federation/phases.ts";
+import type { Kernels } from "../../kernels/api.ts";
+import type { Inbox } from "../accept.ts";
+import type { Session } from "../channel/session.ts";
+import type { Ledger } from "../ledger.ts";
+import { release } from "../release.ts";
+import type { Platform } from "../transport/platform.ts";
+import type { PhaseClock } from "./phases.ts";
+import type { KeyObject } from "node:crypto";
+
+export type Peer = { readonly role: Role; readonly session: Session; readonly identity: KeyObject };
+export type PartyOptions = {
+  readonly self: PartyId; readonly role: Role; readonly job: JobId; readonly seed: Uint8Array; readonly identity: KeyObject;
+  readonly peers: ReadonlyMap<PartyId, Peer>; readonly inbox: Inbox; readonly ledger: Ledger; readonly platform: Platform;
+  readonly kernels: Kernels; readonly phases: PhaseClock; readonly now: Clock; readonly log: Log; readonly signal: AbortSignal;
+  readonly peerTimeoutMs: number;
+};
+
+const longPollSeconds = 20;
+const sayAfterMs = 3_000;
+const firstBackOffMs = 100;
+const maxBackOffMs = 10_000;
+
+export class JobParty implements Party {
+  readonly self: PartyId;
+  readonly job: JobId;
+  readonly kernels: Kernels;
+  readonly #o: PartyOptions;
+  readonly #sent = new Map<PartyId, number>();
+  readonly #received = new Map<PartyId, number>();
+  readonly #labels = new Set<string>();
+
+  constructor(options: PartyOptions) {
+    this.#o = options;
+    this.self = options.self;
+    this.job = options.job;
+    this.kernels = options.kernels;
+  }
+
+  async send<T extends MessageType>(to: PartyId, type: T, body: TypedBody<T>): Promise<void> {
+    this.#o.signal.throwIfAborted();
+    const peer = this.#peer(to);
+    const seq = this.#sent.get(to) ?? 0;
+    this.#sent.set(to, seq + 1);
+    const ends = { from: this.#o.role, to: peer.role };
+    const out = release({ type, body, to, seq, ends, session: peer.session, identity: this.#o.identity, ledger: this.#o.ledger });
+    if (out.acknowledged) return;
+    await this.#persist(() => this.#o.platform.put(this.job, to, seq, out.sealed));
+    this.#o.ledger.acknowledge(to, seq);
+  }
+
+  async receive<T extends MessageType>(from: PartyId, type: T): Promise<TypedBody<T>> {
+    const peer = this.#peer(from);
+    const seq = this.#received.get(from) ?? 0;
+    const ends = { from: peer.role, to: this.#o.role };
+    const stored = this.#o.inbox.stored(from, seq, ends);
+    const body = stored === undefined ? await this.#pull(from, seq, type) : stored.body;
+    if (stored !== undefined && stored.type !== type) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: from, seq });
+    this.#received.set(from, seq + 1);
+    return body as TypedBody<T>;
+  }
+
+  rng(label: string): Rng {
+    if (this.#labels.has(label)) throw new AppError("JOB_INTERNAL");
+    this.#labels.add(label);
+    return seededRng(this.#o.seed, `party|${label}`);
+  }
+
+  sharedRng(peer: PartyId, label: string): Rng {
+    return this.#peer(peer).session.sharedRng(label);
+  }
+
+  phase<T>(name: PhaseName, work: () => Promise<T>): Promise<T> {
+    return this.#o.phases.measure(name, work);
+  }
+
+  progress(done: number, total: number): void {
+    this.#o.phases.progress(done, total);
+  }
+
+  #peer(name: PartyId): Peer {
+    const peer = this.#o.peers.get(name);
+    if (peer === undefined) throw new AppError("PROTOCOL_WRONG_PARTY", { party: name });
+    return peer;
+  }
+
+  /** Pulls until the right message is there. A refused one is written down and the wait goes on. */
+  async #pull(from: PartyId, seq: number, type: MessageType): Promise<unknown> {
+    const { platform, inbox, now, signal, log } = this.#o;
+    const peer = this.#peer(from);
+    const since = now();
+    let said = false;
+    let backOff = firstBackOffMs;
+    let refused: AppError | undefined;
+    for (;;) {
+      signal.throwIfAborted();
+      if (now() - since > this.#o.peerTimeoutMs) throw new AppError("JOB_PEER_TIMEOUT", { party: from, seq }, { cause: refused });
+      if (!said && now() - since > sayAfterMs) {
+        said = true;
+        log.info("waiting", { peer: from, message: type });
+        this.#o.phases.waiting(from, type);
+      }
+      const patience = said ? longPollSeconds : Math.ceil(sayAfterMs / 1000);
+      const sealed = await this.#persist(() => platform.pull(this.job, from, seq, patience, signal));
+      if (sealed === undefined) continue;
+      try {
+        const ends = { from: peer.role, to: this.#o.role };
+        return inbox.accept(sealed, { peer: from, seq, expected: type, ends, session: peer.session, peerIdentity: peer.identity });
+      } catch (error) {
+        if (!(error instanceof AppError) || !error.code.startsWith("PROTOCOL_")) throw error;
+        refused = error;
+        log.warn("refused", { peer: from, code: error.code });
+        await delay(backOff, undefined, { signal });
+        backOff = Math.min(backOff * 2, maxBackOffMs);
+      }
+    }
+  }
+
+  /** Repeats a call to the platform with back-off while it cannot be reached. */
+  async #persist<T>(call: () => Promise<T>): Promise<T> {
+    for (let backOff = firstBackOffMs; ; backOff = Math.min(backOff * 2, maxBackOffMs)) {
+      this.#o.signal.throwIfAborted();
+      try {
+        return await call();
+      } catch (error) {
+        this.#o.signal.throwIfAborted();
+        if (!(error instanceof AppError) || error.code !== "JOB_PLATFORM_UNREACHABLE") throw error;
+        this.#o.log.warn("platform-unreachable", { retryMs: backOff });
+        await delay(backOff, undefined, { signal: this.#o.signal });
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// What the guest's enclave keeps and releases at the end of a training job: report and scores in its own folder, and both
+// sealed to the institution at the platform.
+import { sha256Hex, type Json, digestOf } from "../../core/canonical.ts";
+import type { EntityId } from "../../core/brand.ts";
+import { sigmoid } from "../../models/linear/logistic.ts";
+import { pointsOfOdds } from "../../models/scorecard/points.ts";
+import { renderReport } from "../../report/html.ts";
+import { writeDurably } from "../store/files.ts";
+import type { Platform } from "../transport/platform.ts";
+import { peakRssMb } from "./phases.ts";
+import { buildReport, type ReportInput } from "./report.ts";
+import { sealResult } from "./seal-result.ts";
+import { packageVersion } from "../version.ts";
+
+export type KeepInput = Omit<ReportInput, "peakRssMb" | "yuneiVersion" | "modelDigest" | "rowOrderDigest"> & {
+  readonly ids: readonly EntityId[]; readonly folder: string; readonly platform: Platform;
+};
+
+/** Writes report.json, report.html and scores.csv, then releases the sealed copies. Repeating it gives the same files. */
+export async function keepGuestResult(input: KeepInput): Promise<void> {
+  const { result, folder, plan, platform } = input;
+  const report = buildReport({
+    ...input, peakRssMb: peakRssMb(), yuneiVersion: packageVersion(), modelDigest: digestOf(input.half as unknown as Json),
+    rowOrderDigest: sha256Hex(result.alignment.rowOrder),
+  });
+  const scores = scoresCsv(input);
+  writeDurably(`${folder}/report.json`, `${JSON.stringify(report, undefined, 2)}\n`);
+  writeDurably(`${folder}/report.html`, renderReport(report));
+  writeDurably(`${folder}/scores.csv`, scores);
+  await platform.putModel(plan.job, { model: input.half.model, kind: "scorecard", digests: { [input.self]: report.digests?.["model"] ?? "" } });
+  await platform.putResult(plan.job, "scores", await sealResult(scores, plan.sealTo, "text/csv"));
+  await platform.putResult(plan.job, "report", await sealResult(JSON.stringify(report), plan.sealTo, "application/json"));
+}
+
+function scoresCsv(input: KeepInput): string {
+  const { result, ids, params } = input;
+  const { odds } = result.fitted.stage;
+  const { scaling } = params.scorecard;
+  const { rows, trainRows } = result.alignment;
+  const lines = ["id,points,probability,part"];
+  for (const [row, record] of rows.entries()) {
+    const part = row < trainRows ? "train" : "test";
+    lines.push(`${csv(ids[record] ?? "")},${pointsOfOdds(odds[row] ?? 0, scaling).toFixed(2)},${sigmoid(odds[row] ?? 0).toFixed(6)},${part}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Quoted when needed; a leading formula character is made harmless for spreadsheets. */
+function csv(text: string): string {
+  const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text;
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -1,0 +1,137 @@
+// Runs one job at this enclave from the plan to its end: checks everybody's approval, builds the channels, runs the role,
+// keeps the result. Started again after a restart, it replays from the stored messages.
+import type { KeyObject } from "node:crypto";
+import type { PartyId } from "../../core/brand.ts";
+import type { Clock, Log } from "../../core/env.ts";
+import { AppError } from "../../core/errors.ts";
+import type { JobPlan } from "../../federation/plan-schema.ts";
+import type { SetIntersection } from "../../federation/psi/intersection.ts";
+import { floors } from "../../federation/guards.ts";
+import { scorecardGuest, type ScorecardGuestResult } from "../../federation/scorecard/guest.ts";
+import { finishGuest, guestHalf } from "../../federation/scorecard/finish.ts";
+import { scorecardHost } from "../../federation/scorecard/host.ts";
+import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
+import type { Kernels } from "../../kernels/api.ts";
+import type { JointReport } from "../../report/schema.ts";
+import { Inbox } from "../accept.ts";
+import { guestGuard, hostGuard, labelRankScope, type Budgets } from "../budgets.ts";
+import { Session, transcriptHash } from "../channel/session.ts";
+import type { LoadedDataset } from "../data/load.ts";
+import { peerKey, type Identity } from "../keys/identity.ts";
+import { Ledger } from "../ledger.ts";
+import type { ActiveLayer } from "../confinement.ts";
+import type { Policy, PolicyRule } from "../policy.ts";
+import type { StateDatabase } from "../store/database.ts";
+import type { Platform } from "../transport/platform.ts";
+import { verifyApproval } from "./approval.ts";
+import { JobParty, type Peer } from "./party.ts";
+import { peakRssMb, PhaseClock } from "./phases.ts";
+import { signReceipt } from "./receipt.ts";
+import type { JobRecords } from "./records.ts";
+import { keepGuestResult } from "./results.ts";
+
+export type JobTools = {
+  readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
+  readonly platform: Platform; readonly kernels: Kernels; readonly intersection: SetIntersection; readonly policy: Policy;
+  readonly dataset: LoadedDataset; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
+  readonly layers: readonly ActiveLayer[]; readonly paths: { readonly inbox: string; readonly results: string; readonly models: string };
+  readonly peerTimeoutMs: number; readonly now: Clock; readonly log: Log;
+};
+export type JobInput = {
+  readonly plan: JobPlan; readonly planDigest: string; readonly approvals: Readonly<Record<string, string>>;
+  readonly rule: PolicyRule; readonly signal: AbortSignal;
+};
+
+export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
+  const { plan } = input;
+  const self = tools.identity.party;
+  if (plan.datasets[self]?.snapshotDigest !== tools.dataset.snapshotDigest) throw new AppError("ENCLAVE_SNAPSHOT_CHANGED");
+  const peers = await openChannels(tools, input);
+  const secrets = tools.records.secrets(plan.job);
+  if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
+  const ledger = new Ledger(tools.db, plan, self);
+  const inbox = new Inbox(tools.db, plan.job, `${tools.paths.inbox}/${plan.job}`, tools.now);
+  const phases = new PhaseClock({ db: tools.db, job: plan.job, platform: tools.platform, now: tools.now, log: tools.log });
+  const party = new JobParty({
+    self, role: plan.guest === self ? "guest" : "host", job: plan.job, seed: secrets.seed, identity: tools.identity.signKey, peers, inbox, ledger,
+    platform: tools.platform, kernels: tools.kernels, phases, now: tools.now, log: tools.log, signal: input.signal, peerTimeoutMs: tools.peerTimeoutMs,
+  });
+  try {
+    if (plan.guest === self) await runGuest(tools, input, party, ledger, phases);
+    else await runHost(tools, input, party, ledger, phases);
+  } finally {
+    await phases.settled();
+  }
+}
+
+/** Verifies every approval (signature, issuer, plan) and derives the channel to each peer. */
+async function openChannels(tools: JobTools, input: JobInput): Promise<Map<PartyId, Peer>> {
+  const { plan, planDigest } = input;
+  const { identity } = tools;
+  const certificates = await tools.platform.parties();
+  const approvals = new Map<PartyId, string>();
+  const opened = new Map<PartyId, { key: KeyObject; channelKey: string }>();
+  for (const party of [plan.guest, ...plan.hosts]) {
+    const jws = input.approvals[party];
+    const pem = party === identity.party ? identity.identityCertificate : certificates.get(party);
+    if (jws === undefined || pem === undefined) throw new AppError("APPROVAL_INVALID", { party });
+    const key = peerKey(pem, { party, ca: identity.ca, now: tools.now(), pinned: tools.policy.pinned[party] });
+    const approval = await verifyApproval(jws, { job: plan.job, party, planDigest, key });
+    approvals.set(party, jws);
+    opened.set(party, { key, channelKey: approval.channelKey });
+  }
+  const secrets = tools.records.secrets(plan.job);
+  if (secrets === undefined || opened.get(identity.party)?.channelKey !== secrets.ephemeral.publicX) throw new AppError("ENCLAVE_KEYS");
+  const transcript = transcriptHash(planDigest, approvals);
+  opened.delete(identity.party);
+  return new Map([...opened].map(([peer, { key, channelKey }]) => {
+    const session = new Session({ self: identity.party, peer, ephemeral: secrets.ephemeral, peerPublicX: channelKey, transcript });
+    return [peer, { role: peer === plan.guest ? "guest" : "host", session, identity: key }];
+  }));
+}
+
+async function runHost(tools: JobTools, input: JobInput, party: JobParty, ledger: Ledger, phases: PhaseClock): Promise<void> {
+  const { plan, planDigest, rule } = input;
+  const { dataset, records, identity } = tools;
+  const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: dataset.snapshotDigest, rule, ids: dataset.ids });
+  const half = await scorecardHost(party, {
+    guest: plan.guest, hosts: plan.hosts, params: scorecardJobSchema.parse(plan.params), ids: dataset.ids, features: dataset.features,
+    guard, intersection: tools.intersection,
+    receipt: (model) => records.once(plan.job, "receipt", async () => ({
+      receipt: await signReceipt({ plan, planDigest, self: identity.party, model, ledger, key: identity.signKey, now: tools.now() }),
+      account: { phases: phases.times(), sent: ledger.lines().sent.map((l) => ({ ...l, from: identity.party, to: l.to as PartyId })), peakRssMb: peakRssMb(), layers: [...tools.layers] },
+    })),
+  });
+  tools.db.run("insert or replace into models values (?, ?, ?, 'scorecard-host', ?)", half.model, plan.job, tools.now(), JSON.stringify(half));
+}
+
+async function runGuest(tools: JobTools, input: JobInput, party: JobParty, ledger: Ledger, phases: PhaseClock): Promise<void> {
+  const { plan, planDigest } = input;
+  const { dataset, identity, records } = tools;
+  const params = scorecardJobSchema.parse(plan.params);
+  if (dataset.label === undefined) throw new AppError("JOB_NOT_LABELLED");
+  if (params.split.kind === "file" && tools.trainOf === undefined) throw new AppError("JOB_PARAMS");
+  const guard = guestGuard(tools.budgets, plan.job);
+  const result = await scorecardGuest(party, {
+    hosts: plan.hosts, params, ids: dataset.ids, label: dataset.label, features: dataset.features,
+    trainOf: params.split.kind === "file" ? tools.trainOf : undefined, setSecret: tools.setSecret, guard, intersection: tools.intersection,
+  });
+  const half = guestHalf(plan.job, plan.hosts, result, params);
+  const hosts = await finishGuest(party, plan.hosts, result, half);
+  tools.db.run("insert or replace into models values (?, ?, ?, 'scorecard-guest', ?)", half.model, plan.job, tools.now(), JSON.stringify(half));
+  const createdAt = await records.once(plan.job, "created-at", () => new Date(tools.now()).toISOString());
+  await keepGuestResult({
+    plan, planDigest, self: identity.party, params, result, half, hosts, ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(),
+    layers: tools.layers, createdAt, ids: dataset.ids, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform,
+    budgets: budgetLines(tools, plan, result),
+  });
+}
+
+/** What this job left of the budgets that the guest's own enclave keeps. */
+function budgetLines(tools: JobTools, plan: JobPlan, result: ScorecardGuestResult): JointReport["leakage"]["budgets"] {
+  const { rowSetDigest, trainRows } = result.alignment;
+  return plan.hosts.map((host) => ({
+    kind: "label-rank", name: { en: "label statistics given to this host about this training set", zh: "就该训练集提供给该数据方的标签统计" },
+    party: host, peer: plan.guest, used: tools.budgets.used(labelRankScope(host, rowSetDigest)), limit: Math.floor(floors.maxLabelRankPerRow * trainRows),
+  }));
+}

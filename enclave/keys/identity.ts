@@ -1,0 +1,93 @@
+// The enclave's own keys and certificates: an Ed25519 identity that signs messages, approvals and receipts, and a separate
+// key for mutual TLS. Both are made here and never leave; the platform's CA only sees signing requests (PKCS #10).
+// First: the container inside @peculiar/x509 needs it.
+import "reflect-metadata";
+import { createHash, createPrivateKey, createPublicKey, KeyObject, webcrypto, X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Pkcs10CertificateRequestGenerator, cryptoProvider } from "@peculiar/x509";
+import type { PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import { readBytes, writeDurably } from "../store/files.ts";
+
+export type Identity = {
+  readonly party: PartyId;
+  readonly signKey: KeyObject;
+  readonly identityCertificate: string;
+  readonly tlsKey: string;
+  readonly tlsCertificate: string;
+  readonly ca: string;
+};
+
+const files = { identityKey: "identity.key", tlsKey: "tls.key", identityCertificate: "identity.pem", tlsCertificate: "tls.pem", ca: "ca.pem" } as const;
+
+async function keyPair(algorithm: "Ed25519" | "P-256"): Promise<webcrypto.CryptoKeyPair> {
+  const spec = algorithm === "Ed25519" ? { name: "Ed25519" } : { name: "ECDSA", namedCurve: "P-256" };
+  return (await webcrypto.subtle.generateKey(spec, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
+}
+
+async function pkcs8(key: CryptoKey): Promise<string> {
+  return String(KeyObject.from(key).export({ format: "pem", type: "pkcs8" }));
+}
+
+async function request(party: PartyId, keys: webcrypto.CryptoKeyPair, algorithm: "Ed25519" | "P-256"): Promise<string> {
+  cryptoProvider.set(webcrypto as unknown as Crypto);
+  const signingAlgorithm = algorithm === "Ed25519" ? { name: "Ed25519" } : { name: "ECDSA", hash: "SHA-256" };
+  const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${party}`, keys, signingAlgorithm });
+  return csr.toString("pem");
+}
+
+/** Makes both key pairs in `folder` and returns the two signing requests. Throws ENCLAVE_KEYS when keys are already there. */
+export async function createKeys(folder: string, party: PartyId): Promise<{ csrTls: string; csrIdentity: string }> {
+  if (existsSync(join(folder, files.identityKey))) throw new AppError("ENCLAVE_KEYS", { existing: true });
+  const identity = await keyPair("Ed25519");
+  const tls = await keyPair("P-256");
+  writeDurably(join(folder, files.identityKey), await pkcs8(identity.privateKey));
+  writeDurably(join(folder, files.tlsKey), await pkcs8(tls.privateKey));
+  return { csrTls: await request(party, tls, "P-256"), csrIdentity: await request(party, identity, "Ed25519") };
+}
+
+export function storeCertificates(folder: string, given: { tlsCertificate: string; identityCertificate: string; caCertificate: string }): void {
+  writeDurably(join(folder, files.tlsCertificate), given.tlsCertificate);
+  writeDurably(join(folder, files.identityCertificate), given.identityCertificate);
+  writeDurably(join(folder, files.ca), given.caCertificate);
+}
+
+/** Loads keys and certificates; checks that they belong together. Throws ENCLAVE_NOT_ENROLLED or ENCLAVE_KEYS. */
+export function loadIdentity(folder: string, party: PartyId): Identity {
+  if (!existsSync(join(folder, files.identityCertificate))) throw new AppError("ENCLAVE_NOT_ENROLLED");
+  const text = (name: string): string => Buffer.from(readBytes(join(folder, name))).toString("utf8");
+  let signKey: KeyObject;
+  try {
+    signKey = createPrivateKey(text(files.identityKey));
+  } catch (cause) {
+    throw new AppError("ENCLAVE_KEYS", {}, { cause });
+  }
+  const identityCertificate = text(files.identityCertificate);
+  if (!new X509Certificate(identityCertificate).checkPrivateKey(signKey)) throw new AppError("ENCLAVE_KEYS");
+  return { party, signKey, identityCertificate, tlsKey: text(files.tlsKey), tlsCertificate: text(files.tlsCertificate), ca: text(files.ca) };
+}
+
+/** SHA-256 of the public key (SPKI): what an operator pins in a policy. */
+export function fingerprint(key: KeyObject): string {
+  return createHash("sha256").update(key.export({ format: "der", type: "spki" })).digest("hex");
+}
+
+/** The identity key of a peer from its certificate: right issuer, name and dates, and equal to the pinned one if there is any. */
+export function peerKey(certificatePem: string, options: { party: PartyId; ca: string; now: number; pinned?: string | undefined }): KeyObject {
+  const { party, now } = options;
+  try {
+    const certificate = new X509Certificate(certificatePem);
+    const ca = new X509Certificate(options.ca);
+    const inTime = now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
+    const named = certificate.subject.split("\n").includes(`CN=${party}`);
+    if (!inTime || !named || certificate.ca || !certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) throw new AppError("APPROVAL_INVALID", { party });
+    const key = createPublicKey(certificate.publicKey.export({ format: "pem", type: "spki" }));
+    if (key.asymmetricKeyType !== "ed25519") throw new AppError("APPROVAL_INVALID", { party });
+    if (options.pinned !== undefined && options.pinned !== fingerprint(key)) throw new AppError("POLICY_UNPINNED_PEER", { party });
+    return key;
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError("APPROVAL_INVALID", { party }, { cause });
+  }
+}

@@ -1,0 +1,75 @@
+// The ledger: what this enclave in fact sent and received in a job (type, size, digest; no content). A message is in the
+// ledger before it leaves, and the approved plan bounds it.
+import type { JobId, PartyId } from "../core/brand.ts";
+import { digestOf } from "../core/canonical.ts";
+import { AppError } from "../core/errors.ts";
+import type { JobPlan } from "../federation/plan-schema.ts";
+import type { StateDatabase } from "./store/database.ts";
+
+export type LedgerLine = { readonly from: string; readonly to: string; readonly type: string; readonly messages: number; readonly bytes: number };
+
+export class Ledger {
+  readonly #db: StateDatabase;
+  readonly #job: JobId;
+  readonly #self: PartyId;
+  readonly #limits: ReadonlyMap<string, { readonly maxMessages: number; readonly maxBytes: number }>;
+
+  constructor(db: StateDatabase, plan: JobPlan, self: PartyId) {
+    this.#db = db;
+    this.#job = plan.job;
+    this.#self = self;
+    this.#limits = new Map(plan.leakage.map((item) => [`${item.from}>${item.to}:${item.type}`, item]));
+  }
+
+  /** The next message number to that peer. */
+  nextSeq(to: PartyId): number {
+    return Number(this.#db.get("select count(*) as n from ledger where job = ? and peer = ?", this.#job, to)?.["n"] ?? 0);
+  }
+
+  /** Writes down one outgoing frame. The same content again is fine (a restart); another content under a used number is refused. */
+  enter(to: PartyId, seq: number, type: string, bytes: number, digest: string): { acknowledged: boolean } {
+    return this.#db.transaction(() => {
+      const row = this.#db.get("select type, digest, acknowledged from ledger where job = ? and peer = ? and seq = ?", this.#job, to, seq);
+      if (row !== undefined) {
+        if (row["digest"] !== digest) throw new AppError("ENCLAVE_REPLAY_DIVERGED", { party: to, seq });
+        return { acknowledged: row["acknowledged"] === 1 };
+      }
+      if (seq !== this.nextSeq(to)) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: to, seq });
+      this.#checkPlan(to, type, bytes);
+      this.#db.run("insert into ledger (job, peer, seq, type, bytes, digest) values (?, ?, ?, ?, ?, ?)", this.#job, to, seq, type, bytes, digest);
+      return { acknowledged: false };
+    });
+  }
+
+  acknowledge(to: PartyId, seq: number): void {
+    this.#db.run("update ledger set acknowledged = 1 where job = ? and peer = ? and seq = ?", this.#job, to, seq);
+  }
+
+  /** Sums per channel and type of what was sent, then of what was received. */
+  lines(): { sent: LedgerLine[]; received: LedgerLine[] } {
+    const query = (table: string): { peer: string; type: string; messages: number; bytes: number }[] =>
+      this.#db.all(`select peer, type, count(*) as messages, sum(bytes) as bytes from ${table} where job = ? group by peer, type order by peer, type`, this.#job)
+        .map((r) => ({ peer: String(r["peer"]), type: String(r["type"]), messages: Number(r["messages"]), bytes: Number(r["bytes"]) }));
+    return {
+      sent: query("ledger").map(({ peer, ...rest }) => ({ from: this.#self, to: peer, ...rest })),
+      received: query("inbox").map(({ peer, ...rest }) => ({ from: peer, to: this.#self, ...rest })),
+    };
+  }
+
+  /** Digest over every line in order of channel and number: goes into the receipt. */
+  digest(): string {
+    const rows = this.#db.all("select peer, seq, type, bytes, digest from ledger where job = ? order by peer, seq", this.#job);
+    return digestOf(rows.map((r) => [String(r["peer"]), Number(r["seq"]), String(r["type"]), Number(r["bytes"]), String(r["digest"])]));
+  }
+
+  #checkPlan(to: PartyId, type: string, bytes: number): void {
+    const limit = this.#limits.get(`${this.#self}>${to}:${type}`);
+    const used = this.#db.get(
+      "select count(*) as n, coalesce(sum(bytes), 0) as b from ledger where job = ? and peer = ? and type = ?", this.#job, to, type);
+    const messages = Number(used?.["n"] ?? 0) + 1;
+    const total = Number(used?.["b"] ?? 0) + bytes;
+    if (limit === undefined || messages > limit.maxMessages || total > limit.maxBytes) {
+      throw new AppError("LEDGER_OUTSIDE_PLAN", { party: to, messages, bytes: total, maxMessages: limit?.maxMessages ?? 0, maxBytes: limit?.maxBytes ?? 0 });
+    }
+  }
+}

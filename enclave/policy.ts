@@ -1,0 +1,66 @@
+// The local policy of an enclave: a file that only its operator writes. Default: refuse. It is evaluated against the plan
+// before the enclave signs its approval; the platform is not trusted to have written the leakage statement, so it is
+// compiled again here and compared.
+import { existsSync } from "node:fs";
+import { z } from "zod";
+import type { PartyId } from "../core/brand.ts";
+import { canonicalJson, type Json } from "../core/canonical.ts";
+import { AppError, type Code } from "../core/errors.ts";
+import { partyIdSchema } from "../core/names.ts";
+import { compileLeakage } from "../federation/leakage.ts";
+import { purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { readBytes } from "./store/files.ts";
+
+const ruleSchema = z.strictObject({
+  guest: partyIdSchema,
+  kinds: z.array(z.enum(["scorecard", "score"])).min(1),
+  purposes: z.array(z.enum(purposes)).min(1),
+  approve: z.enum(["auto", "manual"]).default("manual"),
+  /** A job with this host alone: its own total per company is then what the guest opens. */
+  singleHostTotals: z.boolean().default(false),
+  maxSetSize: z.number().int().positive().default(200_000),
+  maxNewIdsPerMonth: z.number().int().positive().default(200_000),
+  /** Batch scorings of the same set of companies in one month. */
+  maxScoresPerSetAndMonth: z.number().int().positive().default(31),
+});
+
+export const policySchema = z.strictObject({
+  version: z.literal(1),
+  allow: z.array(ruleSchema).default([]),
+  /** SHA-256 of the identity keys of known parties: then not even the platform's own CA can put another in their place. */
+  pinned: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)).default({}),
+});
+export type Policy = z.output<typeof policySchema>;
+export type PolicyRule = z.output<typeof ruleSchema>;
+
+/** Reads the policy file; undefined when there is none (then everything is refused). Throws ENCLAVE_CONFIG when it is malformed. */
+export function readPolicy(path: string): Policy | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return policySchema.parse(JSON.parse(Buffer.from(readBytes(path)).toString("utf8")));
+  } catch (cause) {
+    throw new AppError("ENCLAVE_CONFIG", {}, { cause });
+  }
+}
+
+export type Verdict = { readonly kind: "approve" | "ask"; readonly rule: PolicyRule } | { readonly kind: "refuse"; readonly code: Code };
+
+/** What this enclave says to a plan. Pure. */
+export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, own: DatasetSummary): Verdict {
+  const refuse = (code: Code): Verdict => ({ kind: "refuse", code });
+  if (policy === undefined) return refuse("POLICY_MISSING");
+  if (plan.guest !== self && !plan.hosts.includes(self)) return refuse("POLICY_REFUSED");
+  const rules = policy.allow.filter((r) => r.guest === plan.guest);
+  if (rules.length === 0) return refuse("POLICY_REFUSED");
+  const kinds = rules.filter((r) => r.kinds.includes(plan.kind));
+  if (kinds.length === 0) return refuse("POLICY_KIND");
+  const rule = kinds.find((r) => r.purposes.includes(plan.purpose));
+  if (rule === undefined) return refuse("POLICY_PURPOSE");
+  const stated = plan.datasets[self];
+  if (stated === undefined || canonicalJson(stated) !== canonicalJson(own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
+  if (plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
+  const compiled = compileLeakage(plan);
+  if (canonicalJson(compiled.leakage as unknown as Json) !== canonicalJson(plan.leakage as unknown as Json)) return refuse("POLICY_LEAKAGE");
+  if (compiled.log2FloodDistance !== plan.log2FloodDistance || plan.log2FloodDistance > -40) return refuse("POLICY_LEAKAGE");
+  return { kind: rule.approve === "auto" ? "approve" : "ask", rule };
+}

@@ -1,0 +1,23 @@
+// A split given by the bank: CSV `id,part` with train/test, read by the same checked door as any data.
+import type { EntityId } from "../core/brand.ts";
+import type { Log } from "../core/env.ts";
+import { AppError } from "../core/errors.ts";
+import type { IdKind } from "./data/definition.ts";
+import { featureTableSchema } from "./data/definition.ts";
+import { loadDataset } from "./data/load.ts";
+
+/** 1 = train, 0 = test, in the order of `ids`; every id needs a part. Throws SPLIT_* codes with counts. */
+export async function readSplit(file: string, ids: readonly EntityId[], options: { directory: string; idColumn: string; idKind: IdKind; log: Log }): Promise<Uint8Array> {
+  const definition = featureTableSchema.parse({
+    name: "split", idColumn: options.idColumn, idKind: options.idKind, features: file, columns: { part: { type: "categorical" } },
+  });
+  const table = await loadDataset(definition, { directory: options.directory, log: options.log });
+  const part = table.features.find((f) => f.name === "part");
+  if (part === undefined || part.kind !== "categorical") throw new AppError("SPLIT_COLUMN");
+  const wrong = part.levels.filter((l) => l !== "train" && l !== "test").length;
+  if (wrong > 0) throw new AppError("SPLIT_VALUES", { values: wrong });
+  const partOf = new Map(table.ids.map((id, i) => [id, part.levels[part.codes[i] ?? -1]]));
+  const missing = ids.reduce((n, id) => n + (partOf.get(id) === undefined ? 1 : 0), 0);
+  if (missing > 0) throw new AppError("SPLIT_MISSING", { ids: missing });
+  return Uint8Array.from(ids, (id) => (partOf.get(id) === "train" ? 1 : 0));
+}

@@ -1,0 +1,90 @@
+// The enclave's own SQLite file: what must survive a killed process. Synchronous writes, one writer (the enclave process).
+import { mkdirSync, chmodSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import { AppError } from "../../core/errors.ts";
+
+const schema = `
+create table if not exists meta (key text primary key, value text not null) strict;
+create table if not exists jobs (
+  job text primary key, state text not null, plan text not null, digest text not null, approval text,
+  secrets blob, code text, party text, created_at integer not null, finished_at integer) strict;
+create table if not exists inbox (
+  job text not null, peer text not null, seq integer not null, type text not null, bytes integer not null, digest text not null,
+  primary key (job, peer, seq)) strict;
+create table if not exists ledger (
+  job text not null, peer text not null, seq integer not null, type text not null, bytes integer not null, digest text not null,
+  acknowledged integer not null default 0, primary key (job, peer, seq)) strict;
+create table if not exists phases (
+  job text not null, name text not null, wall real not null, cpu real not null, primary key (job, name)) strict;
+create table if not exists refusals (
+  id integer primary key, job text not null, peer text not null, code text not null, at integer not null) strict;
+create table if not exists memo (job text not null, key text not null, value text not null, primary key (job, key)) strict;
+create table if not exists decisions (job text primary key, decision text not null, at integer not null) strict;
+create table if not exists budget (
+  scope text not null, job text not null, label text not null, amount real not null, at integer not null,
+  primary key (scope, job, label)) strict;
+create table if not exists row_sets (
+  id integer primary key, guest text not null, dataset text not null, digest text not null, job text not null, rows blob not null,
+  unique (guest, dataset, digest)) strict;
+create table if not exists known_ids (guest text not null, record blob not null, first_job text not null, at integer not null,
+  primary key (guest, record)) strict;
+create table if not exists models (
+  model text primary key, job text not null, created_at integer not null, kind text not null, half text not null) strict;
+`;
+
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+export class StateDatabase implements Disposable {
+  readonly #db: DatabaseSync;
+
+  /** Opens or creates the file (0600 in a 0700 folder). Throws ENCLAVE_STATE when it cannot be used. */
+  constructor(file: string) {
+    try {
+      if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      this.#db = new DatabaseSync(file);
+      if (file !== ":memory:") chmodSync(file, 0o600);
+      this.#db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000");
+      this.#db.exec(schema);
+    } catch (cause) {
+      throw new AppError("ENCLAVE_STATE", {}, { cause });
+    }
+  }
+
+  run(sql: string, ...values: (string | number | Uint8Array | null)[]): number {
+    return this.#guard(() => Number(this.#db.prepare(sql).run(...values).changes));
+  }
+
+  get(sql: string, ...values: (string | number | Uint8Array | null)[]): Row | undefined {
+    return this.#guard(() => this.#db.prepare(sql).get(...values));
+  }
+
+  all(sql: string, ...values: (string | number | Uint8Array | null)[]): Row[] {
+    return this.#guard(() => this.#db.prepare(sql).all(...values));
+  }
+
+  /** All or nothing. Not to be nested. */
+  transaction<T>(work: () => T): T {
+    this.#db.exec("begin immediate");
+    try {
+      const result = work();
+      this.#db.exec("commit");
+      return result;
+    } catch (error) {
+      this.#db.exec("rollback");
+      throw error;
+    }
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      throw new AppError("ENCLAVE_STATE", {}, { cause });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+}

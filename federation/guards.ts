@@ -1,0 +1,44 @@
+// What the roles ask of their own enclave before they let something happen: budgets that persist over jobs and restarts.
+// Each call is idempotent per job, so that a replay after a restart charges nothing twice. All throw AppError when refused.
+import type { PartyId } from "../core/brand.ts";
+
+/** Bounds of protocols.md and of the review; an enclave may be stricter, never weaker. */
+export const floors = {
+  /** Companies in the training part when weights of evidence go to a host. */
+  minTrainRows: 2000,
+  minRowsPerStatistic: 20,
+  minGoodsPerBin: 5,
+  minBadsPerBin: 5,
+  /** Queries over one row set, over all jobs, as a share of its rows. */
+  maxQueriesPerRow: 0.02,
+  /** Label statistics that one host may learn about one row set, as a share of its rows. */
+  maxLabelRankPerRow: 0.05,
+  maxTotalsPerRowSet: 2,
+  /** Two row sets of a pair are equal or differ by at least this many companies. */
+  minRowSetDifference: 500,
+  /** A guest column that selects fewer companies may not be queried with. */
+  minDummyRows: 50,
+} as const;
+
+export interface HostGuard {
+  /** Before any answer: the guest's declared set. */
+  admitSet(open: { readonly size: number; readonly setDigest: Uint8Array }): void;
+  /** After alignment: which own records (index or -1) are in which row; rows [0, trainRows) are the training part. */
+  admitRows(rowOf: Int32Array, trainRows: number, open: { readonly size: number; readonly setDigest: Uint8Array }): void;
+  /** How many hosts take part in the totals: a host alone needs its policy's word for it. */
+  admitCompany(hosts: number): void;
+  /** Before answering `queries` queries over the training part. */
+  chargeQueries(label: string, queries: number): void;
+  /** Before a total per row leaves. */
+  chargeTotals(label: string): void;
+  /** Before a score of companies outside a training job leaves. */
+  chargeScores(label: string): void;
+}
+
+export interface GuestGuard {
+  /** Names the row set for the calls below. */
+  setRows(rowSetDigest: string, trainRows: number): void;
+  /** Label statistics (merged bins less features) that this host may still learn about this row set. */
+  labelBudget(host: PartyId): number;
+  chargeLabelRank(host: PartyId, label: string, rank: number): void;
+}

@@ -1,0 +1,68 @@
+// The plan of a job: what everybody approves before anything is computed. Its digest is in every signature and every
+// channel key, so that no party can be made to run another plan than the one that it approved.
+import { z } from "zod";
+import { digestOf, type Json } from "../core/canonical.ts";
+import { jobIdSchema, partyIdSchema } from "../core/names.ts";
+
+const bilingual = z.strictObject({ en: z.string().max(2000), zh: z.string().max(2000) });
+
+/** What an enclave publishes about its data: sizes only. */
+export const datasetSummarySchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/),
+  rows: z.number().int().min(0).max(100_000_000),
+  features: z.number().int().min(0).max(4096),
+  labelled: z.boolean(),
+  snapshotDigest: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type DatasetSummary = z.output<typeof datasetSummarySchema>;
+
+/** One line of the leakage statement: at most this much of this type passes from one party to another. */
+export const leakageItemSchema = z.strictObject({
+  from: partyIdSchema,
+  to: partyIdSchema,
+  type: z.string().max(64),
+  reveals: bilingual,
+  maxMessages: z.number().int().min(1),
+  maxBytes: z.number().int().min(1),
+  /** Upper bound of the numbers that the receiver can compute from these messages; 0 for uniform or public bytes. */
+  numbers: z.number().int().min(0),
+});
+export type LeakageItem = z.output<typeof leakageItemSchema>;
+
+export const purposes = ["loan-approval", "credit-line-review", "post-loan-monitoring", "model-development"] as const;
+
+/** What a bank submits. `params` is checked against the kind's own schema when the plan is compiled. */
+export const jobRequestSchema = z.strictObject({
+  kind: z.enum(["scorecard", "score"]),
+  guest: partyIdSchema,
+  hosts: z.array(partyIdSchema).min(1).max(16),
+  purpose: z.enum(purposes),
+  params: z.record(z.string(), z.unknown()).default({}),
+  /** For kind "score": the model that a scorecard job made. */
+  model: z.string().regex(/^model_[0-9a-z]{16,32}$/).optional(),
+});
+export type JobRequest = z.output<typeof jobRequestSchema>;
+
+export const jobPlanSchema = z.strictObject({
+  version: z.literal(1),
+  job: jobIdSchema,
+  kind: z.enum(["scorecard", "score"]),
+  guest: partyIdSchema,
+  hosts: z.array(partyIdSchema).min(1).max(16),
+  purpose: z.enum(purposes),
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  model: z.string().optional(),
+  params: z.record(z.string(), z.unknown()),
+  datasets: z.record(z.string(), datasetSummarySchema),
+  leakage: z.array(leakageItemSchema),
+  /** Upper bound of log2 of the statistical distance that all answers of the job leave open (review.md, flood). */
+  log2FloodDistance: z.number(),
+  /** Public key (JWK, OKP X25519) of the institution to which results are sealed; the platform cannot open them. */
+  sealTo: z.strictObject({ kty: z.literal("OKP"), crv: z.literal("X25519"), x: z.string().max(64), kid: z.string().max(64).optional() }),
+});
+export type JobPlan = z.output<typeof jobPlanSchema>;
+
+export function planDigest(plan: JobPlan): string {
+  return digestOf(plan as unknown as Json);
+}

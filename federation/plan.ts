@@ -1,0 +1,41 @@
+// Compiles a job request into the plan that everybody approves: checked parameters, datasets, leakage statement.
+import type { JobId, PartyId } from "../core/brand.ts";
+import { AppError } from "../core/errors.ts";
+import { compileLeakage } from "./leakage.ts";
+import { jobPlanSchema, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
+import { scoreJobSchema, scorecardJobSchema } from "./scorecard/params.ts";
+
+export type PlanInput = {
+  readonly request: JobRequest; readonly job: JobId; readonly createdAt: string; readonly expiresAt: string;
+  readonly datasets: Readonly<Record<string, DatasetSummary>>; readonly sealTo: JobPlan["sealTo"];
+};
+
+/** Throws JOB_PARAMS, JOB_DATASET_UNKNOWN, JOB_NOT_LABELLED or JOB_MODEL_UNKNOWN for a request that no enclave could run. */
+export function compilePlan(input: PlanInput): JobPlan {
+  const { request, job } = input;
+  const parties = [request.guest, ...request.hosts];
+  if (new Set(parties).size !== parties.length) throw new AppError("JOB_PARAMS");
+  const datasets: Record<string, DatasetSummary> = {};
+  for (const party of parties) datasets[party] = datasetOf(input, party);
+  if (request.kind === "scorecard" && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
+  if ((request.kind === "score") !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
+  const params = paramsOf(request);
+  const base = { kind: request.kind, guest: request.guest, hosts: request.hosts, datasets, params };
+  return jobPlanSchema.parse({
+    version: 1, job, ...base, purpose: request.purpose, createdAt: input.createdAt, expiresAt: input.expiresAt,
+    ...(request.model === undefined ? {} : { model: request.model }), ...compileLeakage(base), sealTo: input.sealTo,
+  });
+}
+
+function datasetOf(input: PlanInput, party: PartyId): DatasetSummary {
+  const dataset = input.datasets[party];
+  if (dataset === undefined) throw new AppError("JOB_DATASET_UNKNOWN", { party });
+  return dataset;
+}
+
+/** The checked parameters as plain JSON, defaults filled in, so that the plan says everything. */
+function paramsOf(request: JobRequest): Record<string, unknown> {
+  const parsed = (request.kind === "scorecard" ? scorecardJobSchema : scoreJobSchema).safeParse(request.params);
+  if (!parsed.success) throw new AppError("JOB_PARAMS", { problems: parsed.error.issues.length });
+  return parsed.data;
+}

@@ -1,0 +1,66 @@
+// The end of a training job at the guest: final weights to the hosts, the model's id and digest, everybody's receipt back.
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { PartyId } from "../../core/brand.ts";
+import { digestOf, type Json } from "../../core/canonical.ts";
+import { fineDefinitionSchema } from "../../models/binning/fine.ts";
+import { scalingParamsSchema } from "../../models/scorecard/params.ts";
+import { totalsPlanSchema } from "../../models/scorecard/quantise.ts";
+import type { TypedBody } from "../messages.ts";
+import type { Party } from "../party.ts";
+import { sendWeights } from "../totals/guest.ts";
+import type { ScorecardGuestResult } from "./guest.ts";
+import type { ScorecardJobParams } from "./params.ts";
+
+const columnSchema = z.strictObject({
+  party: z.string(), name: z.string(), codes: z.array(z.number().int()), step: z.number(), weight: z.number(),
+  /** Code of a company for which nothing is known: what a host that is away would have given. */
+  missing: z.number().int(),
+  /** Own columns only: how raw values become merged bins. */
+  own: z.strictObject({ definition: fineDefinitionSchema, mergedOf: z.array(z.number().int()) }).optional(),
+});
+export const guestHalfSchema = z.strictObject({
+  version: z.literal(1),
+  model: z.string(),
+  hosts: z.array(z.string()),
+  intercept: z.number(),
+  columns: z.array(columnSchema),
+  scoring: totalsPlanSchema,
+  scaling: scalingParamsSchema,
+});
+export type GuestHalf = z.output<typeof guestHalfSchema>;
+
+export function modelIdOf(job: string): string {
+  return `model_${createHash("sha256").update(`yunei/model/v1|${job}`).digest("hex").slice(0, 24)}`;
+}
+
+/** The guest's half of the model: its own columns, the weights, and what it knows of the hosts' columns. */
+export function guestHalf(job: string, hosts: readonly PartyId[], result: ScorecardGuestResult, params: ScorecardJobParams): GuestHalf {
+  const { fitted } = result;
+  const selected = result.decisions.flatMap((decision, at) => (decision.selected ? [{ decision, at }] : []));
+  return {
+    version: 1, model: modelIdOf(job), hosts: [...hosts], intercept: fitted.model.intercept, scoring: fitted.scoring,
+    scaling: params.scorecard.scaling,
+    columns: selected.map(({ decision, at }, i) => {
+      const own = result.own[at];
+      const missingBin = result.counts[at]?.missingBin ?? -1;
+      const missing = missingBin < 0 ? 0 : (decision.codes[decision.mergedOf[missingBin] ?? 0] ?? 0);
+      return {
+        party: decision.party, name: decision.name, codes: decision.codes, step: decision.step, weight: fitted.model.weights[i] ?? 0, missing,
+        ...(own === undefined ? {} : { own: { definition: own.fine.definition, mergedOf: decision.mergedOf } }),
+      };
+    }),
+  };
+}
+
+export type FinishedHost = TypedBody<"finish/receipt"> & { readonly host: PartyId };
+
+/** Sends the last weights and the model's digest; collects the receipts. */
+export async function finishGuest(party: Party, hosts: readonly PartyId[], result: ScorecardGuestResult, half: GuestHalf): Promise<FinishedHost[]> {
+  const { fitted } = result;
+  await Promise.all(hosts.map((h) => party.send(h, "finish/next", { step: "finish" })));
+  await sendWeights(party, hosts, fitted.rounds, fitted.scoring);
+  const digest = digestOf(half as unknown as Json);
+  await Promise.all(hosts.map((h) => party.send(h, "finish/model", { model: half.model, digest })));
+  return Promise.all(hosts.map(async (host) => ({ host, ...(await party.receive(host, "finish/receipt")) })));
+}

@@ -1,0 +1,92 @@
+// The joint scorecard, guest: aligns with all hosts, bins, collects the moments, fits, opens one total per company (two with
+// a refinement), and decides. All decisions are the pure functions of models/scorecard, shared with the plaintext oracle.
+import type { EntityId, PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import { countFine, fineBin, type FineBinning } from "../../models/binning/fine.ts";
+import type { Feature } from "../../models/features.ts";
+import { fineOptions } from "../../models/oracle.ts";
+import { codeColumn, columnsOf, decideBins, type BinDecision, type FeatureCounts } from "../../models/scorecard/decide.ts";
+import { binningGuest, sendMerged } from "../binning/guest.ts";
+import { floors, type GuestGuard } from "../guards.ts";
+import { momentsGuest } from "../moments/guest.ts";
+import type { Party } from "../party.ts";
+import type { SetIntersection } from "../psi/intersection.ts";
+import { alignFeature } from "../rows/align.ts";
+import { jointSeed } from "../seeds/joint.ts";
+import { alignGuest, type GuestAlignment } from "./align.ts";
+import { fitAndOpen, type Fitted } from "./fit.ts";
+import type { ScorecardJobParams } from "./params.ts";
+
+export type ScorecardGuestInput = {
+  readonly hosts: readonly PartyId[]; readonly params: ScorecardJobParams;
+  readonly ids: readonly EntityId[]; readonly label: Uint8Array; readonly features: readonly Feature[];
+  /** 1 = training part, per record; undefined: split as the parameters say. */
+  readonly trainOf: Uint8Array | undefined;
+  readonly setSecret: (host: PartyId) => Uint8Array;
+  readonly guard: GuestGuard; readonly intersection: SetIntersection;
+};
+
+export type ScorecardGuestResult = {
+  readonly alignment: GuestAlignment;
+  /** Labels in row order. */
+  readonly label: Uint8Array;
+  /** The guest's own features with their binning, in order; the decisions hold them first, then those of the hosts. */
+  readonly own: readonly { readonly feature: Feature; readonly fine: FineBinning }[];
+  readonly counts: readonly FeatureCounts[];
+  readonly decisions: readonly BinDecision[];
+  readonly fitted: Fitted;
+};
+
+/** Runs the job up to the model; `finishGuest` (finish.ts) ends it. */
+export async function scorecardGuest(party: Party, input: ScorecardGuestInput): Promise<ScorecardGuestResult> {
+  const { hosts } = input;
+  const { scorecard } = input.params;
+  const alignment = await party.phase("align", () => alignGuest(party, input));
+  const { rows, trainRows } = alignment;
+  const label = Uint8Array.from(rows, (record) => input.label[record] ?? 0);
+  input.guard.setRows(alignment.rowSetDigest, trainRows);
+  const seed = await party.phase("seeds", () => jointSeed(party, hosts, "sums"));
+
+  const binned = await party.phase("binning", async () => {
+    const own = input.features.map((feature) => {
+      const aligned = alignFeature(feature, rows);
+      return { feature: aligned, fine: fineBin(aligned, fineOptions(aligned, true, trainRows, scorecard)) };
+    });
+    const ownCounts = own.map(({ feature, fine }): FeatureCounts => (
+      { party: party.self, name: feature.name, ...fine.shape, ...countFine(fine.binOf, fine.bins, trainRows, label) }));
+    const hostCounts = await binningGuest(party, { hosts, jointSeed: seed, label, trainRows });
+    const counts = [...ownCounts, ...hostCounts];
+    const labelBudget = Object.fromEntries(hosts.map((host) => [host, input.guard.labelBudget(host)]));
+    const decided = decideBins({ guest: party.self, features: counts, trainRows, params: scorecard, labelBudget });
+    const decisions = decided.map((d) => (d.party === party.self ? refuseDummy(d) : d));
+    if (!decisions.some((d) => d.selected)) throw new AppError("JOB_NO_FEATURE");
+    for (const host of hosts) {
+      const rank = decisions.filter((d) => d.party === host && d.selected).reduce((sum, d) => sum + d.bins - 1, 0);
+      if (rank > 0) input.guard.chargeLabelRank(host, "binning", rank);
+    }
+    const ownColumns = decisions.flatMap((d, i) => {
+      const at = own[i];
+      return d.party === party.self && d.selected && at !== undefined ? [codeColumn(at.fine.binOf, d.mergedOf, d.codes)] : [];
+    });
+    const perHost = await sendMerged(party, { hosts, decisions, ownColumns: ownColumns.length, label });
+    return { own, counts, decisions, ownColumns, perHost };
+  });
+
+  await using moments = await party.phase("moments", () => momentsGuest(party, {
+    hosts, jointSeed: seed, rows: trainRows, label, columns: binned.ownColumns, columnsOf: binned.perHost,
+  }));
+  const fitted = await fitAndOpen(party, {
+    hosts, columns: columnsOf(binned.decisions), ownColumns: binned.ownColumns, perHost: binned.perHost, moments, label, trainRows, params: scorecard,
+  });
+  return { alignment, label, own: binned.own, counts: binned.counts, decisions: binned.decisions, fitted };
+}
+
+/** A column of the guest whose codes differ from their most frequent one for fewer than 50 companies would, as a query, be a
+ *  question about these few: it is left out (review.md, section 4). */
+function refuseDummy(decision: BinDecision): BinDecision {
+  if (!decision.selected) return decision;
+  const rowsOf = new Map<number, number>();
+  for (const [bin, code] of decision.codes.entries()) rowsOf.set(code, (rowsOf.get(code) ?? 0) + (decision.table[bin]?.total ?? 0));
+  const all = [...rowsOf.values()].reduce((a, b) => a + b, 0);
+  return all - Math.max(...rowsOf.values()) < floors.minDummyRows ? { ...decision, selected: false, reason: "floors" } : decision;
+}

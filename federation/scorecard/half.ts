@@ -1,0 +1,49 @@
+// A host's half of a scorecard: everything that it needs to score, and nothing of the other parties. It stays at the host.
+import { z } from "zod";
+import type { PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import { partyIdSchema } from "../../core/names.ts";
+import { applyFine, fineDefinitionSchema } from "../../models/binning/fine.ts";
+import type { Feature } from "../../models/features.ts";
+import { codeColumn } from "../../models/scorecard/decide.ts";
+import { partyPlanSchema } from "../../models/scorecard/quantise.ts";
+import type { HostColumn } from "../binning/host.ts";
+import type { TypedBody } from "../messages.ts";
+
+export const hostHalfSchema = z.strictObject({
+  version: z.literal(1),
+  model: z.string(),
+  digest: z.string(),
+  guest: partyIdSchema,
+  columns: z.array(z.strictObject({
+    /** Own feature, by name: a new snapshot may order its columns otherwise. */
+    feature: z.string(),
+    definition: fineDefinitionSchema,
+    mergedOf: z.array(z.number().int()),
+    codes: z.array(z.number().int()),
+  })),
+  /** Its part of the total of the model that was kept. */
+  plan: partyPlanSchema,
+});
+export type HostHalf = z.output<typeof hostHalfSchema>;
+
+export function hostHalf(made: {
+  party: PartyId; model: string; digest: string; guest: PartyId; features: readonly Feature[]; columns: readonly HostColumn[]; weights: TypedBody<"totals/weights">;
+}): HostHalf {
+  return {
+    version: 1, model: made.model, digest: made.digest, guest: made.guest,
+    columns: made.columns.map((c) => ({
+      feature: made.features[c.feature]?.name ?? "", definition: c.fine.definition, mergedOf: [...c.mergedOf], codes: [...c.codes],
+    })),
+    plan: { party: made.party, ...made.weights.plan },
+  };
+}
+
+/** The host's columns for new rows. Throws JOB_MODEL_UNKNOWN when the data lacks a feature of the model. */
+export function halfColumns(half: HostHalf, features: readonly Feature[]): Int8Array[] {
+  return half.columns.map((c) => {
+    const feature = features.find((f) => f.name === c.feature);
+    if (feature === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
+    return codeColumn(applyFine(c.definition, feature), c.mergedOf, c.codes);
+  });
+}

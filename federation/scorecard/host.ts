@@ -1,0 +1,103 @@
+// The joint scorecard, host: aligns, bins, gives moments, applies its weights. It keeps its half of the model.
+import type { EntityId, PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import type { Feature } from "../../models/features.ts";
+import { binningHost, type BinningHostResult } from "../binning/host.ts";
+import { floors, type HostGuard } from "../guards.ts";
+import type { TypedBody } from "../messages.ts";
+import { momentsHost } from "../moments/host.ts";
+import type { Party } from "../party.ts";
+import type { SetIntersection } from "../psi/intersection.ts";
+import { rowsHost } from "../rows/host.ts";
+import { jointSeed } from "../seeds/joint.ts";
+import { receiveWeights, sendTotals } from "../totals/host.ts";
+import { hostHalf, type HostHalf } from "./half.ts";
+import type { ScorecardJobParams } from "./params.ts";
+
+export type ScorecardHostInput = {
+  readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly params: ScorecardJobParams;
+  readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
+  readonly guard: HostGuard; readonly intersection: SetIntersection;
+  /** Signs this host's receipt once the model is known. */
+  readonly receipt: (model: { readonly id: string; readonly digest: string }) => Promise<TypedBody<"finish/receipt">>;
+};
+
+/** Runs the job to its end and returns the host's half of the model. */
+export async function scorecardHost(party: Party, input: ScorecardHostInput): Promise<HostHalf> {
+  const { guest, guard, params } = input;
+  const otherHosts = input.hosts.filter((h) => h !== party.self);
+  const aligned = await party.phase("align", async () => {
+    let open: { size: number; setDigest: Uint8Array } | undefined;
+    const { order } = await input.intersection.host(party, guest, input.ids, {
+      admit: (o) => {
+        open = o;
+        guard.admitSet(o);
+      },
+      progress: (done, total) => party.progress(done, total),
+    });
+    const rows = await rowsHost(party, { guest, otherHosts, ids: input.ids, order, minRows: floors.minTrainRows });
+    if (rows.trainRows < floors.minTrainRows) throw new AppError("FLOOR_ROWS", { rows: rows.trainRows, floor: floors.minTrainRows });
+    if (open === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
+    guard.admitRows(rows.rowOf, rows.trainRows, open);
+    return rows;
+  });
+  const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...otherHosts], "sums"));
+  const binned = await party.phase("binning", () => binningHost(party, {
+    guest, jointSeed: seed, features: input.features, rowOf: aligned.rowOf, trainRows: aligned.trainRows,
+    ...params.scorecard.fine, guard,
+  }));
+  return afterBinning(party, input, { seed, rows: aligned.rowOf.length, trainRows: aligned.trainRows, binned });
+}
+
+async function afterBinning(party: Party, input: ScorecardHostInput, state: {
+  seed: Uint8Array; rows: number; trainRows: number; binned: BinningHostResult;
+}): Promise<HostHalf> {
+  const { guest, guard, hosts } = input;
+  const { binned, rows, trainRows } = state;
+  const columns = binned.columns.map((c) => c.column);
+  const columnsOf = new Map(binned.merged.selected.map((s) => [s.party, s.columns]));
+  const present = hosts.filter((h) => (columnsOf.get(h) ?? 0) > 0);
+  if (present.includes(party.self)) guard.admitCompany(present.length);
+  const answerer = await party.phase("moments", () => momentsHost(party, {
+    guest, hosts, jointSeed: state.seed, columns: columns.map((c) => c.subarray(0, trainRows)), rows: trainRows,
+    queries: binned.merged.queries, guard, columnsOf,
+  }));
+  let round = 0;
+  let end: Extract<Next, { kind: "finish" }> | undefined;
+  try {
+    while (end === undefined) {
+      const next = await nextStep(party, guest, round, columns.length);
+      if (next.kind === "finish") end = next;
+      if (next.kind === "residuals") {
+        guard.chargeQueries(`refinement/${round}`, 1);
+        await answerer?.answerNext();
+      }
+      if (next.kind !== "weights") continue;
+      if (answerer !== undefined) {
+        guard.chargeTotals(`round/${round}`);
+        await party.phase("totals", () => sendTotals(party, {
+          guest, present, round, label: `totals/${round}`, weights: next.weights, columns, rows,
+        }));
+      }
+      round++;
+    }
+  } finally {
+    await answerer?.[Symbol.asyncDispose]();
+  }
+  const { model, weights } = end;
+  await party.send(guest, "finish/receipt", await input.receipt({ id: model.model, digest: model.digest }));
+  return hostHalf({ party: party.self, model: model.model, digest: model.digest, guest, features: input.features, columns: binned.columns, weights });
+}
+
+type Weights = TypedBody<"totals/weights">;
+type Next = { kind: "weights"; weights: Weights } | { kind: "residuals" } | { kind: "finish"; weights: Weights; model: TypedBody<"finish/model"> };
+
+/** What the guest wants next: it says so in a message of its own, so that each receive still expects one type. The last
+ *  weights are those of the model that is kept; nothing is opened for them. */
+async function nextStep(party: Party, guest: PartyId, round: number, columns: number): Promise<Next> {
+  const { step } = await party.receive(guest, "finish/next");
+  if (step === "residuals") return { kind: "residuals" };
+  const weights = await receiveWeights(party, guest, round, columns);
+  if (step === "weights") return { kind: "weights", weights };
+  return { kind: "finish", weights, model: await party.receive(guest, "finish/model") };
+}

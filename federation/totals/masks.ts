@@ -1,0 +1,24 @@
+// Pairwise masks that cancel in the sum over all hosts (Bonawitz et al., CCS 2017, without dropout recovery: a host that
+// goes away makes the round start again with new masks under a new label).
+import type { PartyId } from "../../core/brand.ts";
+import type { Party } from "../party.ts";
+
+/** Adds to `partial` (signed 8 bit, per row) the masks that this host shares with every other host, mod 256. */
+export function maskTotals(party: Party, hosts: readonly PartyId[], label: string, partial: Int8Array): Uint8Array {
+  const masked = new Uint8Array(partial.length);
+  for (const [i, value] of partial.entries()) masked[i] = value;
+  for (const peer of hosts) {
+    if (peer === party.self) continue;
+    const mask = party.sharedRng(peer, label)(partial.length);
+    const sign = party.self < peer ? 1 : -1;
+    for (let i = 0; i < masked.length; i++) masked[i] = (masked[i] ?? 0) + sign * (mask[i] ?? 0);
+  }
+  return masked;
+}
+
+/** The sum of all hosts' masked bytes, mod 256, as signed 8-bit totals. */
+export function openTotals(masked: readonly Uint8Array[], rows: number): Int8Array {
+  const totals = new Int8Array(rows);
+  for (const part of masked) for (let i = 0; i < rows; i++) totals[i] = (totals[i] ?? 0) + (part[i] ?? 0);
+  return totals;
+}

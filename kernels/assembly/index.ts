@@ -1,0 +1,12 @@
+// Everything that the WASM module offers to kernels/wasm.ts. Addresses are byte offsets in its memory, 16-byte aligned.
+export { gramBlock, widenCodes } from "./gram";
+export { bitMasks, codesInto, finishAnswer, finishHint, floodResidues, foldCodes, gather, sortByBin, splitPairs, ternaryInto, unpackBlock } from "./host";
+export { foldInPlace, foldTo, forward, inverse, multiplyBitsInto, multiplyInto, pointwiseInto } from "./ntt";
+export { finishBlock, hintDot } from "./querier";
+export { init, setModulus, tableBytes } from "./ring";
+export { expandCodesReversed, expandTernary, expandTernaryReversed, expandTernaryShort } from "./sample";
+
+/** Where free memory begins. */
+export function heapBase(): i32 {
+  return <i32>__heap_base;
+}

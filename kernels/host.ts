@@ -1,0 +1,156 @@
+// The answering side: splits features over threads, streams the hint, floods and packs answers.
+import { createHash } from "node:crypto";
+import type { Rng } from "../core/env.ts";
+import { AppError } from "../core/errors.ts";
+import { cellCount, type PlainColumns, type SumsHost } from "./api.ts";
+import { packAnswer } from "./pack.ts";
+import { dataBlocks, hintBytesPerCell, queryBytes, sumsParams } from "./params.ts";
+import type { Pool, Remote } from "./pool.ts";
+import { indexedStreams } from "./streams.ts";
+import type { HostPartOptions } from "./workers/host-part.ts";
+
+type Unit = { readonly slot: number; readonly index: number; readonly cells: number; readonly firstCell: number };
+const partUrl = new URL("./workers/host-part.ts", import.meta.url);
+/** Units that one thread may have in work or waiting to be sent: bounds the memory of a hint. */
+const unitsAhead = 2;
+
+export async function openHost(pool: Pool, options: { crsSeed: Uint8Array; columns: PlainColumns; rng: Rng }): Promise<SumsHost> {
+  const { columns } = options;
+  const features = columns.kind === "bins"
+    ? columns.features.map((f) => ({ data: f.binOf, cells: f.bins }))
+    : columns.columns.map((data) => ({ data, cells: 1 }));
+  dataBlocks(columns.rows);
+  for (const f of features) {
+    if (f.data.length !== columns.rows || !Number.isInteger(f.cells) || f.cells < 1 || f.cells > 256) throw new AppError("KERNEL_COLUMNS", { rows: f.data.length, expected: columns.rows, cells: f.cells });
+  }
+  if (features.length === 0) throw new AppError("KERNEL_COLUMNS", { features: 0 });
+  const hintSeed = options.rng(32);
+  // Every secret below is bound to what it is used for. Even a caller who hands the same stream in twice, for other columns or
+  // another CRS, gets a fresh r_c: the same one in two hints would show the difference of the columns.
+  const context = createHash("sha256").update(options.crsSeed).update(hintSeed).update(`${columns.kind}/${columns.rows}`);
+  for (const f of features) context.update(`/${f.cells}/`).update(f.data);
+  const purpose = context.digest("hex");
+  const slots = Math.min(pool.size, features.length);
+  const part: HostPartOptions = { kind: columns.kind, rows: columns.rows, crsSeed: options.crsSeed, hintSeed, purpose: `hint/${purpose}` };
+  const parts: Remote[] = [];
+  const units: Unit[] = [];
+  try {
+    for (let slot = 0; slot < slots; slot++) parts.push(await pool.open(slot, partUrl, "openHostPart", [part]));
+    let firstCell = 0;
+    const added: Promise<unknown>[] = [];
+    for (const [i, f] of features.entries()) {
+      const slot = i % slots;
+      units.push({ slot, index: Math.floor(i / slots), cells: f.cells, firstCell });
+      added.push(required(parts[slot]).call("add", [f.data, f.cells, firstCell]));
+      firstCell += f.cells;
+      // A few columns in flight: their copies must not pile up.
+      if (added.length >= 4 * slots) await Promise.all(added.splice(0));
+    }
+    await Promise.all(added);
+  } catch (error) {
+    await Promise.all(parts.map((p) => p[Symbol.asyncDispose]()));
+    throw error;
+  }
+  return new PooledHost({ rows: columns.rows, cells: cellCount(columns), parts, units, purpose });
+}
+
+class PooledHost implements SumsHost {
+  readonly rows: number;
+  readonly cells: number;
+  readonly #parts: readonly Remote[];
+  readonly #units: readonly Unit[];
+  readonly #purpose: string;
+
+  constructor(state: { rows: number; cells: number; parts: readonly Remote[]; units: readonly Unit[]; purpose: string }) {
+    this.rows = state.rows;
+    this.cells = state.cells;
+    this.#parts = state.parts;
+    this.#units = state.units;
+    this.#purpose = state.purpose;
+  }
+
+  async *hint(chunkCells: number, fromCell = 0): AsyncGenerator<{ firstCell: number; bytes: Uint8Array }> {
+    if (!Number.isInteger(chunkCells) || chunkCells < 1) throw new AppError("KERNEL_RANGE", { chunkCells });
+    let chunk = new Uint8Array(Math.min(chunkCells, this.cells - fromCell) * hintBytesPerCell);
+    let filled = 0;
+    let firstCell = fromCell;
+    for await (const bytes of this.#unitHints(fromCell)) {
+      for (let at = 0; at < bytes.length;) {
+        const take = Math.min(bytes.length - at, chunk.length - filled);
+        chunk.set(bytes.subarray(at, at + take), filled);
+        at += take;
+        filled += take;
+        if (filled < chunk.length) continue;
+        yield { firstCell, bytes: chunk };
+        firstCell += filled / hintBytesPerCell;
+        chunk = new Uint8Array(Math.min(chunkCells, this.cells - firstCell) * hintBytesPerCell);
+        filled = 0;
+      }
+    }
+  }
+
+  /** Units in order, a few computed ahead on every thread. */
+  async *#unitHints(fromCell: number): AsyncGenerator<Uint8Array> {
+    const todo = this.#units.filter((u) => u.firstCell + u.cells > fromCell);
+    const ahead: Promise<Uint8Array>[] = [];
+    let next = 0;
+    try {
+      while (next < todo.length || ahead.length > 0) {
+        for (; next < todo.length && ahead.length < unitsAhead * this.#parts.length; next++) {
+          const unit = required(todo[next]);
+          ahead.push(required(this.#parts[unit.slot]).call("hint", [unit.index, Math.max(0, fromCell - unit.firstCell)]));
+        }
+        yield await required(ahead.shift());
+      }
+    } finally {
+      await Promise.allSettled(ahead);
+    }
+  }
+
+  async answer(query: Uint8Array, flood: Rng, mask?: { readonly rng: Rng; readonly tBits: number }): Promise<{ answer: Uint8Array; masks?: BigUint64Array }> {
+    if (query.length !== queryBytes(this.rows)) throw new AppError("PROTOCOL_WRONG_SHAPE", { bytes: query.length, expected: queryBytes(this.rows) });
+    const tBits = mask?.tBits ?? sumsParams.maxTBits;
+    if (!Number.isInteger(tBits) || tBits < 1 || tBits > sumsParams.maxTBits) throw new AppError("KERNEL_RANGE", { tBits });
+    // The flood is bound to the query's bytes, the columns and the mode: two answers under one flood would show their difference.
+    const use = `${this.#purpose}/${createHash("sha256").update(query).digest("hex")}/${mask ? tBits : "open"}`;
+    const random = indexedStreams(flood(32), `flood/${use}`)(0)(64 * this.cells);
+    const masks = mask && uniformMasks(indexedStreams(mask.rng(32), `mask/${use}`)(0)(8 * this.cells), tBits);
+    const shared = new Uint8Array(new SharedArrayBuffer(query.length));
+    shared.set(query);
+    const sums = new Float64Array(this.cells);
+    await Promise.all(this.#parts.map(async (part, slot) => {
+      const units = this.#units.filter((u) => u.slot === slot);
+      const cells = units.reduce((sum, u) => sum + u.cells, 0);
+      const partFlood = new Uint8Array(64 * cells);
+      const partMasks = masks && new BigUint64Array(cells);
+      let at = 0;
+      for (const u of units) {
+        partFlood.set(random.subarray(64 * u.firstCell, 64 * (u.firstCell + u.cells)), 64 * at);
+        if (partMasks) partMasks.set(required(masks).subarray(u.firstCell, u.firstCell + u.cells), at);
+        at += u.cells;
+      }
+      const made = await part.call<Float64Array>("answer", [shared, partFlood, tBits, partMasks], [partFlood.buffer, ...(partMasks ? [partMasks.buffer] : [])]);
+      at = 0;
+      for (const u of units) {
+        sums.set(made.subarray(at, at + u.cells), u.firstCell);
+        at += u.cells;
+      }
+    }));
+    const answer = packAnswer(sums);
+    return masks ? { answer, masks } : { answer };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#parts.map((part) => part[Symbol.asyncDispose]()));
+  }
+}
+
+/** Uniform integers mod 2^tBits: the low bits of 8 uniform bytes. */
+function uniformMasks(random: Uint8Array<ArrayBuffer>, tBits: number): BigUint64Array {
+  return new BigUint64Array(random.buffer).map((x) => BigInt.asUintN(tBits, x));
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new AppError("KERNEL_DISPOSED");
+  return value;
+}

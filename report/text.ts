@@ -1,0 +1,125 @@
+// The report in a terminal: what `yunei job report` and `make demo` print at the end.
+import type { Bilingual } from "../core/message.ts";
+import { byteSize, columnsOf, duration, fixed, integer, padded, percent, signed } from "./format.ts";
+import { guestOf, hostsOf, learnedBy, sumOf, totalBytes, totalSeconds, upliftOf } from "./headline.ts";
+import { printable } from "./page/markup.ts";
+import type { JointReport } from "./schema.ts";
+import { wordsFor } from "./words.ts";
+
+export type SummaryOptions = { readonly lang: "en" | "zh"; readonly colour: boolean };
+
+type Style = "bold" | "dim" | "green" | "red";
+const codes: Readonly<Record<Style, string>> = { bold: "\u001b[1m", dim: "\u001b[2m", green: "\u001b[32m", red: "\u001b[31m" };
+type Writer = {
+  readonly say: (zh: string, en: string) => string;
+  readonly pick: (text: Bilingual) => string;
+  readonly paint: (style: Style, text: string) => string;
+};
+
+/** Some 40 lines in one language, ending with a line feed. Names are stripped of control characters: they cannot drive the terminal. */
+export function summarise(report: JointReport, options: SummaryOptions): string {
+  const writer: Writer = {
+    say: (zh, en) => (options.lang === "zh" ? zh : en),
+    pick: (text) => printable(options.lang === "zh" ? text.zh : text.en),
+    paint: (style, text) => (options.colour ? `${codes[style]}${text}\u001b[0m` : text),
+  };
+  const blocks = [headline, quality, providers, learned, cost].map((block) => block(report, writer).join("\n"));
+  return `${blocks.join("\n\n")}\n`;
+}
+
+function headline(report: JointReport, { say, pick, paint }: Writer): string[] {
+  const { rows } = report;
+  const auc = upliftOf(report, "auc", "test");
+  const hosts = hostsOf(report).length;
+  const [joint, alone] = [fixed(auc.joint, 3), fixed(auc.alone, 3)];
+  const bad = percent((rows.train.bads + rows.test.bads) / Math.max(rows.total, 1));
+  return [
+    paint("bold", `域内 Yunei · ${say("联合评分卡", "Joint scorecard")} · ${report.job}`),
+    paint("dim", say(
+      `${integer(rows.total)} 家企业（训练 ${integer(rows.train.rows)}，测试 ${integer(rows.test.rows)}），坏客户 ${bad}`,
+      `${integer(rows.total)} companies (${integer(rows.train.rows)} train, ${integer(rows.test.rows)} test), ${bad} bad`)),
+    "",
+    auc.delta > 0
+      ? say(`在未参与训练的企业上，${hosts} 个数据方使 AUC 由 ${alone} 升至 ${paint("bold", joint)}（${paint("green", signed(auc.delta, 3))}）。`,
+        `On unseen companies, ${hosts} provider${hosts === 1 ? " lifts" : "s lift"} AUC from ${alone} to ${paint("bold", joint)} `
+          + `(${paint("green", signed(auc.delta, 3))}).`)
+      : say(`在未参与训练的企业上，${hosts} 个数据方未带来可见提升：AUC ${joint}，仅银行 ${alone}。`,
+        `On unseen companies, ${hosts} provider${hosts === 1 ? "" : "s"} added nothing visible: AUC ${joint}, bank alone ${alone}.`),
+    ...(report.notes ?? []).map((note) => paint("dim", `! ${pick(note)}`)),
+  ];
+}
+
+function quality(report: JointReport, { say, paint }: Writer): string[] {
+  const row = ([part = "", metric = "", ...figures]: readonly string[]): string =>
+    `  ${padded(part, 8)}${padded(metric, 6)}${figures.map((figure) => padded(figure, 13, "right")).join("")}`;
+  const lines = (["test", "train"] as const).flatMap((part) => (["auc", "ks", "gini"] as const).map((metric, i) => {
+    const { joint, alone, delta } = upliftOf(report, metric, part);
+    const name = part === "test" ? say("测试", "test") : say("训练", "train");
+    const label = metric === "gini" ? "Gini" : metric.toUpperCase();
+    return row([i === 0 ? name : "", label, fixed(joint, 4), fixed(alone, 4), signed(delta, 4)]);
+  }));
+  return [
+    paint("bold", say("区分能力", "Separation")),
+    paint("dim", row(["", "", say("联合", "joint"), say("仅银行", "bank alone"), say("提升", "uplift")])),
+    ...lines,
+  ];
+}
+
+function providers(report: JointReport, { say, paint }: Writer): string[] {
+  const width = Math.max(10, ...report.parties.map((p) => p.party.length)) + 2;
+  const row = ([party = "", ...figures]: readonly string[], tail: string): string =>
+    `  ${padded(party, width)}${figures.map((figure) => padded(figure, 13, "right")).join("")}  ${tail}`.trimEnd();
+  const lines = report.contribution.parties.map((item) => {
+    const host = item.party !== guestOf(report);
+    const filled = Math.round(Math.min(Math.max(item.ofGain, 0), 1) * 20);
+    return row([
+      item.party, integer(item.features), host ? integer(report.alignedByHost[item.party]?.matched ?? 0) : "–",
+      percent(item.ofWhole), host ? percent(item.ofGain) : "–",
+    ], host ? `${paint("green", "█".repeat(filled))}${paint("dim", "░".repeat(20 - filled))}` : "");
+  });
+  return [
+    paint("bold", say("每一方的贡献", "What each party brings")),
+    paint("dim", row(["", say("入选特征", "features"), say("匹配企业", "matched"), say("占解释方差", "of variance"), say("占联合增益", "of the gain")], "")),
+    ...lines,
+  ];
+}
+
+function learned(report: JointReport, { say, pick, paint }: Writer): string[] {
+  const verdict = report.leakage.insidePlan
+    ? paint("green", say("全部在批准的声明之内", "all inside the approved statement"))
+    : paint("red", say("有内容超出批准的声明", "something is outside the approved statement"));
+  return [
+    `${paint("bold", say("谁知道了什么", "Who learned what"))} · ${verdict}`,
+    ...report.parties.flatMap(({ party }) => {
+      const { reveals, numbers } = learnedBy(report, party);
+      const none = reveals.length === 0 ? [say("没有得知任何内容", "nothing")] : [];
+      return [`  ${paint("bold", party)} ${paint("dim", say(`${integer(numbers)} 个数值`,
+        `${integer(numbers)} numbers`))}`, ...[...reveals.map(pick), ...none].map((line) => `    · ${line}`)];
+    }),
+  ];
+}
+
+function cost(report: JointReport, { say, pick, paint }: Writer): string[] {
+  const messages = sumOf(report.traffic.map((line) => line.messages));
+  const [process, mb] = Object.entries(report.peakRssMb).toSorted((a, b) => b[1] - a[1])[0] ?? ["", 0];
+  const phases = report.phases.map((phase) => `${pick(wordsFor("phases", phase.name))} ${duration(phase.wallSeconds)}`);
+  const links = report.traffic.filter((line) => line.messages > 0).map((line) => `${line.from} → ${line.to} ${byteSize(line.bytes)}`);
+  return [
+    paint("bold", say("时间与流量", "Time and traffic")),
+    `  ${duration(totalSeconds(report))} · ${byteSize(totalBytes(report))} · ${integer(messages)} ${say("条消息", "messages")} · ${say("内存峰值",
+      "peak memory")} ${integer(mb)} MB${process === "" ? "" : ` (${process})`}`,
+    ...inLines(phases, 92).map((line) => paint("dim", `  ${line}`)),
+    ...inLines(links, 92).map((line) => paint("dim", `  ${line}`)),
+  ];
+}
+
+/** Joins items with a middle dot into lines of at most `columns` columns. */
+function inLines(items: readonly string[], columns: number): string[] {
+  const lines: string[] = [];
+  for (const item of items) {
+    const last = lines.at(-1);
+    if (last !== undefined && columnsOf(last) + columnsOf(item) + 3 <= columns) lines[lines.length - 1] = `${last} · ${item}`;
+    else lines.push(item);
+  }
+  return lines;
+}

@@ -1,0 +1,94 @@
+// Properties of the job's machine over arbitrary sequences of events.
+import { assert } from "chai";
+import fc from "fast-check";
+import { describe, it } from "mocha";
+import { changeJob, hasEnded, newJob, type JobChange, type JobMachine } from "../../api/job-state.ts";
+import { AppError } from "../../core/errors.ts";
+
+const hosts = ["tax", "power"];
+const party = fc.constantFrom("bank", ...hosts);
+const anyChange: fc.Arbitrary<JobChange> = fc.oneof(
+  { weight: 1, arbitrary: fc.constant<JobChange>({ type: "planned" }) },
+  { weight: 6, arbitrary: party.map((p): JobChange => ({ type: "approve", party: p })) },
+  { weight: 1, arbitrary: party.map((p): JobChange => ({ type: "refuse", party: p })) },
+  { weight: 6, arbitrary: party.map((p): JobChange => ({ type: "finish", party: p })) },
+  { weight: 1, arbitrary: party.map((p): JobChange => ({ type: "fail", failure: { code: "JOB_PEER_TIMEOUT", party: p } })) },
+  { weight: 1, arbitrary: fc.constantFrom<JobChange>({ type: "cancel" }, { type: "expire" }, { type: "settle" }) },
+);
+
+function tryChange(job: JobMachine, change: JobChange): JobMachine {
+  try {
+    return changeJob(job, change);
+  } catch (error) {
+    assert.instanceOf(error, AppError);
+    return job;
+  }
+}
+const run = (changes: readonly JobChange[], start = changeJob(newJob("bank", hosts), { type: "planned" })): JobMachine[] => {
+  const states = [start];
+  for (const change of changes) states.push(tryChange(states.at(-1) ?? start, change));
+  return states;
+};
+
+describe("job states", () => {
+  it("run only after every party has approved, and are done only after running", () => {
+    fc.assert(fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {
+      const states = run(changes);
+      const firstRun = states.findIndex((job) => job.at === "running");
+      for (const [i, job] of states.entries()) {
+        if (job.at === "running" || job.at === "done") assert.sameMembers([...job.approved], [...job.parties]);
+        if (job.at === "done") assert.isTrue(firstRun >= 0 && firstRun < i && job.finished.includes("bank"));
+      }
+    }));
+  });
+
+  it("never leave an ended state, whatever comes", () => {
+    fc.assert(fc.property(fc.array(anyChange, { maxLength: 60 }), (changes) => {
+      let ended: JobMachine | undefined;
+      for (const job of run(changes)) {
+        if (ended !== undefined) assert.strictEqual(job, ended);
+        else if (hasEnded(job.at)) ended = job;
+      }
+    }));
+  });
+
+  it("say why they failed, and only then", () => {
+    fc.assert(fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {
+      for (const job of run(changes)) assert.equal(job.failure !== undefined, job.at === "failed");
+    }));
+  });
+
+  it("do not depend on saying the same thing twice", () => {
+    fc.assert(fc.property(fc.array(anyChange, { maxLength: 30 }), (changes) => {
+      assert.deepEqual(run(changes.flatMap((change) => [change, change])).at(-1), run(changes).at(-1));
+    }));
+  });
+
+  it("do not depend on the order of approvals or of parties that are done", () => {
+    const all = ["bank", ...hosts];
+    fc.assert(fc.property(fc.shuffledSubarray(all, { minLength: 3 }), fc.shuffledSubarray(all, { minLength: 3 }), (approving, finishing) => {
+      const states = run([...approving.map((p): JobChange => ({ type: "approve", party: p })), ...finishing.map((p): JobChange => ({ type: "finish", party: p }))]);
+      assert.deepEqual(states.map((job) => job.at), ["awaiting-approval", "awaiting-approval", "awaiting-approval", "running", "running", "running", "done"]);
+    }));
+  });
+
+  it("name the party that refused", () => {
+    const failed = run([{ type: "approve", party: "bank" }, { type: "refuse", party: "tax" }]).at(-1);
+    assert.deepEqual([failed?.at, failed?.failure], ["failed", { code: "JOB_REFUSED", party: "tax" }]);
+  });
+
+  it("refuse a stranger and a party that is done before the start", () => {
+    const job = newJob("bank", hosts);
+    assert.throws(() => changeJob(job, { type: "approve", party: "mallory" }), /JOB_NOT_FOUND/);
+    assert.throws(() => changeJob(job, { type: "finish", party: "bank" }), /JOB_NOT_RUNNING/);
+  });
+
+  it("are done at expiry or settling if the guest is done, else they expire", () => {
+    const running = run(["bank", ...hosts].map((p): JobChange => ({ type: "approve", party: p }))).at(-1) ?? newJob("bank", hosts);
+    const guestDone = changeJob(running, { type: "finish", party: "bank" });
+    assert.equal(changeJob(guestDone, { type: "settle" }).at, "done");
+    assert.equal(changeJob(guestDone, { type: "expire" }).at, "done");
+    assert.strictEqual(changeJob(running, { type: "settle" }), running);
+    assert.equal(changeJob(running, { type: "expire" }).failure?.code, "JOB_EXPIRED");
+  });
+});
