@@ -38,7 +38,8 @@ export function buildBankApp(platform: Platform, version: string): Express {
   });
   route(app, e.submitJob, guard, ({ caller, body, request }) => submitJob(platform, caller, body, idempotencyKey(request)));
   route(app, e.listJobs, guard, async ({ caller, query }) => {
-    if (query.cursor !== undefined && (await findJob(read, query.cursor))?.institution !== caller.institution) throw new AppError("REQUEST_INVALID");
+    if (query.cursor !== undefined && (await findJob(read, query.cursor))?.institution !== caller.institution)
+      throw new AppError("REQUEST_INVALID");
     const rows = await listJobs(read, caller.institution, query.limit, query.cursor);
     return { items: rows.map(summarise), next: rows.length < query.limit ? null : (rows.at(-1)?.id ?? null) };
   });
@@ -53,11 +54,15 @@ export function buildBankApp(platform: Platform, version: string): Express {
     await sendEvents(platform, job.id, lastEventId(request), response, signal);
   });
   route(app, e.cancelJob, guard, ({ caller, params }) => cancelJob(platform, caller, params.id));
-  for (const [endpoint, name] of [[e.getReport, "report"], [e.getScores, "scores"]] as const) {
+  for (const [endpoint, name] of [
+    [e.getReport, "report"],
+    [e.getScores, "scores"],
+  ] as const) {
     route(app, endpoint, guard, ({ caller, params, response }) => sendResult(platform, caller, params.id, name, response));
   }
   route(app, e.listModels, guard, async ({ caller, query }) => {
-    if (query.cursor !== undefined && (await findModel(read, query.cursor))?.institution !== caller.institution) throw new AppError("REQUEST_INVALID");
+    if (query.cursor !== undefined && (await findModel(read, query.cursor))?.institution !== caller.institution)
+      throw new AppError("REQUEST_INVALID");
     const rows = await listModels(read, caller.institution, query.limit, query.cursor);
     return { items: rows.map(publicModel), next: rows.length < query.limit ? null : (rows.at(-1)?.id ?? null) };
   });
@@ -100,8 +105,18 @@ function lastEventId(request: Request): number {
   return Number(text);
 }
 
-async function sendResult(platform: Platform, caller: InstitutionCaller, id: JobId, name: "report" | "scores", response: Response): Promise<void> {
+async function sendResult(
+  platform: Platform,
+  caller: InstitutionCaller,
+  id: JobId,
+  name: "report" | "scores",
+  response: Response,
+): Promise<void> {
   const result = await openResult(platform, caller, id, name);
-  response.status(200).setHeader("Content-Type", "application/jose").setHeader("Content-Length", result.bytes).setHeader("X-Content-Digest", result.digest);
+  response
+    .status(200)
+    .setHeader("Content-Type", "application/jose")
+    .setHeader("Content-Length", result.bytes)
+    .setHeader("X-Content-Digest", result.digest);
   await pipeline(result.stream, response);
 }

@@ -28,7 +28,12 @@ export async function openAuthority(data: string, env: Env): Promise<Authority> 
 }
 
 /** The server's key and certificate for these hosts; issued again when they change or the certificate is about to expire. */
-export async function serverCertificate(data: string, authority: Authority, hosts: readonly string[], env: Env): Promise<KeyAndCertificate> {
+export async function serverCertificate(
+  data: string,
+  authority: Authority,
+  hosts: readonly string[],
+  env: Env,
+): Promise<KeyAndCertificate> {
   const names = [...new Set(["localhost", "127.0.0.1", "::1", ...hosts])];
   const stored = load(data, "server");
   if (stored !== undefined && isUsable(stored, authority, names, env.now())) return stored;

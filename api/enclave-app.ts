@@ -1,7 +1,7 @@
 // The app of the enclaves' listener: mutual TLS, the caller is the party that its certificate names. Enclaves connect
 // outwards only, so everything that they wait for is a long poll.
 import { pipeline } from "node:stream/promises";
-import type { Express } from "express";
+import type { Express, Request } from "express";
 import { AppError } from "../core/errors.ts";
 import { enclaveEndpoints as e } from "./contract.ts";
 import { newApp } from "./http/app.ts";
@@ -15,6 +15,8 @@ import { putModel, putResult } from "./services/results.ts";
 import { listIdentities, storeDataset } from "./store/parties.ts";
 
 const feedPage = 20;
+// A refusal in the middle of a body must not cut the connection before it is read: Node drops the rest of the body.
+const bodyOf = (request: Request): AsyncIterable<Uint8Array> => request.iterator({ destroyOnReturn: false });
 
 export function buildEnclaveApp(platform: Platform): Express {
   const { app, finish } = newApp(platform.env, "enclave");
@@ -25,23 +27,33 @@ export function buildEnclaveApp(platform: Platform): Express {
     await platform.db.write((tx) => storeDataset(tx, caller.party, body, new Date(platform.env.now())));
     return { party: caller.party };
   });
-  route(app, e.listParties, guard, async () => ({ caCertificate: platform.authority.certificatePem, parties: await listIdentities(platform.db.read) }));
+  route(app, e.listParties, guard, async () => ({
+    caCertificate: platform.authority.certificatePem,
+    parties: await listIdentities(platform.db.read),
+  }));
   route(app, e.followJobs, guard, async ({ caller, query, signal }) => {
     if (query.wait > 0 && !platform.wakeups.hasRoom) throw new AppError("PLATFORM_BUSY");
-    const found = await platform.wakeups.until(`feed:${caller.party}`, query.wait * 1000, signal, () => feed(platform, caller.party, query.cursor, feedPage));
+    const found = await platform.wakeups.until(`feed:${caller.party}`, query.wait * 1000, signal, () =>
+      feed(platform, caller.party, query.cursor, feedPage),
+    );
     return found ?? { cursor: query.cursor, jobs: [] };
   });
   route(app, e.approve, guard, async ({ caller, params, body }) => ({ state: await approve(platform, caller.party, params.id, body.jws) }));
   route(app, e.refuse, guard, async ({ caller, params, body }) => ({ state: await refuse(platform, caller.party, params.id, body.code) }));
-  route(app, e.reportEvents, guard, async ({ caller, params, body }) => ({ state: await reportEvents(platform, caller.party, params.id, body.events) }));
-  route(app, e.reportState, guard, async ({ caller, params, body }) => ({ state: await reportState(platform, caller.party, params.id, body) }));
+  route(app, e.reportEvents, guard, async ({ caller, params, body }) => ({
+    state: await reportEvents(platform, caller.party, params.id, body.events),
+  }));
+  route(app, e.reportState, guard, async ({ caller, params, body }) => ({
+    state: await reportState(platform, caller.party, params.id, body),
+  }));
   route(app, e.putModel, guard, ({ caller, params, body }) => putModel(platform, caller.party, params.id, body));
   route(app, e.putResult, guard, ({ caller, params, request, length }) =>
-    putResult(platform, inFlight, caller.party, { job: params.id, name: params.name, bytes: length, source: request }));
+    putResult(platform, inFlight, caller.party, { job: params.id, name: params.name, bytes: length, source: bodyOf(request) }),
+  );
   route(app, e.putRelay, guard, ({ caller, params, request, length }) => {
     const header = request.headers["x-content-digest"];
     const digest = typeof header === "string" ? header : undefined;
-    return putFrame(platform, inFlight, caller.party, { ...params, bytes: length, digest, source: request });
+    return putFrame(platform, inFlight, caller.party, { ...params, bytes: length, digest, source: bodyOf(request) });
   });
   route(app, e.getRelay, guard, async ({ caller, params, query, response, signal }) => {
     const frame = await getFrame(platform, caller.party, { ...params, waitMs: query.wait * 1000, signal });
@@ -51,7 +63,11 @@ export function buildEnclaveApp(platform: Platform): Express {
     }
     const blob = await platform.blobs.read(frame.name);
     if (blob === undefined) throw new AppError("JOB_ENDED"); // deleted since
-    response.status(200).setHeader("Content-Type", "application/octet-stream").setHeader("Content-Length", blob.bytes).setHeader("X-Content-Digest", frame.digest);
+    response
+      .status(200)
+      .setHeader("Content-Type", "application/octet-stream")
+      .setHeader("Content-Length", blob.bytes)
+      .setHeader("X-Content-Digest", frame.digest);
     await pipeline(blob.stream, response);
   });
   return finish();

@@ -27,15 +27,25 @@ function readArguments(args: readonly string[]) {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        "data": { type: "string" }, "api-port": { type: "string" }, "enclave-port": { type: "string" }, "database": { type: "string" },
-        "listen": { type: "string" }, "host": { type: "string", multiple: true }, "log-level": { type: "string" },
+        data: { type: "string" },
+        "api-port": { type: "string" },
+        "enclave-port": { type: "string" },
+        database: { type: "string" },
+        listen: { type: "string" },
+        host: { type: "string", multiple: true },
+        "log-level": { type: "string" },
       },
     });
     if (values.data === undefined) throw new AppError("PLATFORM_ARGUMENTS");
     return {
-      data: values.data, apiPort: port(values["api-port"]), enclavePort: port(values["enclave-port"]),
+      data: values.data,
+      apiPort: port(values["api-port"]),
+      enclavePort: port(values["enclave-port"]),
       // A URL with a password is better given in the environment: arguments can be seen by every user of the machine.
-      database: values.database ?? process.env["YUNEI_DATABASE"], listen: values.listen, hosts: values.host, logLevel: values["log-level"] ?? "info",
+      database: values.database ?? process.env["YUNEI_DATABASE"],
+      listen: values.listen,
+      hosts: values.host,
+      logLevel: values["log-level"] ?? "info",
     };
   } catch (cause) {
     throw cause instanceof AppError ? cause : new AppError("PLATFORM_ARGUMENTS", {}, { cause });
@@ -54,11 +64,16 @@ export async function runPlatformProcess(args: readonly string[], compilePlan: C
       if (isStopping) return;
       isStopping = true;
       log.info("platform.stopping");
-      running.stop().then(() => process.exit(0), () => process.exit(1));
+      running.stop().then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
     };
     process.once("SIGTERM", stop);
     process.once("SIGINT", stop);
-    process.stdout.write(`${JSON.stringify({ event: "ready", apiPort: running.apiPort, enclavePort: running.enclavePort, pid: process.pid })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ event: "ready", apiPort: running.apiPort, enclavePort: running.enclavePort, pid: process.pid })}\n`,
+    );
     log.info("platform.ready", { apiPort: running.apiPort, enclavePort: running.enclavePort });
   } catch (error) {
     const code = error instanceof AppError ? error.code : "PLATFORM_INTERNAL";

@@ -36,7 +36,12 @@ export type PlatformOptions = {
   readonly enclavePort?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
 };
-export type RunningPlatform = { readonly apiPort: number; readonly enclavePort: number; readonly platform: Platform; stop(): Promise<void> };
+export type RunningPlatform = {
+  readonly apiPort: number;
+  readonly enclavePort: number;
+  readonly platform: Platform;
+  stop(): Promise<void>;
+};
 
 /** Throws PLATFORM_NOT_INITIALISED, PLATFORM_MIGRATION, and what listening or opening the database throws. */
 export async function startPlatform(options: PlatformOptions): Promise<RunningPlatform> {
@@ -45,15 +50,28 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   const pair = await serverCertificate(data, authority, options.hosts ?? [], env);
   const blobs = await BlobStore.open(join(data, "blobs"), env.now());
   const db = await openDatabase(databaseUrl(data, options.database));
-  const platform: Platform = { db, blobs, wakeups: new Wakeups(), authority, env, compilePlan, limits: { ...defaultLimits, ...options.limits } };
+  const platform: Platform = {
+    db,
+    blobs,
+    wakeups: new Wakeups(),
+    authority,
+    env,
+    compilePlan,
+    limits: { ...defaultLimits, ...options.limits },
+  };
   const tls: ServerOptions = {
     key: pair.keyPem,
     // The CA's certificate goes with the server's: an enrolling enclave looks for the one that its token pins.
     cert: pair.certificatePem + authority.certificatePem,
-    ca: [authority.certificatePem], minVersion: "TLSv1.3", requestCert: true,
+    ca: [authority.certificatePem],
+    minVersion: "TLSv1.3",
+    requestCert: true,
     // No resumption: every connection shows a certificate that is valid now.
     secureOptions: constants.SSL_OP_NO_TICKET,
-    maxHeaderSize: 16_384, headersTimeout: 20_000, requestTimeout: 120_000, keepAliveTimeout: 65_000,
+    maxHeaderSize: 16_384,
+    headersTimeout: 20_000,
+    requestTimeout: 120_000,
+    keepAliveTimeout: 65_000,
   };
   // An institution may come with an API key instead; its certificate, if any, is judged by the guard.
   const bank = createServer({ ...tls, rejectUnauthorized: false }, buildBankApp(platform, platformVersion) as RequestListener);
@@ -118,8 +136,10 @@ async function close(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+  // A connection becomes idle only when its last reply is out.
+  const idle = setInterval(() => server.closeIdleConnections(), 20);
+  const late = setTimeout(() => server.closeAllConnections(), drainMs);
   await closed;
-  clearTimeout(timer);
+  clearInterval(idle);
+  clearTimeout(late);
 }

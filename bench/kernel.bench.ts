@@ -22,7 +22,8 @@ async function cpu(work: () => Promise<unknown> | void, times: number, warm: num
 
 function randomBins(rows: number, features: number, bins: number): Bins {
   const rng = seededRng(new Uint8Array(32), `bench/${rows}`);
-  return { kind: "bins", rows, features: Array.from({ length: features }, () => ({ bins, binOf: rng(rows).map((x) => Math.floor((x * bins) / 256)) })) };
+  const feature = () => ({ bins, binOf: rng(rows).map((x) => Math.floor((x * bins) / 256)) });
+  return { kind: "bins", rows, features: Array.from({ length: features }, feature) };
 }
 
 /** What a program without privacy does: sums of one value, or of two, for every (feature, bin). */
@@ -54,11 +55,12 @@ async function drain(host: SumsHost): Promise<{ firstCell: number; bytes: Uint8A
 
 async function transforms(): Promise<Record<string, number>> {
   const wasm = new SumsWasm();
-  const [poly, times, acc, masks] = [wasm.allocate(polyBytes), wasm.allocate(polyBytes), wasm.allocate(2 * polyBytes), wasm.allocate(512)] as const;
+  const [poly, times] = [wasm.allocate(polyBytes), wasm.allocate(polyBytes)] as const;
+  const [acc, masks] = [wasm.allocate(2 * polyBytes), wasm.allocate(512)] as const;
   const rounds = 500;
   const micro = async (work: () => void) => ((await cpu(() => {
     for (let i = 0; i < rounds; i++) work();
-  }, 9, 2)) * 1000) / rounds;
+  }, 9, 5)) * 1000) / rounds;
   return {
     forwardNttMicroseconds: await micro(() => wasm.fn.forward(poly)),
     inverseNttMicroseconds: await micro(() => wasm.fn.inverse(poly)),

@@ -80,7 +80,7 @@ export class ApiClient implements AsyncDisposable {
     let reply: Dispatcher.ResponseData;
     try {
       reply = await request(new URL(pathOf(endpoint, call.params), this.#url), {
-        method: endpoint.method.toUpperCase() as Dispatcher.HttpMethod, dispatcher: this.#agent,
+        method: endpoint.method.toUpperCase(), dispatcher: this.#agent,
         headers: { authorization: `Bearer ${this.#key}`, ...(call.body === undefined ? {} : { "content-type": "application/json" }), ...call.headers },
         body: call.body === undefined ? null : JSON.stringify(call.body), bodyTimeout: 0,
       });

@@ -9,7 +9,7 @@ export type InstitutionKey = { readonly publicJwk: JobPlan["sealTo"]; readonly p
 /** A fresh X25519 key pair. */
 export function createInstitutionKey(): InstitutionKey {
   const { privateKey } = generateKeyPairSync("x25519");
-  return keyFromJwk(privateKey.export({ format: "jwk" }) as JWK);
+  return keyFromJwk(privateKey.export({ format: "jwk" }));
 }
 
 export function keyFromJwk(jwk: JWK): InstitutionKey {

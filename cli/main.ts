@@ -1,6 +1,11 @@
 // The command line `yunei`.
 import { Command } from "commander";
 import { packageVersion } from "../enclave/version.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addDemoData } from "./commands/demo-data.ts";
+import { addEnclave } from "./commands/enclave.ts";
+import { addJob } from "./commands/job.ts";
+import { addPlatform } from "./commands/platform.ts";
 import { addSandbox } from "./commands/sandbox.ts";
 import { languageOf, sayError } from "./terminal.ts";
 
@@ -8,7 +13,7 @@ const program = new Command("yunei")
   .description("Joint credit modelling on data that never leaves its domain / 数据不出域的联合信用建模")
   .version(packageVersion())
   .showHelpAfterError();
-addSandbox(program);
+for (const add of [addDemo, addDemoData, addSandbox, addPlatform, addEnclave, addJob]) add(program);
 
 try {
   await program.parseAsync();

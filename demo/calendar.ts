@@ -10,15 +10,15 @@ export type Calendar = {
   /** Day number of the snapshot. */
   readonly snapshotDay: number;
   /** A day number (days since 1970-01-01) as ISO text. */
-  dayText(day: number): string;
+  readonly dayText: (day: number) => string;
   /** ISO text of the first day of month `t`; t may lie after the history. */
-  monthText(t: number): string;
+  readonly monthText: (t: number) => string;
   /** Day number of the first day of month `t`. */
-  firstDay(t: number): number;
+  readonly firstDay: (t: number) => number;
   /** Month of the year of month `t`, 0 = January. */
-  monthOfYear(t: number): number;
+  readonly monthOfYear: (t: number) => number;
   /** Calendar year of month `t`. */
-  year(t: number): number;
+  readonly year: (t: number) => number;
 };
 
 export function calendarOf(months: number): Calendar {

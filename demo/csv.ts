@@ -28,11 +28,13 @@ export class CsvTable implements Rows {
   /** Opens `path` (readable by its owner only). flags: "wx" refuses an existing file, "w" overwrites it. */
   static async create(path: string, columns: readonly string[], draws: Draws, flags: "wx" | "w"): Promise<CsvTable> {
     const handle = await open(path, flags, 0o600);
-    const table = new CsvTable(handle, draws);
-    table.#append(`${columns.join(",")}\n`);
-    await handle.writeFile(table.#batch.subarray(0, table.#used));
-    table.#used = 0;
-    return table;
+    try {
+      await handle.writeFile(`${columns.join(",")}\n`);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    return new CsvTable(handle, draws);
   }
 
   row(line: string): void {

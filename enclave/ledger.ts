@@ -6,7 +6,7 @@ import { AppError } from "../core/errors.ts";
 import type { JobPlan } from "../federation/plan-schema.ts";
 import type { StateDatabase } from "./store/database.ts";
 
-export type LedgerLine = { readonly from: string; readonly to: string; readonly type: string; readonly messages: number; readonly bytes: number };
+export type LedgerLine = { readonly from: PartyId; readonly to: PartyId; readonly type: string; readonly messages: number; readonly bytes: number };
 
 export class Ledger {
   readonly #db: StateDatabase;
@@ -47,9 +47,9 @@ export class Ledger {
 
   /** Sums per channel and type of what was sent, then of what was received. */
   lines(): { sent: LedgerLine[]; received: LedgerLine[] } {
-    const query = (table: string): { peer: string; type: string; messages: number; bytes: number }[] =>
+    const query = (table: string): { peer: PartyId; type: string; messages: number; bytes: number }[] =>
       this.#db.all(`select peer, type, count(*) as messages, sum(bytes) as bytes from ${table} where job = ? group by peer, type order by peer, type`, this.#job)
-        .map((r) => ({ peer: String(r["peer"]), type: String(r["type"]), messages: Number(r["messages"]), bytes: Number(r["bytes"]) }));
+        .map((r) => ({ peer: r["peer"] as PartyId, type: String(r["type"]), messages: Number(r["messages"]), bytes: Number(r["bytes"]) }));
     return {
       sent: query("ledger").map(({ peer, ...rest }) => ({ from: this.#self, to: peer, ...rest })),
       received: query("inbox").map(({ peer, ...rest }) => ({ from: peer, to: this.#self, ...rest })),

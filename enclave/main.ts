@@ -36,7 +36,10 @@ async function main(folder: string): Promise<void> {
   log.info("protection", Object.fromEntries(layers.map((l) => [l.name, l.active])));
   const identity = loadIdentity(paths.keys, config.party);
   const box = SecretBox.open(paths.box, env.rng);
-  const dataset = await loadDataset(config.dataset, { directory: config.dataFolder, log });
+  const memoryKey = new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("yunei/memory/v1").digest());
+  const loaded = await loadDataset(config.dataset, { directory: config.dataFolder, log });
+  // Keyed: a published digest of a small table could otherwise be found by trying tables.
+  const dataset = { ...loaded, snapshotDigest: createHmac("sha256", memoryKey).update(`yunei/snapshot/v1|${loaded.snapshotDigest}`).digest("hex") };
   const trainOf = config.splitFile === undefined ? undefined : await readSplit(config.splitFile, dataset.ids, {
     directory: config.dataFolder, idColumn: config.splitIdColumn ?? config.dataset.idColumn, idKind: config.dataset.idKind, log,
   });
@@ -48,7 +51,6 @@ async function main(folder: string): Promise<void> {
   await using kernels = createKernels({ threads: config.workers });
   await using curve = new CurvePool({ workers: config.workers });
   await using platform = new HttpPlatform({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca });
-  const memoryKey = new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("yunei/memory/v1").digest());
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new AppError("JOB_CANCELLED")));
   const worker = new EnclaveWorker({

@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import type { PartyId } from "../core/brand.ts";
-import { canonicalJson, type Json } from "../core/canonical.ts";
+import { canonicalJson } from "../core/canonical.ts";
 import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { compileLeakage } from "../federation/leakage.ts";
@@ -60,7 +60,7 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (stated === undefined || canonicalJson(stated) !== canonicalJson(own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
   if (plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
   const compiled = compileLeakage(plan);
-  if (canonicalJson(compiled.leakage as unknown as Json) !== canonicalJson(plan.leakage as unknown as Json)) return refuse("POLICY_LEAKAGE");
+  if (canonicalJson(compiled.leakage) !== canonicalJson(plan.leakage)) return refuse("POLICY_LEAKAGE");
   if (compiled.log2FloodDistance !== plan.log2FloodDistance || plan.log2FloodDistance > -40) return refuse("POLICY_LEAKAGE");
   return { kind: rule.approve === "auto" ? "approve" : "ask", rule };
 }

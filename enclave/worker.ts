@@ -9,6 +9,7 @@ import { AppError } from "../core/errors.ts";
 import { planDigest, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import type { SetIntersection } from "../federation/psi/intersection.ts";
 import type { Kernels } from "../kernels/api.ts";
+import { loadBatch } from "./batch.ts";
 import { Budgets } from "./budgets.ts";
 import { createEphemeralKey } from "./channel/session.ts";
 import { enclavePaths, type EnclaveConfig } from "./config.ts";
@@ -138,7 +139,7 @@ export class EnclaveWorker {
       if (policy === undefined || verdict.kind === "refuse") throw new AppError(verdict.kind === "refuse" ? verdict.code : "POLICY_MISSING");
       await runJob({
         identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, intersection: p.intersection, policy,
-        dataset: p.dataset, trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), layers: p.layers, paths,
+        dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal });
       await this.#retry(() => platform.finish(plan.job, { state: "done" }), shutdown);
@@ -151,7 +152,7 @@ export class EnclaveWorker {
       const peer = error instanceof AppError ? (error.facts["peer"] ?? error.facts["party"]) : undefined;
       env.log.error("job-failed", { job: plan.job, code, ...(error instanceof AppError ? factsOf(error) : placeOf(error)) });
       this.#records.end(plan.job, "failed", code);
-      await this.#retry(() => platform.finish(plan.job, { state: "failed", code, ...(typeof peer === "string" ? { party: peer as PartyId } : {}) }), shutdown);
+      await this.#retry(() => platform.finish(plan.job, { state: "failed", code, ...(typeof peer === "string" ? { party: peer } : {}) }), shutdown);
     }
     removeTree(`${paths.inbox}/${plan.job}`);
   }

@@ -3,13 +3,14 @@
 import type { PartyId } from "../core/brand.ts";
 import { floodAdvantageBits } from "../kernels/privacy.ts";
 import { hintBytesPerCell, queryBytesPerCoefficient, ringDegree } from "../kernels/params.ts";
+import { maxCodeEnergy } from "../models/binning/woe.ts";
 import { floors } from "./guards.ts";
 import { messageTable, type MessageType } from "./messages.ts";
 import type { JobPlan, LeakageItem } from "./plan-schema.ts";
 import { chunkElements } from "./psi/messages.ts";
 import { chunkRows } from "./rows/messages.ts";
-import { maxCodeEnergy, ownValues } from "./moments/shape.ts";
-import { scorecardJobSchema } from "./scorecard/params.ts";
+import { ownValues } from "./moments/shape.ts";
+import { scoreJobSchema, scorecardJobSchema } from "./scorecard/params.ts";
 import { maxChunkBytes } from "./sums/messages.ts";
 import { rowsPerChunk } from "./totals/messages.ts";
 
@@ -32,6 +33,13 @@ export function compileLeakage(plan: Pick<JobPlan, "kind" | "guest" | "hosts" | 
   const add: Add = (from, to, type, messages, bytes, numbers) => {
     if (messages === 0) return;
     const { reveals } = messageTable[type];
+    const known = items.findIndex((i) => i.from === from && i.to === to && i.type === type);
+    const before = items[known];
+    if (before !== undefined) {
+      const maxBytes = before.maxBytes + Math.ceil(bytes) + messages * frameOverhead;
+      items[known] = { ...before, maxMessages: before.maxMessages + messages, maxBytes, numbers: before.numbers + numbers };
+      return;
+    }
     items.push({ from, to, type, reveals, maxMessages: messages, maxBytes: Math.ceil(bytes) + messages * frameOverhead, numbers });
   };
   alignment(plan, add);
@@ -45,11 +53,13 @@ export function compileLeakage(plan: Pick<JobPlan, "kind" | "guest" | "hosts" | 
 
 type Sizes = Pick<JobPlan, "kind" | "guest" | "hosts" | "datasets" | "params">;
 const rowsOf = (plan: Sizes, party: PartyId): number => plan.datasets[party]?.rows ?? 0;
+/** Rows of the job: the guest's dataset, or the batch that it wants scored. */
+const jobRows = (plan: Sizes): number => (plan.kind === "score" ? scoreJobSchema.parse(plan.params).rows : rowsOf(plan, plan.guest));
 const featuresOf = (plan: Sizes, party: PartyId): number => plan.datasets[party]?.features ?? 0;
 
 function alignment(plan: Sizes, add: Add): void {
   const { guest, hosts } = plan;
-  const n = rowsOf(plan, guest);
+  const n = jobRows(plan);
   for (const host of hosts) {
     const own = rowsOf(plan, host);
     add(guest, host, "psi/open", 1, 256, 1);
@@ -64,6 +74,7 @@ function alignment(plan: Sizes, add: Add): void {
     for (const b of [guest, ...hosts]) {
       if (a === b) continue;
       add(a, b, "rows/confirm", 1, 512, 0);
+      if (plan.kind === "score") continue;
       add(a, b, "seeds/commit", 1, 128, 0);
       add(a, b, "seeds/reveal", 1, 128, 0);
     }
@@ -77,7 +88,7 @@ const answerBytes = (cells: number): number => Math.ceil(cells * 5.5) + 64;
 function scorecard(plan: Sizes, add: Add): number {
   const { guest, hosts } = plan;
   const params = scorecardJobSchema.parse(plan.params).scorecard;
-  const n = rowsOf(plan, guest);
+  const n = jobRows(plan);
   const bins = params.fine.maxBins + extraBins;
   const refinements = params.fit.refinementRounds;
   const guestQueries = featuresOf(plan, guest) + 1 + refinements;
@@ -110,13 +121,13 @@ function scorecard(plan: Sizes, add: Add): number {
       energy.get(b)?.push({ cells: db, columnEnergy: db * n * maxCodeEnergy, queries: da });
     }
   }
-  return Math.max(...[...energy.values()].map((answers) => floodAdvantageBits(answers)));
+  return Math.max(noAnswers, ...[...energy.values()].map((answers) => floodAdvantageBits(answers)));
 }
 
 function sums(plan: Sizes, add: Add, use: { use: "binning" | "moments" | "cross"; querier: PartyId; answerer: PartyId; cells: number; queries: number; numbers: number }): void {
   const { querier, answerer, cells, queries } = use;
   if (cells === 0) return;
-  const perQuery = queryBytes(rowsOf(plan, plan.guest));
+  const perQuery = queryBytes(jobRows(plan));
   const cellsPerChunk = Math.floor(maxChunkBytes / hintBytesPerCell);
   add(answerer, querier, `${use.use}/hint`, chunks(cells, cellsPerChunk), cells * hintBytesPerCell, 0);
   add(querier, answerer, `${use.use}/query`, queries * chunks(perQuery, maxChunkBytes - queryBytesPerCoefficient), queries * perQuery, 0);
@@ -124,10 +135,9 @@ function sums(plan: Sizes, add: Add, use: { use: "binning" | "moments" | "cross"
 }
 
 function scoring(plan: Sizes, add: Add): void {
-  const n = rowsOf(plan, plan.guest);
+  const n = jobRows(plan);
   for (const host of plan.hosts) {
     add(host, plan.guest, "totals/masked", chunks(n, rowsPerChunk), n, n);
-    add(plan.guest, host, "finish/model", 1, 1024, 0);
     add(host, plan.guest, "finish/receipt", 1, 256 * 1024, 0);
   }
 }

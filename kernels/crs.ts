@@ -12,9 +12,14 @@ export type Crs = {
   dummy(out: Uint32Array): void;
 };
 
+/** Throws KERNEL_PARAMS unless the seed has 32 bytes. */
+export function requireCrsSeed(seed: Uint8Array): void {
+  if (seed.length !== 32) throw new AppError("KERNEL_PARAMS", { seedBytes: seed.length });
+}
+
 /** seed: 32 bytes from a commit-then-reveal of all parties, one for each (querier, rows, use). */
 export function expandCrs(seed: Uint8Array): Crs {
-  if (seed.length !== 32) throw new AppError("KERNEL_PARAMS", { seedBytes: seed.length });
+  requireCrsSeed(seed);
   const data = indexedStreams(seed, "crs/data");
   const dummy = indexedStreams(seed, "crs/dummy");
   const fill = (rng: ReturnType<typeof data>, out: Uint32Array): void => {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Rng } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { cellCount, type PlainColumns, type SumsHost } from "./api.ts";
+import { requireCrsSeed } from "./crs.ts";
 import { packAnswer } from "./pack.ts";
 import { dataBlocks, hintBytesPerCell, queryBytes, sumsParams } from "./params.ts";
 import type { Pool, Remote } from "./pool.ts";
@@ -10,6 +11,7 @@ import { indexedStreams } from "./streams.ts";
 import type { HostPartOptions } from "./workers/host-part.ts";
 
 type Unit = { readonly slot: number; readonly index: number; readonly cells: number; readonly firstCell: number };
+type Mask = { readonly rng: Rng; readonly tBits: number };
 const partUrl = new URL("./workers/host-part.ts", import.meta.url);
 /** Units that one thread may have in work or waiting to be sent: bounds the memory of a hint. */
 const unitsAhead = 2;
@@ -19,9 +21,11 @@ export async function openHost(pool: Pool, options: { crsSeed: Uint8Array; colum
   const features = columns.kind === "bins"
     ? columns.features.map((f) => ({ data: f.binOf, cells: f.bins }))
     : columns.columns.map((data) => ({ data, cells: 1 }));
+  requireCrsSeed(options.crsSeed);
   dataBlocks(columns.rows);
   for (const f of features) {
-    if (f.data.length !== columns.rows || !Number.isInteger(f.cells) || f.cells < 1 || f.cells > 256) throw new AppError("KERNEL_COLUMNS", { rows: f.data.length, expected: columns.rows, cells: f.cells });
+    const fits = f.data.length === columns.rows && Number.isInteger(f.cells) && f.cells >= 1 && f.cells <= 256;
+    if (!fits) throw new AppError("KERNEL_COLUMNS", { rows: f.data.length, expected: columns.rows, cells: f.cells });
   }
   if (features.length === 0) throw new AppError("KERNEL_COLUMNS", { features: 0 });
   const hintSeed = options.rng(32);
@@ -70,7 +74,8 @@ class PooledHost implements SumsHost {
   }
 
   async *hint(chunkCells: number, fromCell = 0): AsyncGenerator<{ firstCell: number; bytes: Uint8Array }> {
-    if (!Number.isInteger(chunkCells) || chunkCells < 1) throw new AppError("KERNEL_RANGE", { chunkCells });
+    const inside = Number.isInteger(fromCell) && fromCell >= 0 && fromCell <= this.cells;
+    if (!Number.isInteger(chunkCells) || chunkCells < 1 || !inside) throw new AppError("KERNEL_RANGE", { chunkCells, fromCell });
     let chunk = new Uint8Array(Math.min(chunkCells, this.cells - fromCell) * hintBytesPerCell);
     let filled = 0;
     let firstCell = fromCell;
@@ -98,7 +103,10 @@ class PooledHost implements SumsHost {
       while (next < todo.length || ahead.length > 0) {
         for (; next < todo.length && ahead.length < unitsAhead * this.#parts.length; next++) {
           const unit = required(todo[next]);
-          ahead.push(required(this.#parts[unit.slot]).call("hint", [unit.index, Math.max(0, fromCell - unit.firstCell)]));
+          const made = required(this.#parts[unit.slot]).call<Uint8Array>("hint", [unit.index, Math.max(0, fromCell - unit.firstCell)]);
+          // Its error is thrown when its turn comes; until then a lost thread must not end the process as an unhandled rejection.
+          made.catch(() => undefined);
+          ahead.push(made);
         }
         yield await required(ahead.shift());
       }
@@ -107,8 +115,9 @@ class PooledHost implements SumsHost {
     }
   }
 
-  async answer(query: Uint8Array, flood: Rng, mask?: { readonly rng: Rng; readonly tBits: number }): Promise<{ answer: Uint8Array; masks?: BigUint64Array }> {
-    if (query.length !== queryBytes(this.rows)) throw new AppError("PROTOCOL_WRONG_SHAPE", { bytes: query.length, expected: queryBytes(this.rows) });
+  async answer(query: Uint8Array, flood: Rng, mask?: Mask): Promise<{ answer: Uint8Array; masks?: BigUint64Array }> {
+    const expected = queryBytes(this.rows);
+    if (query.length !== expected) throw new AppError("PROTOCOL_WRONG_SHAPE", { bytes: query.length, expected });
     const tBits = mask?.tBits ?? sumsParams.maxTBits;
     if (!Number.isInteger(tBits) || tBits < 1 || tBits > sumsParams.maxTBits) throw new AppError("KERNEL_RANGE", { tBits });
     // The flood is bound to the query's bytes, the columns and the mode: two answers under one flood would show their difference.
@@ -129,7 +138,8 @@ class PooledHost implements SumsHost {
         if (partMasks) partMasks.set(required(masks).subarray(u.firstCell, u.firstCell + u.cells), at);
         at += u.cells;
       }
-      const made = await part.call<Float64Array>("answer", [shared, partFlood, tBits, partMasks], [partFlood.buffer, ...(partMasks ? [partMasks.buffer] : [])]);
+      const moved = [partFlood.buffer, ...(partMasks ? [partMasks.buffer] : [])];
+      const made = await part.call<Float64Array>("answer", [shared, partFlood, tBits, partMasks], moved);
       at = 0;
       for (const u of units) {
         sums.set(made.subarray(at, at + u.cells), u.firstCell);

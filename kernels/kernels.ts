@@ -23,12 +23,14 @@ export function createKernels(options: { readonly pool?: Pool; readonly threads?
 
 async function gram(pool: Pool, columns: readonly Int8Array[]): Promise<Float64Array> {
   const rows = columns[0]?.length ?? 0;
-  if (rows === 0 || rows > sumsParams.maxRows || columns.some((c) => c.length !== rows)) throw new AppError("KERNEL_COLUMNS", { rows, columns: columns.length });
+  const rectangular = rows > 0 && rows <= sumsParams.maxRows && columns.every((c) => c.length === rows);
+  if (!rectangular) throw new AppError("KERNEL_COLUMNS", { rows, columns: columns.length });
   const shared = new Int8Array(new SharedArrayBuffer(rows * columns.length));
   for (const [k, column] of columns.entries()) shared.set(column, k * rows);
   const share = Math.ceil(rows / pool.size);
   const starts = Array.from({ length: pool.size }, (_, i) => i * share).filter((from) => from < rows);
-  const parts = await Promise.all(starts.map((from) => pool.run<Float64Array>(gramUrl, "gramOfRows", [shared, rows, from, Math.min(rows, from + share)])));
+  const ofRows = (from: number) => pool.run<Float64Array>(gramUrl, "gramOfRows", [shared, rows, from, Math.min(rows, from + share)]);
+  const parts = await Promise.all(starts.map(ofRows));
   const d = columns.length;
   const padded = Math.ceil(d / 4) * 4;
   const out = new Float64Array(d * d);

@@ -9,7 +9,9 @@ export function packAnswer(cells: Float64Array): Uint8Array<ArrayBuffer> {
     const at = Math.floor(i / 2) * 11;
     const shifted = i % 2 === 0 ? value : value * 16;
     const start = i % 2 === 0 ? at : at + 5;
-    for (let k = 0, rest = shifted; k < 6 && start + k < out.length; k++, rest = Math.floor(rest / 256)) out[start + k] = (out[start + k] ?? 0) | (rest % 256);
+    for (let k = 0, rest = shifted; k < 6 && start + k < out.length; k++, rest = Math.floor(rest / 256)) {
+      out[start + k] = (out[start + k] ?? 0) | (rest % 256);
+    }
   }
   return out;
 }

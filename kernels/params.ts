@@ -63,7 +63,8 @@ export function requireSumsParams(candidate: SumsParams): void {
 
 /** Blocks of 4096 rows that hold the rows: without the dummy block. */
 export function dataBlocks(rows: number): number {
-  if (!Number.isInteger(rows) || rows < 1 || rows > sumsParams.maxRows) throw new AppError("KERNEL_RANGE", { rows, maxRows: sumsParams.maxRows });
+  const { maxRows } = sumsParams;
+  if (!Number.isInteger(rows) || rows < 1 || rows > maxRows) throw new AppError("KERNEL_RANGE", { rows, maxRows });
   return Math.ceil(rows / ringDegree);
 }
 

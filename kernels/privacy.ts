@@ -17,7 +17,8 @@ const floodDeviation = Math.sqrt(sumsParams.floodTerms / 12) * 2 ** sumsParams.f
 export function floodAdvantageBits(answers: readonly PlannedAnswers[]): number {
   let squared = 0;
   for (const { queries, cells, columnEnergy } of answers) {
-    for (const value of [queries, cells, columnEnergy]) if (!(value >= 0 && Number.isFinite(value))) throw new AppError("KERNEL_RANGE", { queries, cells });
+    const counted = [queries, cells, columnEnergy].every((value) => value >= 0 && Number.isFinite(value));
+    if (!counted) throw new AppError("KERNEL_RANGE", { queries, cells });
     squared += queries * (variance * columnEnergy + perCell * cells);
   }
   return Math.log2(Math.sqrt(squared) / (2 * floodDeviation));

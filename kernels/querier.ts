@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Rng } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import type { HintSource, QuerySecret, SumsQuerier } from "./api.ts";
+import { requireCrsSeed } from "./crs.ts";
 import { decodeSum } from "./decode.ts";
 import { unpackAnswer } from "./pack.ts";
 import { dataBlocks, hintBytesPerCell, queryBytes, ringDegree, sumsParams } from "./params.ts";
@@ -12,13 +13,17 @@ import { indexedStreams, sampleTrits } from "./streams.ts";
 import { SumsWasm } from "./wasm.ts";
 import type { QueryWork } from "./workers/querier-part.ts";
 
+type QueryOptions = { readonly maxCode: number; readonly rng: Rng; readonly tBits?: number };
 const partUrl = new URL("./workers/querier-part.ts", import.meta.url);
 
 export async function openQuerier(pool: Pool, options: { crsSeed: Uint8Array; rows: number }): Promise<SumsQuerier> {
+  requireCrsSeed(options.crsSeed);
   const blocks = dataBlocks(options.rows);
   const parts: Remote[] = [];
   try {
-    for (let slot = 0; slot < Math.min(pool.size, blocks + 1); slot++) parts.push(await pool.open(slot, partUrl, "openQuerierPart", [{ crsSeed: options.crsSeed, blocks }]));
+    for (let slot = 0; slot < Math.min(pool.size, blocks + 1); slot++) {
+      parts.push(await pool.open(slot, partUrl, "openQuerierPart", [{ crsSeed: options.crsSeed, blocks }]));
+    }
   } catch (error) {
     await Promise.all(parts.map((p) => p[Symbol.asyncDispose]()));
     throw error;
@@ -38,12 +43,13 @@ class PooledQuerier implements SumsQuerier {
     this.#parts = parts;
   }
 
-  async query(values: Int32Array, options: { readonly maxCode: number; readonly rng: Rng; readonly tBits?: number }): Promise<{ bytes: Uint8Array; secret: QuerySecret }> {
+  async query(values: Int32Array, options: QueryOptions): Promise<{ bytes: Uint8Array; secret: QuerySecret }> {
     const { maxCode, tBits = sumsParams.maxTBits } = options;
     if (values.length !== this.rows) throw new AppError("KERNEL_COLUMNS", { rows: values.length, expected: this.rows });
     if (!Number.isInteger(maxCode) || maxCode < 1 || maxCode > 128) throw new AppError("KERNEL_RANGE", { maxCode });
     const largestSum = maxCode * values.reduce((sum, v) => sum + Math.abs(v), 0);
-    if (!Number.isInteger(tBits) || tBits < 1 || tBits > sumsParams.maxTBits || 2 * largestSum >= 2 ** tBits) throw new AppError("KERNEL_RANGE", { tBits });
+    const exact = Number.isInteger(tBits) && tBits >= 1 && tBits <= sumsParams.maxTBits && 2 * largestSum < 2 ** tBits;
+    if (!exact) throw new AppError("KERNEL_RANGE", { tBits });
     const seed = options.rng(32);
     // Bound to the message: two columns never share s, even under one stream. Sharing it would show their difference.
     const bound = createHash("sha256").update(this.#crsSeed).update(`${tBits}/${values.length}/`).update(values).digest("hex");
@@ -66,7 +72,8 @@ class PooledQuerier implements SumsQuerier {
     let cell = 0;
     for await (const { firstCell, bytes } of hint.chunks()) {
       const count = bytes.length / hintBytesPerCell;
-      if (firstCell !== cell || !Number.isInteger(count) || cell + count > hint.cells) throw new AppError("PROTOCOL_WRONG_SHAPE", { cell, cells: hint.cells });
+      const next = firstCell === cell && Number.isInteger(count) && cell + count <= hint.cells;
+      if (!next) throw new AppError("PROTOCOL_WRONG_SHAPE", { cell, cells: hint.cells });
       // Chunks arrive asynchronously and another opening may run between them: set the secret for every chunk.
       this.#opener.use(secret);
       for (let k = 0; k < count; k++, cell++) {

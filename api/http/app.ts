@@ -24,8 +24,13 @@ export function newApp(env: Env, listener: "bank" | "enclave"): { app: Express; 
     const start = performance.now();
     response.once("close", () => {
       env.log.info("request", {
-        listener, requestId: id, method: request.method, route: String(response.locals["route"] ?? "none"),
-        status: response.statusCode, whole: response.writableFinished, ms: Math.round(performance.now() - start),
+        listener,
+        requestId: id,
+        method: request.method,
+        route: String(response.locals["route"] ?? "none"),
+        status: response.statusCode,
+        whole: response.writableFinished,
+        ms: Math.round(performance.now() - start),
       });
     });
     next();

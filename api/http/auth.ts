@@ -57,7 +57,8 @@ export class FailureLimit {
     try {
       return await verify();
     } catch (error) {
-      if (error instanceof AppError && ["AUTH_INVALID", "ENROL_TOKEN", "ENROL_USED", "ENROL_EXPIRED"].includes(error.code)) this.record(address);
+      if (error instanceof AppError && ["AUTH_INVALID", "ENROL_TOKEN", "ENROL_USED", "ENROL_EXPIRED"].includes(error.code))
+        this.record(address);
       throw error;
     }
   }
@@ -70,21 +71,22 @@ export function addressOf(request: Request): string {
 export const openGuard: Guard<undefined> = async () => undefined;
 
 export function institutionGuard(platform: Platform, failures: FailureLimit): Guard<InstitutionCaller> {
-  return (request) => failures.guard(addressOf(request), async () => {
-    const header = request.headers.authorization;
-    const subject = header === undefined ? certificateOf(request, "institution", platform.env.now()) : undefined;
-    if (header === undefined && subject === undefined) throw new AppError("AUTH_REQUIRED");
-    const [, key, keyOwner] = header === undefined ? [] : (apiKeyForm.exec(header) ?? []);
-    const id = subject?.name ?? keyOwner;
-    if (id === undefined) throw new AppError("AUTH_INVALID");
-    const row = await findInstitution(platform.db.read, id);
-    // A key that does not exist takes the same path as a wrong one.
-    const given = key === undefined ? subject?.fingerprint : sha256(key);
-    const stored = key === undefined ? row?.tlsFingerprint : row?.keyDigest;
-    if (row === undefined || given === undefined || !isSame(given, stored ?? "")) throw new AppError("AUTH_INVALID");
-    if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
-    return { institution: row.id, party: row.party };
-  });
+  return (request) =>
+    failures.guard(addressOf(request), async () => {
+      const header = request.headers.authorization;
+      const subject = header === undefined ? certificateOf(request, "institution", platform.env.now()) : undefined;
+      if (header === undefined && subject === undefined) throw new AppError("AUTH_REQUIRED");
+      const [, key, keyOwner] = header === undefined ? [] : (apiKeyForm.exec(header) ?? []);
+      const id = subject?.name ?? keyOwner;
+      if (id === undefined) throw new AppError("AUTH_INVALID");
+      const row = await findInstitution(platform.db.read, id);
+      // A key that does not exist takes the same path as a wrong one.
+      const given = key === undefined ? subject?.fingerprint : sha256(key);
+      const stored = key === undefined ? row?.tlsFingerprint : row?.keyDigest;
+      if (row === undefined || given === undefined || !isSame(given, stored ?? "")) throw new AppError("AUTH_INVALID");
+      if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
+      return { institution: row.id, party: row.party };
+    });
 }
 
 export function partyGuard(platform: Platform): Guard<PartyCaller> {
@@ -106,7 +108,8 @@ function certificateOf(request: Request, kind: SubjectKind, now: number): { name
   const subject = socket.getPeerCertificate().subject;
   const inTime = now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime(); // a connection may outlive it
   const isClient = certificate.keyUsage?.includes(clientAuthOid) ?? false;
-  if (!socket.authorized || !inTime || !isClient || subject.O !== organisations[kind] || typeof subject.CN !== "string") throw new AppError("AUTH_INVALID");
+  if (!socket.authorized || !inTime || !isClient || subject.O !== organisations[kind] || typeof subject.CN !== "string")
+    throw new AppError("AUTH_INVALID");
   return { name: subject.CN, fingerprint: sha256(certificate.raw) };
 }
 

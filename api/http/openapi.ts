@@ -15,7 +15,10 @@ export const openApiPath = (path: string): string => path.replace(/:([a-z]+)/g, 
 
 function parameters(endpoint: Endpoint): Json[] {
   const list: Json[] = [];
-  for (const [part, schema] of [["path", endpoint.params], ["query", endpoint.query]] as const) {
+  for (const [part, schema] of [
+    ["path", endpoint.params],
+    ["query", endpoint.query],
+  ] as const) {
     if (schema === undefined) continue;
     const json = schemaOf(schema) as { properties?: Record<string, Json>; required?: string[] };
     for (const [name, property] of Object.entries(json.properties ?? {})) {
@@ -31,7 +34,8 @@ function parameters(endpoint: Endpoint): Json[] {
 /** Status -> codes that the endpoint may give. */
 export function errorsOf(endpoint: Endpoint): Map<number, Code[]> {
   const byStatus = new Map<number, Code[]>();
-  const common = endpoint.auth === "none" ? (["AUTH_RATE_LIMITED", "REQUEST_INVALID", "PLATFORM_INTERNAL"] as const) : commonErrors[endpoint.listener];
+  const common =
+    endpoint.auth === "none" ? (["AUTH_RATE_LIMITED", "REQUEST_INVALID", "PLATFORM_INTERNAL"] as const) : commonErrors[endpoint.listener];
   for (const code of new Set<Code>([...endpoint.errors, ...common])) {
     const { status } = describeError(code);
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
@@ -41,9 +45,10 @@ export function errorsOf(endpoint: Endpoint): Map<number, Code[]> {
 
 function responses(endpoint: Endpoint): Json {
   const binary = { type: "string", format: "binary" };
-  const content = endpoint.reply === undefined
-    ? { [endpoint.rawReply?.media ?? "application/octet-stream"]: { schema: binary } }
-    : { "application/json": { schema: schemaOf(endpoint.reply) } };
+  const content =
+    endpoint.reply === undefined
+      ? { [endpoint.rawReply?.media ?? "application/octet-stream"]: { schema: binary } }
+      : { "application/json": { schema: schemaOf(endpoint.reply) } };
   const all: Json = { [endpoint.status]: { description: "OK", content } };
   for (const [status, codes] of [...errorsOf(endpoint)].sort(([a], [b]) => a - b)) {
     all[status] = {
@@ -55,13 +60,27 @@ function responses(endpoint: Endpoint): Json {
 }
 
 function operation(name: string, endpoint: Endpoint): Json {
-  const security = { none: [], institution: [{ apiKey: [] }, { clientCertificate: [] }], party: [{ clientCertificate: [] }] }[endpoint.auth];
-  const body = endpoint.body === undefined
-    ? endpoint.rawBody && { [endpoint.rawBody.media]: { schema: { type: "string", format: "binary", maxLength: endpoint.rawBody.maxBytes } } }
-    : { "application/json": { schema: schemaOf(endpoint.body) } };
+  const security = { none: [], institution: [{ apiKey: [] }, { clientCertificate: [] }], party: [{ clientCertificate: [] }] }[
+    endpoint.auth
+  ];
+  const body =
+    endpoint.body === undefined
+      ? endpoint.rawBody && {
+          [endpoint.rawBody.media]: { schema: { type: "string", format: "binary", maxLength: endpoint.rawBody.maxBytes } },
+        }
+      : { "application/json": { schema: schemaOf(endpoint.body) } };
   return {
-    operationId: name, tags: [endpoint.listener], summary: `${endpoint.summary.en} ${endpoint.summary.zh}`, security,
-    ...(endpoint.listener === "enclave" ? { servers: [{ url: "https://{host}:{enclavePort}", variables: { host: { default: "localhost" }, enclavePort: { default: "8444" } } }] } : {}),
+    operationId: name,
+    tags: [endpoint.listener],
+    summary: `${endpoint.summary.en} ${endpoint.summary.zh}`,
+    security,
+    ...(endpoint.listener === "enclave"
+      ? {
+          servers: [
+            { url: "https://{host}:{enclavePort}", variables: { host: { default: "localhost" }, enclavePort: { default: "8444" } } },
+          ],
+        }
+      : {}),
     parameters: parameters(endpoint),
     ...(body === undefined ? {} : { requestBody: { required: true, content: body } }),
     responses: responses(endpoint),
@@ -78,8 +97,12 @@ export function openApiDocument(version: string): Json {
   return {
     openapi: "3.1.0",
     info: {
-      title: "Yunei platform 域内平台", version, license: { name: "Apache-2.0", identifier: "Apache-2.0" },
-      description: "Jobs, models, reports and batch scores. Results are sealed to the institution; no reply holds a raw value. 任务、模型、报告与批量评分；结果密封给机构，任何应答均不含原始数据。",
+      title: "Yunei platform 域内平台",
+      version,
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      description:
+        "Jobs, models, reports and batch scores. Results are sealed to the institution; no reply holds a raw value. " +
+        "任务、模型、报告与批量评分；结果密封给机构，任何应答均不含原始数据。",
     },
     paths,
     components: {
@@ -89,6 +112,9 @@ export function openApiDocument(version: string): Json {
         clientCertificate: { type: "mutualTLS", description: "Issued by the platform's CA." },
       },
     },
-    tags: [{ name: "bank", description: "For institutions 面向机构" }, { name: "enclave", description: "For enclaves, mutual TLS 1.3 面向节点，双向 TLS 1.3" }],
+    tags: [
+      { name: "bank", description: "For institutions 面向机构" },
+      { name: "enclave", description: "For enclaves, mutual TLS 1.3 面向节点，双向 TLS 1.3" },
+    ],
   };
 }

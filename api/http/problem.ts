@@ -42,8 +42,14 @@ export function toProblem(error: unknown, requestId: string, language: "en" | "z
   const code = codeOf(error);
   const { status, en, zh } = describeError(code);
   return problemSchema.parse({
-    type: `urn:yunei:problem:${code}`, title: code.toLowerCase().replaceAll("_", " "), status, code, detail: language === "zh" ? zh : en,
-    details: { en, zh }, requestId, facts: error instanceof AppError ? error.facts : {},
+    type: `urn:yunei:problem:${code}`,
+    title: code.toLowerCase().replaceAll("_", " "),
+    status,
+    code,
+    detail: language === "zh" ? zh : en,
+    details: { en, zh },
+    requestId,
+    facts: error instanceof AppError ? error.facts : {},
     ...(error instanceof InvalidRequest ? { errors: error.errors } : {}),
   });
 }
@@ -51,7 +57,7 @@ export function toProblem(error: unknown, requestId: string, language: "en" | "z
 /** The last handler of an app. */
 export function problemHandler(log: Log) {
   return (error: unknown, request: Request, response: Response, _next: NextFunction): void => {
-    if (response.closed || request.socket.destroyed) return; // the caller has gone, there is nobody to answer
+    if (response.closed || response.destroyed) return; // the caller has gone, there is nobody to answer
     const requestId = String(response.locals["requestId"] ?? "none");
     const problem = toProblem(error, requestId, request.acceptsLanguages("en", "zh") === "zh" ? "zh" : "en");
     if (problem.status >= 500) log.error("request.failed", { requestId, code: problem.code, reason: reasonOf(error) });

@@ -9,7 +9,11 @@ import { InvalidRequest } from "./problem.ts";
 
 export type InstitutionCaller = { readonly institution: string; readonly party: PartyId };
 export type PartyCaller = { readonly party: PartyId };
-type CallerOf<E extends Endpoint> = E["auth"] extends "institution" ? InstitutionCaller : E["auth"] extends "party" ? PartyCaller : undefined;
+type CallerOf<E extends Endpoint> = E["auth"] extends "institution"
+  ? InstitutionCaller
+  : E["auth"] extends "party"
+    ? PartyCaller
+    : undefined;
 type OutputOf<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Part<E extends Endpoint, K extends keyof Endpoint> = K extends keyof E ? OutputOf<E[K]> : undefined;
 
@@ -31,7 +35,12 @@ export type Guard<C> = (request: Request) => Promise<C>;
 
 const readJson = express.json({ limit: maxJsonBytes, strict: true, inflate: false, type: "application/json" });
 
-export function route<E extends Endpoint>(app: Express, endpoint: E, guard: Guard<CallerOf<E>>, run: (call: Call<E>) => Promise<ReplyOf<E>>): void {
+export function route<E extends Endpoint>(
+  app: Express,
+  endpoint: E,
+  guard: Guard<CallerOf<E>>,
+  run: (call: Call<E>) => Promise<ReplyOf<E>>,
+): void {
   app[endpoint.method](endpoint.path, async (request: Request, response: Response) => {
     response.locals["route"] = endpoint.path;
     const gone = new AbortController();
@@ -44,7 +53,10 @@ export function route<E extends Endpoint>(app: Express, endpoint: E, guard: Guar
     const call = { caller, params, query, body, request, response, length, signal: gone.signal } as unknown as Call<E>;
     const reply: unknown = await run(call);
     if (endpoint.reply === undefined) return; // a raw reply: `run` has sent it
-    response.status(endpoint.status).type("application/json").send(JSON.stringify(parseReply(endpoint.reply, reply)));
+    response
+      .status(endpoint.status)
+      .type("application/json")
+      .send(JSON.stringify(parseReply(endpoint.reply, reply)));
   });
 }
 

@@ -5,9 +5,19 @@
 import "reflect-metadata";
 import { createHash, createPrivateKey, createPublicKey, webcrypto, X509Certificate as NodeCertificate, type KeyObject } from "node:crypto";
 import {
-  AuthorityKeyIdentifierExtension, BasicConstraintsExtension, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension,
-  Pkcs10CertificateRequest, SubjectAlternativeNameExtension, SubjectKeyIdentifierExtension, X509Certificate, X509CertificateGenerator,
-  type Extension, type JsonGeneralNames, type PublicKey,
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Pkcs10CertificateRequest,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+  type Extension,
+  type JsonGeneralNames,
+  type PublicKey,
 } from "@peculiar/x509";
 import type { Clock, Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
@@ -50,15 +60,22 @@ export class Authority {
   /** A new authority with its own key; keep both texts, the key 0600. */
   static async create(name: string, env: { rng: Rng; now: Clock }, days = 3650): Promise<KeyAndCertificate> {
     const keys = await newKeys();
-    const certificate = await X509CertificateGenerator.createSelfSigned({
-      serialNumber: serial(env.rng), name: [{ O: ["yunei"] }, { CN: [name] }], keys, signingAlgorithm,
-      notBefore: new Date(env.now() - backdateMs), notAfter: new Date(env.now() + days * dayMs),
-      extensions: [
-        new BasicConstraintsExtension(true, 0, true),
-        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-        await SubjectKeyIdentifierExtension.create(keys.publicKey, false, provider),
-      ],
-    }, provider);
+    const certificate = await X509CertificateGenerator.createSelfSigned(
+      {
+        serialNumber: serial(env.rng),
+        name: [{ O: ["yunei"] }, { CN: [name] }],
+        keys,
+        signingAlgorithm,
+        notBefore: new Date(env.now() - backdateMs),
+        notAfter: new Date(env.now() + days * dayMs),
+        extensions: [
+          new BasicConstraintsExtension(true, 0, true),
+          new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+          await SubjectKeyIdentifierExtension.create(keys.publicKey, false, provider),
+        ],
+      },
+      provider,
+    );
     return { keyPem: await keyPem(keys.privateKey), certificatePem: pemText(certificate) };
   }
 
@@ -71,9 +88,12 @@ export class Authority {
   /** A server certificate and its key. hosts: DNS names and IP addresses. */
   async issueServer(hosts: readonly string[], days: number): Promise<KeyAndCertificate> {
     const keys = await newKeys();
-    const names: JsonGeneralNames = hosts.map((host) => (/^[0-9.]+$|:/.test(host) ? { type: "ip", value: host } : { type: "dns", value: host }));
+    const names: JsonGeneralNames = hosts.map((host) =>
+      /^[0-9.]+$|:/.test(host) ? { type: "ip", value: host } : { type: "dns", value: host },
+    );
     const certificate = await this.#issue(keys.publicKey, [{ O: ["yunei"] }, { CN: ["platform"] }], days, [
-      new ExtendedKeyUsageExtension([serverAuthOid]), new SubjectAlternativeNameExtension(names),
+      new ExtendedKeyUsageExtension([serverAuthOid]),
+      new SubjectAlternativeNameExtension(names),
     ]);
     return { keyPem: await keyPem(keys.privateKey), certificatePem: pemText(certificate) };
   }
@@ -90,18 +110,32 @@ export class Authority {
     return pemText(await this.#issue(request.publicKey, [{ O: [organisations.party] }, { CN: [party] }], days, extensions));
   }
 
-  async #issue(publicKey: PublicKey | CryptoKey, subject: { [type: string]: string[] }[], days: number, extensions: Extension[]): Promise<X509Certificate> {
-    return X509CertificateGenerator.create({
-      serialNumber: serial(this.#rng), subject, issuer: this.#certificate.subjectName, publicKey, signingKey: this.#key, signingAlgorithm,
-      notBefore: new Date(this.#now() - backdateMs), notAfter: new Date(this.#now() + days * dayMs),
-      extensions: [
-        new BasicConstraintsExtension(false, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        ...extensions,
-        await SubjectKeyIdentifierExtension.create(publicKey, false, provider),
-        await AuthorityKeyIdentifierExtension.create(this.#certificate.publicKey, false, provider),
-      ],
-    }, provider);
+  async #issue(
+    publicKey: PublicKey | CryptoKey,
+    subject: { [type: string]: string[] }[],
+    days: number,
+    extensions: Extension[],
+  ): Promise<X509Certificate> {
+    return X509CertificateGenerator.create(
+      {
+        serialNumber: serial(this.#rng),
+        subject,
+        issuer: this.#certificate.subjectName,
+        publicKey,
+        signingKey: this.#key,
+        signingAlgorithm,
+        notBefore: new Date(this.#now() - backdateMs),
+        notAfter: new Date(this.#now() + days * dayMs),
+        extensions: [
+          new BasicConstraintsExtension(false, undefined, true),
+          new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+          ...extensions,
+          await SubjectKeyIdentifierExtension.create(publicKey, false, provider),
+          await AuthorityKeyIdentifierExtension.create(this.#certificate.publicKey, false, provider),
+        ],
+      },
+      provider,
+    );
   }
 }
 
@@ -126,7 +160,9 @@ export async function readRequest(pem: string, name: string, allowed: "tls" | "i
 
 function isAllowed(key: KeyObject, use: "tls" | "identity"): boolean {
   if (key.asymmetricKeyType === "ed25519") return true;
-  return use === "tls" && key.asymmetricKeyType === "ec" && ["prime256v1", "secp384r1"].includes(key.asymmetricKeyDetails?.namedCurve ?? "");
+  return (
+    use === "tls" && key.asymmetricKeyType === "ec" && ["prime256v1", "secp384r1"].includes(key.asymmetricKeyDetails?.namedCurve ?? "")
+  );
 }
 
 /** SHA-256 of a certificate's DER form, lower-case hex. */

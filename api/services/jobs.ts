@@ -7,8 +7,20 @@ import { hasEnded, type JobChange } from "../job-state.ts";
 import type { Platform } from "../platform.ts";
 import { nextChange } from "../store/database.ts";
 import {
-  addEvents, applyChange, countEvents, findDue, findJob, findJobParties, followJobs, listEvents, storeApproval, storeRefusal, storeStatus,
-  type Applied, type EventBody, type JobRow,
+  addEvents,
+  applyChange,
+  countEvents,
+  findDue,
+  findJob,
+  findJobParties,
+  followJobs,
+  listEvents,
+  storeApproval,
+  storeRefusal,
+  storeStatus,
+  type Applied,
+  type EventBody,
+  type JobRow,
 } from "../store/jobs.ts";
 import { findModelOfJob, listResults, listTraffic } from "../store/relay.ts";
 
@@ -29,9 +41,17 @@ export async function jobOfParty(platform: Platform, party: string, id: JobId): 
 
 export function summarise(job: JobRow) {
   return {
-    id: job.id, kind: job.kind as "scorecard" | "score", purpose: job.purpose as JobView["purpose"], guest: job.guest, state: job.state,
-    planDigest: job.planDigest, createdAt: job.createdAt.toISOString(), expiresAt: job.expiresAt.toISOString(),
-    startedAt: job.startedAt?.toISOString() ?? null, endedAt: job.endedAt?.toISOString() ?? null, failure: job.failure,
+    id: job.id,
+    kind: job.kind as "scorecard" | "score",
+    purpose: job.purpose as JobView["purpose"],
+    guest: job.guest,
+    state: job.state,
+    planDigest: job.planDigest,
+    createdAt: job.createdAt.toISOString(),
+    expiresAt: job.expiresAt.toISOString(),
+    startedAt: job.startedAt?.toISOString() ?? null,
+    endedAt: job.endedAt?.toISOString() ?? null,
+    failure: job.failure,
   };
 }
 
@@ -39,7 +59,11 @@ export async function viewJob(platform: Platform, caller: InstitutionCaller, id:
   const job = await ownJob(platform, caller, id);
   const tx = platform.db.read;
   const parties = (await findJobParties(tx, id)).map((row) => ({
-    party: row.party, role: row.role, approved: row.approval !== null, finished: row.finishedAt !== null, status: readStatus(row.status),
+    party: row.party,
+    role: row.role,
+    approved: row.approval !== null,
+    finished: row.finishedAt !== null,
+    status: readStatus(row.status),
   }));
   const phases = new Map<string, JobView["phases"][number]>();
   for (const event of await listEvents(tx, id, 0, platform.limits.eventsPerJob, "phase-finished")) {
@@ -66,7 +90,12 @@ export async function cancelJob(platform: Platform, caller: InstitutionCaller, i
 }
 
 /** The feed of one party: at most `limit` jobs that changed after the cursor, undefined if there is none. */
-export async function feed(platform: Platform, party: PartyId, cursor: number, limit: number): Promise<{ cursor: number; jobs: EnclaveJob[] } | undefined> {
+export async function feed(
+  platform: Platform,
+  party: PartyId,
+  cursor: number,
+  limit: number,
+): Promise<{ cursor: number; jobs: EnclaveJob[] } | undefined> {
   const changed = await followJobs(platform.db.read, party, cursor, limit);
   const last = changed.at(-1);
   if (last === undefined) return undefined;
@@ -113,14 +142,19 @@ export async function refuse(platform: Platform, party: PartyId, id: JobId, code
 
 /** What a party says of its own part. Throws JOB_NOT_FOUND, JOB_NOT_RUNNING. */
 export async function reportState(
-  platform: Platform, party: PartyId, id: JobId,
+  platform: Platform,
+  party: PartyId,
+  id: JobId,
   said: { state: "done" } | { state: "failed"; code: Code; party?: string | undefined; step?: string | undefined },
 ): Promise<JobStateName> {
   const { parties } = await jobOfParty(platform, party, id);
   if (said.state === "done") return change(platform, id, { type: "finish", party });
   // It may name the peer that it blames, but only one of the job; else it is itself.
   const named = parties.find((p) => p === said.party) ?? party;
-  return change(platform, id, { type: "fail", failure: { code: said.code, party: named, ...(said.step === undefined ? {} : { step: said.step }) } });
+  return change(platform, id, {
+    type: "fail",
+    failure: { code: said.code, party: named, ...(said.step === undefined ? {} : { step: said.step }) },
+  });
 }
 
 /** Throws JOB_NOT_FOUND, JOB_EVENTS. After the end events are taken and dropped. */
@@ -135,7 +169,12 @@ export async function reportEvents(platform: Platform, party: PartyId, id: JobId
     if (event.type === "progress") status = { at, phase: event.phase, fraction: event.fraction, waitingFor: null };
     else if (event.type === "waiting") {
       if (!parties.includes(event.peer)) throw new AppError("REQUEST_INVALID", {});
-      status = { at, phase: status?.phase ?? null, fraction: status?.fraction ?? null, waitingFor: { peer: event.peer, messageType: event.messageType } };
+      status = {
+        at,
+        phase: status?.phase ?? null,
+        fraction: status?.fraction ?? null,
+        waitingFor: { peer: event.peer, messageType: event.messageType },
+      };
     } else {
       kept.push({ ...event, party });
       status = { at, phase: event.phase, fraction: event.type === "phase-started" ? 0 : 1, waitingFor: null };
@@ -144,7 +183,8 @@ export async function reportEvents(platform: Platform, party: PartyId, id: JobId
   await platform.db.write(async (tx) => {
     if (kept.length > 0) {
       await nextChange(tx); // the lock under which event numbers are taken
-      if ((await countEvents(tx, id)) + kept.length > platform.limits.eventsPerJob) throw new AppError("JOB_EVENTS", { limit: platform.limits.eventsPerJob });
+      if ((await countEvents(tx, id)) + kept.length > platform.limits.eventsPerJob)
+        throw new AppError("JOB_EVENTS", { limit: platform.limits.eventsPerJob });
       await addEvents(tx, id, now, kept);
     }
     if (status !== undefined) await storeStatus(tx, id, party, status);

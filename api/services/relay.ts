@@ -37,7 +37,8 @@ export async function putFrame(platform: Platform, inFlight: InFlight, self: Par
   if (put.digest === undefined || !digestForm.test(put.digest)) throw new AppError("RELAY_DIGEST");
   const { read } = platform.db;
   if ((await bytesSent(read, put.job, self)) + put.bytes > platform.limits.relayQuotaBytes) {
-    if ((await findFrame(read, channel, put.seq)) === undefined) throw new AppError("RELAY_QUOTA", { limit: platform.limits.relayQuotaBytes });
+    if ((await findFrame(read, channel, put.seq)) === undefined)
+      throw new AppError("RELAY_QUOTA", { limit: platform.limits.relayQuotaBytes });
   }
   if (put.seq > (await findNext(read, channel))) throw new AppError("RELAY_GAP", { next: await findNext(read, channel) });
   return inFlight.during(put.bytes, () => receiveFrame(platform, channel, put));
@@ -89,7 +90,9 @@ async function repeated(tx: Tx, channel: Channel, seq: number, digest: string): 
  * Throws JOB_NOT_FOUND, JOB_NOT_RUNNING, JOB_ENDED, RELAY_PEER, PLATFORM_BUSY.
  */
 export async function getFrame(
-  platform: Platform, self: PartyId, get: { job: JobId; from: PartyId; seq: number; waitMs: number; signal: AbortSignal },
+  platform: Platform,
+  self: PartyId,
+  get: { job: JobId; from: PartyId; seq: number; waitMs: number; signal: AbortSignal },
 ): Promise<(FrameRow & { name: string }) | undefined> {
   const channel: Channel = { job: get.job, from: get.from, to: self };
   await checkedChannel(platform, self, channel);

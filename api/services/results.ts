@@ -105,11 +105,18 @@ export async function openResult(platform: Platform, caller: InstitutionCaller, 
 
 /** Throws JOB_NOT_FOUND, JOB_NOT_RUNNING, JOB_ENDED, RESULT_WRONG_PARTY, RESULT_CONFLICT. */
 export async function putModel(
-  platform: Platform, self: PartyId, id: JobId, given: { model: string; kind: string; digests: Record<string, string> },
+  platform: Platform,
+  self: PartyId,
+  id: JobId,
+  given: { model: string; kind: string; digests: Record<string, string> },
 ): Promise<{ model: string }> {
   const job = await jobOfGuest(platform, self, id);
   const isSame = (row: ModelRow | undefined): boolean =>
-    row !== undefined && row.id === given.model && row.job === id && row.kind === given.kind && canonicalJson(row.digests) === canonicalJson(given.digests);
+    row !== undefined &&
+    row.id === given.model &&
+    row.job === id &&
+    row.kind === given.kind &&
+    canonicalJson(row.digests) === canonicalJson(given.digests);
   const stored = (await findModelOfJob(platform.db.read, id)) ?? (await findModel(platform.db.read, given.model));
   if (isSame(stored)) return { model: given.model };
   if (stored !== undefined) throw new AppError("RESULT_CONFLICT");

@@ -17,7 +17,12 @@ import { viewJob, wakeParties } from "./jobs.ts";
  * Throws JOB_WRONG_GUEST, JOB_PARTIES, JOB_IDEMPOTENCY, JOB_TOO_MANY, PARTY_NOT_FOUND, JOB_DATASET_UNKNOWN, MODEL_NOT_FOUND and
  * what the plan compiler throws (JOB_PARAMS for parameters that do not fit).
  */
-export async function submitJob(platform: Platform, caller: InstitutionCaller, request: JobRequest, idempotencyKey: string | undefined): Promise<JobView> {
+export async function submitJob(
+  platform: Platform,
+  caller: InstitutionCaller,
+  request: JobRequest,
+  idempotencyKey: string | undefined,
+): Promise<JobView> {
   if (request.guest !== caller.party) throw new AppError("JOB_WRONG_GUEST");
   const parties = [request.guest, ...request.hosts];
   if (new Set(parties).size !== parties.length) throw new AppError("JOB_PARTIES");
@@ -25,8 +30,10 @@ export async function submitJob(platform: Platform, caller: InstitutionCaller, r
   const before = await findSame(platform, caller, idempotencyKey, requestDigest);
   if (before !== undefined) return viewJob(platform, caller, before);
   const { db, limits } = platform;
-  if ((await countOpenJobs(db.read, caller.institution)) >= limits.openJobsPerInstitution) throw new AppError("JOB_TOO_MANY", { limit: limits.openJobsPerInstitution });
-  if (request.model !== undefined && (await findModel(db.read, request.model))?.institution !== caller.institution) throw new AppError("MODEL_NOT_FOUND");
+  if ((await countOpenJobs(db.read, caller.institution)) >= limits.openJobsPerInstitution)
+    throw new AppError("JOB_TOO_MANY", { limit: limits.openJobsPerInstitution });
+  if (request.model !== undefined && (await findModel(db.read, request.model))?.institution !== caller.institution)
+    throw new AppError("MODEL_NOT_FOUND");
 
   const id = jobIdSchema.parse(`job_${Buffer.from(platform.env.rng(12)).toString("hex")}`);
   const now = platform.env.now();
@@ -35,11 +42,28 @@ export async function submitJob(platform: Platform, caller: InstitutionCaller, r
   const sealTo = (await findInstitution(db.read, caller.institution))?.sealTo;
   if (sealTo === undefined) throw new AppError("AUTH_INVALID");
   const datasets = await datasetsOf(platform, parties);
-  const plan = compile(platform, { request, job: id, createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString(), datasets, sealTo });
+  const plan = compile(platform, {
+    request,
+    job: id,
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+    datasets,
+    sealTo,
+  });
   const text = canonicalJson(plan as unknown as Json);
   const job = {
-    id, institution: caller.institution, guest: request.guest, hosts: request.hosts, kind: request.kind, purpose: request.purpose,
-    plan: text, planDigest: digestOf(plan as unknown as Json), createdAt, expiresAt, idempotencyKey, requestDigest,
+    id,
+    institution: caller.institution,
+    guest: request.guest,
+    hosts: request.hosts,
+    kind: request.kind,
+    purpose: request.purpose,
+    plan: text,
+    planDigest: digestOf(plan as unknown as Json),
+    createdAt,
+    expiresAt,
+    idempotencyKey,
+    requestDigest,
   };
   try {
     await db.write(async (tx) => createJob(tx, await nextChange(tx), job));
@@ -54,7 +78,12 @@ export async function submitJob(platform: Platform, caller: InstitutionCaller, r
   return viewJob(platform, caller, id);
 }
 
-async function findSame(platform: Platform, caller: InstitutionCaller, key: string | undefined, requestDigest: string): Promise<JobId | undefined> {
+async function findSame(
+  platform: Platform,
+  caller: InstitutionCaller,
+  key: string | undefined,
+  requestDigest: string,
+): Promise<JobId | undefined> {
   const row = key === undefined ? undefined : await findByIdempotencyKey(platform.db.read, caller.institution, key);
   if (row === undefined) return undefined;
   if (row.requestDigest !== requestDigest) throw new AppError("JOB_IDEMPOTENCY");

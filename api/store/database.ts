@@ -7,6 +7,7 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import { PrismaClient as PostgresClient } from "../../gen/postgresql/client.ts";
 import { PrismaClient, type Prisma } from "../../gen/sqlite/client.ts";
 import { migrate, readMigrations } from "./migrate.ts";
+import { codeOf, retried } from "./retry.ts";
 
 export type Tx = Prisma.TransactionClient;
 export type Database = {
@@ -30,11 +31,15 @@ export async function openDatabase(url: string): Promise<Database> {
 async function openSqlite(path: string): Promise<Database> {
   closeSync(openSync(path, "a", 0o600)); // made with its mode, not with the driver's
   chmodSync(path, 0o600);
-  await migrate(new PrismaBetterSqlite3({ url: path }), readMigrations(join(migrationsFolder, "sqlite", "migrations")));
+  // The driver waits for a lock by blocking the whole thread: so briefly, and again later.
+  const factory = new PrismaBetterSqlite3({ url: path, timeout: 20 });
+  const session = await factory.connect();
+  await retried(() => session.executeScript("PRAGMA journal_mode = WAL")); // kept in the file
+  await session.dispose();
+  await migrate(factory, readMigrations(join(migrationsFolder, "sqlite", "migrations")));
   const connect = async (): Promise<PrismaClient> => {
-    const client = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: path, timeout: 10_000 }) });
-    await client.$queryRawUnsafe("PRAGMA journal_mode = WAL");
-    // The driver is built with NORMAL for WAL, which may lose acknowledged commits when the power fails.
+    const client = new PrismaClient({ adapter: factory });
+    // Said by each connection: a build of SQLite may default to NORMAL for WAL, which can lose acknowledged commits.
     await client.$queryRawUnsafe("PRAGMA synchronous = FULL");
     return client;
   };
@@ -42,6 +47,7 @@ async function openSqlite(path: string): Promise<Database> {
   // connection has open, where it would see, and lose, what is not committed.
   const reader = await connect();
   const writer = await connect();
+  await createCounter(writer);
   let queue: Promise<unknown> = Promise.resolve();
   return {
     kind: "sqlite",
@@ -63,6 +69,7 @@ async function openPostgres(url: string): Promise<Database> {
   await migrate(new PrismaPg({ connectionString: url }), readMigrations(join(migrationsFolder, "postgresql", "migrations")));
   // Both clients come from the same models; their types differ in name only.
   const client = new PostgresClient({ adapter: new PrismaPg({ connectionString: url, max: 10 }) }) as unknown as PrismaClient;
+  await createCounter(client);
   return {
     kind: "postgresql",
     read: client,
@@ -71,25 +78,19 @@ async function openPostgres(url: string): Promise<Database> {
   };
 }
 
-// P1008: SQLite is busy with another process. P2034: a write conflict or deadlock on PostgreSQL. Both left no trace.
-async function retried<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (attempt >= 8 || !["P1008", "P2034"].includes(prismaCode(error) ?? "")) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5 * 2 ** attempt));
-    }
+/** There from the start, so that nobody has to create it in the middle of a race. */
+async function createCounter(client: PrismaClient): Promise<void> {
+  try {
+    const where = { name: "change" };
+    await retried(() => client.counter.upsert({ where, create: { ...where, value: 0 }, update: {}, select: { name: true } }));
+  } catch (error) {
+    if (!isTaken(error)) throw error; // another starter was faster
   }
-}
-
-function prismaCode(error: unknown): string | undefined {
-  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 /** Whether an insert failed because its key is taken. */
 export function isTaken(error: unknown): boolean {
-  return prismaCode(error) === "P2002";
+  return codeOf(error) === "P2002";
 }
 
 /**
@@ -97,8 +98,6 @@ export function isTaken(error: unknown): boolean {
  * which jobs change, so that values become visible in their order and two changes never work from the same old state.
  */
 export async function nextChange(tx: Tx): Promise<number> {
-  const row = await tx.counter.upsert({
-    where: { name: "change" }, create: { name: "change", value: 1 }, update: { value: { increment: 1 } }, select: { value: true },
-  });
+  const row = await tx.counter.update({ where: { name: "change" }, data: { value: { increment: 1 } }, select: { value: true } });
   return row.value;
 }

@@ -6,13 +6,15 @@ import { join } from "node:path";
 import type { SqlDriverAdapter, SqlDriverAdapterFactory, SqlQueryable } from "@prisma/driver-adapter-utils";
 import { sha256Hex } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
+import { retried } from "./retry.ts";
 
 export type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 type Session = { readonly db: SqlQueryable; run(sql: string): Promise<unknown>; end(word: "COMMIT" | "ROLLBACK"): Promise<void> };
 
 const table = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
   "id" VARCHAR(36) PRIMARY KEY NOT NULL, "checksum" VARCHAR(64) NOT NULL, "finished_at" TIMESTAMP, "migration_name" VARCHAR(255) NOT NULL,
-  "logs" TEXT, "rolled_back_at" TIMESTAMP, "started_at" TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, "applied_steps_count" INTEGER NOT NULL DEFAULT 0)`;
+  "logs" TEXT, "rolled_back_at" TIMESTAMP, "started_at" TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  "applied_steps_count" INTEGER NOT NULL DEFAULT 0)`;
 // Any number will do, as long as every starter of this program takes the same.
 const lockNumber = 7_392_116_045;
 
@@ -46,7 +48,7 @@ export async function migrate(factory: SqlDriverAdapterFactory, migrations: read
 // The lock is taken before the list is read: of two starters on an empty database the second waits and then finds it done.
 async function begin(db: SqlDriverAdapter): Promise<Session> {
   if (db.provider === "sqlite") {
-    await db.executeScript("BEGIN IMMEDIATE");
+    await retried(() => db.executeScript("BEGIN IMMEDIATE"));
     return { db, run: (sql) => db.executeScript(sql), end: (word) => db.executeScript(word) };
   }
   const tx = await db.startTransaction();
@@ -71,11 +73,13 @@ async function applyNext(db: SqlDriverAdapter, migrations: readonly Migration[])
     await session.run(table);
     const { rows } = await session.db.queryRaw({
       sql: `SELECT "migration_name", "checksum" FROM "_prisma_migrations" WHERE "rolled_back_at" IS NULL ORDER BY "migration_name"`,
-      args: [], argTypes: [],
+      args: [],
+      argTypes: [],
     });
     for (const [i, row] of rows.entries()) {
       const own = migrations[i];
-      if (own === undefined || row[0] !== own.name || row[1] !== own.checksum) throw new AppError("PLATFORM_MIGRATION", { migration: i + 1 });
+      if (own === undefined || row[0] !== own.name || row[1] !== own.checksum)
+        throw new AppError("PLATFORM_MIGRATION", { migration: i + 1 });
     }
     const next = migrations[rows.length];
     if (next !== undefined) {

@@ -9,7 +9,15 @@ import type { Tx } from "./database.ts";
 
 export type PartyState = "invited" | "active" | "suspended";
 export type PartyRow = { id: string; state: string; tlsFingerprint: string | null };
-export type InstitutionRow = { id: string; name: string; party: PartyId; keyDigest: string; tlsFingerprint: string | null; state: string; sealTo: JobPlan["sealTo"] };
+export type InstitutionRow = {
+  id: string;
+  name: string;
+  party: PartyId;
+  keyDigest: string;
+  tlsFingerprint: string | null;
+  state: string;
+  sealTo: JobPlan["sealTo"];
+};
 export type Dataset = { party: PartyId; publishedAt: string; dataset: DatasetSummary };
 
 export async function findParty(tx: Tx, id: string): Promise<PartyRow | undefined> {
@@ -17,7 +25,12 @@ export async function findParty(tx: Tx, id: string): Promise<PartyRow | undefine
 }
 
 export async function invite(tx: Tx, party: PartyId, token: { digest: string; expiresAt: Date }, now: Date): Promise<void> {
-  await tx.party.upsert({ where: { id: party }, create: { id: party, state: "invited", createdAt: now }, update: {}, select: { id: true } });
+  await tx.party.upsert({
+    where: { id: party },
+    create: { id: party, state: "invited", createdAt: now },
+    update: {},
+    select: { id: true },
+  });
   await tx.enrolToken.create({ data: { digest: token.digest, partyId: party, createdAt: now, expiresAt: token.expiresAt } });
 }
 
@@ -37,8 +50,16 @@ export async function useToken(tx: Tx, digest: string, requestDigest: string, no
 export type Certificates = { tlsCertificate: string; identityCertificate: string };
 
 /** Throws AUTH_SUSPENDED: a token does not lift a suspension. */
-export async function storeCertificates(tx: Tx, party: PartyId, given: Certificates & { tlsFingerprint: string }, now: Date): Promise<void> {
-  const { count } = await tx.party.updateMany({ where: { id: party, state: { not: "suspended" } }, data: { ...given, state: "active", enrolledAt: now } });
+export async function storeCertificates(
+  tx: Tx,
+  party: PartyId,
+  given: Certificates & { tlsFingerprint: string },
+  now: Date,
+): Promise<void> {
+  const { count } = await tx.party.updateMany({
+    where: { id: party, state: { not: "suspended" } },
+    data: { ...given, state: "active", enrolledAt: now },
+  });
   if (count !== 1) throw new AppError("AUTH_SUSPENDED");
 }
 
@@ -52,10 +73,14 @@ export type IdentityRow = { party: PartyId; state: "active" | "suspended"; ident
 
 export async function listIdentities(tx: Tx): Promise<IdentityRow[]> {
   const rows = await tx.party.findMany({
-    where: { identityCertificate: { not: null } }, orderBy: { id: "asc" }, select: { id: true, state: true, identityCertificate: true },
+    where: { identityCertificate: { not: null } },
+    orderBy: { id: "asc" },
+    select: { id: true, state: true, identityCertificate: true },
   });
   return rows.map((row) => ({
-    party: partyIdSchema.parse(row.id), state: row.state === "active" ? "active" : "suspended", identityCertificate: row.identityCertificate ?? "",
+    party: partyIdSchema.parse(row.id),
+    state: row.state === "active" ? "active" : "suspended",
+    identityCertificate: row.identityCertificate ?? "",
   }));
 }
 
@@ -64,7 +89,10 @@ export type PartyListing = { party: string; state: string; enrolledAt: string | 
 export async function listParties(tx: Tx): Promise<PartyListing[]> {
   const rows = await tx.party.findMany({ orderBy: { id: "asc" }, select: { id: true, state: true, enrolledAt: true, dataset: true } });
   return rows.map((row) => ({
-    party: row.id, state: row.state, enrolledAt: row.enrolledAt?.toISOString() ?? null, dataset: row.dataset === null ? null : readDataset(row.dataset),
+    party: row.id,
+    state: row.state,
+    enrolledAt: row.enrolledAt?.toISOString() ?? null,
+    dataset: row.dataset === null ? null : readDataset(row.dataset),
   }));
 }
 
@@ -80,10 +108,14 @@ export async function storeDataset(tx: Tx, party: PartyId, dataset: DatasetSumma
 /** Datasets of active parties. */
 export async function listDatasets(tx: Tx): Promise<Dataset[]> {
   const rows = await tx.party.findMany({
-    where: { state: "active", dataset: { not: null } }, orderBy: { id: "asc" }, select: { id: true, dataset: true, datasetAt: true },
+    where: { state: "active", dataset: { not: null } },
+    orderBy: { id: "asc" },
+    select: { id: true, dataset: true, datasetAt: true },
   });
   return rows.map((row) => ({
-    party: partyIdSchema.parse(row.id), publishedAt: (row.datasetAt ?? new Date(0)).toISOString(), dataset: readDataset(row.dataset ?? ""),
+    party: partyIdSchema.parse(row.id),
+    publishedAt: (row.datasetAt ?? new Date(0)).toISOString(),
+    dataset: readDataset(row.dataset ?? ""),
   }));
 }
 
@@ -93,14 +125,25 @@ function readDataset(text: string): DatasetSummary {
 
 export async function createInstitution(tx: Tx, row: Omit<InstitutionRow, "state">, now: Date): Promise<void> {
   const { party, sealTo, ...rest } = row;
-  await tx.institution.create({ data: { ...rest, partyId: party, sealTo: canonicalJson(sealTo), state: "active", createdAt: now }, select: { id: true } });
+  await tx.institution.create({
+    data: { ...rest, partyId: party, sealTo: canonicalJson(sealTo), state: "active", createdAt: now },
+    select: { id: true },
+  });
 }
 
 export async function findInstitution(tx: Tx, id: string): Promise<InstitutionRow | undefined> {
   const row = await tx.institution.findUnique({ where: { id } });
   if (row === null) return undefined;
   const { partyId, sealTo, id: own, name, keyDigest, tlsFingerprint, state } = row;
-  return { id: own, name, keyDigest, tlsFingerprint, state, party: partyIdSchema.parse(partyId), sealTo: sealToSchema.parse(JSON.parse(sealTo)) };
+  return {
+    id: own,
+    name,
+    keyDigest,
+    tlsFingerprint,
+    state,
+    party: partyIdSchema.parse(partyId),
+    sealTo: sealToSchema.parse(JSON.parse(sealTo)),
+  };
 }
 
 /** Whether a guest party already belongs to an institution. */

@@ -21,14 +21,19 @@ export async function findNext(tx: Tx, channel: Channel): Promise<number> {
   return row?.next ?? 0;
 }
 
+/** A channel for every ordered pair of parties of a new job. */
+export async function createChannels(tx: Tx, job: string, parties: readonly string[]): Promise<void> {
+  const pairs = parties.flatMap((sender) =>
+    parties.filter((p) => p !== sender).map((receiver) => ({ jobId: job, sender, receiver, next: 0, bytes: 0n })),
+  );
+  await tx.relayChannel.createMany({ data: pairs });
+}
+
 /** Takes the number for this frame; false if the channel's next number is another one. */
 export async function addFrame(tx: Tx, channel: Channel, seq: number, frame: FrameRow): Promise<boolean> {
-  if (seq === 0) {
-    const start = { ...keyOf(channel), next: 0, bytes: 0n };
-    await tx.relayChannel.upsert({ where: { jobId_sender_receiver: keyOf(channel) }, create: start, update: {}, select: { next: true } });
-  }
   const { count } = await tx.relayChannel.updateMany({
-    where: { ...keyOf(channel), next: seq }, data: { next: { increment: 1 }, bytes: { increment: BigInt(frame.bytes) } },
+    where: { ...keyOf(channel), next: seq },
+    data: { next: { increment: 1 }, bytes: { increment: BigInt(frame.bytes) } },
   });
   if (count !== 1) return false;
   await tx.relayFrame.create({ data: { ...keyOf(channel), seq, ...frame }, select: { seq: true } });
@@ -44,7 +49,10 @@ export async function bytesSent(tx: Tx, job: string, from: string): Promise<numb
 export type Traffic = { from: string; to: string; bytes: number; messages: number };
 
 export async function listTraffic(tx: Tx, job: string): Promise<Traffic[]> {
-  const rows = await tx.relayChannel.findMany({ where: { jobId: job }, orderBy: [{ sender: "asc" }, { receiver: "asc" }] });
+  const rows = await tx.relayChannel.findMany({
+    where: { jobId: job, next: { gt: 0 } },
+    orderBy: [{ sender: "asc" }, { receiver: "asc" }],
+  });
   return rows.map((row) => ({ from: row.sender, to: row.receiver, bytes: Number(row.bytes), messages: row.next }));
 }
 
@@ -70,20 +78,34 @@ export async function addResult(tx: Tx, job: string, result: ResultRow, now: Dat
   await tx.jobResult.create({ data: { jobId: job, ...result, createdAt: now }, select: { name: true } });
 }
 
-export type ModelRow = { id: string; job: JobId; institution: string; kind: string; state: "active" | "retired"; digests: Record<string, string>; createdAt: string };
+export type ModelRow = {
+  id: string;
+  job: JobId;
+  institution: string;
+  kind: string;
+  state: "active" | "retired";
+  digests: Record<string, string>;
+  createdAt: string;
+};
 type RawModel = { id: string; jobId: string; institutionId: string; kind: string; state: string; digests: string; createdAt: Date };
 
 function toModel(raw: RawModel): ModelRow {
   return {
-    id: raw.id, job: jobIdSchema.parse(raw.jobId), institution: raw.institutionId, kind: raw.kind, state: raw.state === "active" ? "active" : "retired",
-    digests: JSON.parse(raw.digests) as Record<string, string>, createdAt: raw.createdAt.toISOString(),
+    id: raw.id,
+    job: jobIdSchema.parse(raw.jobId),
+    institution: raw.institutionId,
+    kind: raw.kind,
+    state: raw.state === "active" ? "active" : "retired",
+    digests: JSON.parse(raw.digests) as Record<string, string>,
+    createdAt: raw.createdAt.toISOString(),
   };
 }
 
 export async function addModel(tx: Tx, model: Omit<ModelRow, "createdAt" | "state">, now: Date): Promise<void> {
   const { job, institution, digests, ...rest } = model;
   await tx.model.create({
-    data: { ...rest, jobId: job, institutionId: institution, state: "active", digests: canonicalJson(digests), createdAt: now }, select: { id: true },
+    data: { ...rest, jobId: job, institutionId: institution, state: "active", digests: canonicalJson(digests), createdAt: now },
+    select: { id: true },
   });
 }
 
@@ -99,7 +121,9 @@ export async function findModelOfJob(tx: Tx, job: string): Promise<ModelRow | un
 
 export async function listModels(tx: Tx, institution: string, limit: number, cursor: string | undefined): Promise<ModelRow[]> {
   const rows = await tx.model.findMany({
-    where: { institutionId: institution }, orderBy: [{ createdAt: "desc" }, { id: "desc" }], take: limit,
+    where: { institutionId: institution },
+    orderBy: [{ createdAt: "desc" }, { id: "desc" }],
+    take: limit,
     ...(cursor === undefined ? {} : { cursor: { id: cursor }, skip: 1 }),
   });
   return rows.map(toModel);

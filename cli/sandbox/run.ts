@@ -8,23 +8,28 @@ import type { Env } from "../../core/env.ts";
 import { silentLog } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
+import { stageBatch } from "../../enclave/batch.ts";
 import { writeDurably } from "../../enclave/store/files.ts";
 import { renderReport } from "../../report/html.ts";
 import { jointReportSchema, type JointReport } from "../../report/schema.ts";
 import { ApiClient } from "../api-client.ts";
 import { createInstitutionKey, openSealed } from "../institution-key.ts";
 import { bubblewrapWorks, startEnclave, startPlatform, type Started } from "../processes.ts";
+import { scoreWithFallback } from "../score.ts";
 import { partyFolder, setUpParty, type SandboxParty } from "./parties.ts";
 
 export type SandboxOptions = {
   readonly guest: SandboxParty; readonly hosts: readonly SandboxParty[];
   readonly params: Record<string, unknown>; readonly out: string; readonly keep: boolean; readonly workers: number;
+  /** A file of companies to score with the new model, written to `out/batch`. */
+  readonly batch?: string;
   readonly say: (event: SandboxEvent) => void;
 };
 export type SandboxEvent = { readonly kind: "step"; readonly en: string; readonly zh: string } | { readonly kind: "job"; readonly event: JobEvent };
 export type SandboxResult = { readonly report: JointReport; readonly out: string; readonly wallSeconds: number };
 
 const peerTimeoutSeconds = 600;
+const batchWaitSeconds = 30;
 
 /** Runs the job and writes report.json, report.html and scores.csv to `out`. The work folder is removed unless `keep`. */
 export async function runSandbox(options: SandboxOptions): Promise<SandboxResult> {
@@ -32,8 +37,12 @@ export async function runSandbox(options: SandboxOptions): Promise<SandboxResult
   const work = mkdtempSync(join(tmpdir(), "yunei-"));
   const running: Started<unknown>[] = [];
   try {
-    const { report, scores } = await runIn(work, options, running);
+    const { report, scores, batch } = await runIn(work, options, running);
     const out = resolve(options.out);
+    if (batch !== undefined) {
+      writeDurably(join(out, "batch", "scores.csv"), batch.scores);
+      writeDurably(join(out, "batch", "score.json"), `${batch.summary}\n`);
+    }
     const full: JointReport = { ...report, peakRssMb: { ...report.peakRssMb, ...peakOf(running) } };
     writeDurably(join(out, "report.json"), `${JSON.stringify(full, undefined, 2)}\n`);
     writeDurably(join(out, "report.html"), renderReport(full));
@@ -45,7 +54,7 @@ export async function runSandbox(options: SandboxOptions): Promise<SandboxResult
   }
 }
 
-async function runIn(work: string, options: SandboxOptions, running: Started<unknown>[]): Promise<{ report: JointReport; scores: string }> {
+async function runIn(work: string, options: SandboxOptions, running: Started<unknown>[]): Promise<Results> {
   const { guest, hosts, say } = options;
   const env: Env = { rng: systemRng, now: Date.now, log: silentLog };
   const data = join(work, "platform");
@@ -89,8 +98,19 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
     if (event.type === "state" && event.state === "cancelled") throw new AppError("JOB_CANCELLED");
   }
   const report = jointReportSchema.parse(JSON.parse(await openSealed(await api.result(job.id, "report"), key)));
-  return { report, scores: await openSealed(await api.result(job.id, "scores"), key) };
+  const scores = await openSealed(await api.result(job.id, "scores"), key);
+  if (options.batch === undefined) return { report, scores };
+  say({ kind: "step", en: "scoring new applications", zh: "为新申请评分" });
+  const staged = await stageBatch(partyFolder(work, guest.name), resolve(options.batch), guest.definition, silentLog);
+  const scored = await scoreWithFallback(api, {
+    guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: staged, waitSeconds: batchWaitSeconds,
+    say: (event) => say({ kind: "job", event }),
+  });
+  const batch = { summary: await openSealed(await api.result(scored, "report"), key), scores: await openSealed(await api.result(scored, "scores"), key) };
+  return { report, scores, batch };
 }
+
+type Results = { readonly report: JointReport; readonly scores: string; readonly batch?: { readonly summary: string; readonly scores: string } };
 
 async function datasetsPublished(api: ApiClient, parties: number): Promise<void> {
   for (let tries = 0; tries < 300; tries++) {

@@ -40,7 +40,7 @@ function writeFilings({ company, path, calendar }: Subject, draws: Draws, filing
     const due = calendar.firstDay(t + 1) + 14;
     if (wasBehind && !behind) close(calendar.dayText(Math.min(due, calendar.snapshotDay - 1)));
     const paidShare = behind ? 0.5 * draws.uniform() : 1;
-    if (behind) {
+    if (behind && due < calendar.snapshotDay) {
       if (owed === 0) owedSince = due;
       owed += (vatPayable + citPayable) * (1 - paidShare);
     }
@@ -50,7 +50,8 @@ function writeFilings({ company, path, calendar }: Subject, draws: Draws, filing
     const known = filedOn < calendar.snapshotDay && !draws.bernoulli(0.015);
     if (known) {
       const amounts = `${yuan(vatPayable)},${yuan(vatPayable * paidShare)},${yuan(citPayable)},${yuan(citPayable * paidShare)}`;
-      filings.row(`${company.uscc},${calendar.monthText(t)},${calendar.dayText(due)},${calendar.dayText(filedOn)},${yuan(declared)},${amounts}`);
+      const dates = `${calendar.monthText(t)},${calendar.dayText(due)},${calendar.dayText(filedOn)}`;
+      filings.row(`${company.uscc},${dates},${yuan(declared)},${amounts}`);
     }
     declared = 0;
     if (endOfQuarter) profit = 0;

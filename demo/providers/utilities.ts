@@ -74,7 +74,7 @@ export const utilities = defineProvider({
   },
   indicators: utilitiesIndicators,
   write(subject, draws, out) {
-    const { company, path } = subject;
+    const { company, path, calendar } = subject;
     const bills = writeBills("electricity", subject, draws, out.electricity_bills);
     const demandKva = (Math.exp(company.logRevenue) / 12 / 10_000) ** 0.9 * company.sector.kwh / 250;
     const capacity = Math.max(5, Math.round(demandKva * draws.lognormal(0.2, 0.3)));

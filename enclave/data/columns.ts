@@ -52,10 +52,16 @@ function numberOf(text: string): string {
 /** SQL: the date that a text is, else NULL: year first, - or / between, a time of day is dropped. Declared: also 20240131. */
 function dateOf(text: string, declared: boolean): string {
   const plain = `CASE WHEN regexp_matches(${text}, '^\\d{4}[-/]\\d{1,2}[-/]\\d{1,2}([ T][0-9:.Z+ -]*)?$') THEN TRY_CAST(${text} AS DATE) END`;
-  return declared ? `COALESCE(${plain}, CASE WHEN regexp_matches(${text}, '^\\d{8}$') THEN CAST(try_strptime(${text}, '%Y%m%d') AS DATE) END)` : plain;
+  const eightDigits = `CASE WHEN regexp_matches(${text}, '^\\d{8}$') THEN CAST(try_strptime(${text}, '%Y%m%d') AS DATE) END`;
+  return declared ? `COALESCE(${plain}, ${eightDigits})` : plain;
 }
-function daysOf(date: string): string {
-  return `COALESCE(CAST(date_diff('day', DATE '1970-01-01', ${date}) AS DOUBLE), 'nan'::DOUBLE)`;
+/** SQL: a numeric value as DOUBLE, NULL as NaN. */
+export function numberSql(value: string): string {
+  return `COALESCE(CAST(${value} AS DOUBLE), 'nan'::DOUBLE)`;
+}
+/** SQL: a date as days since 1970-01-01, NULL as NaN. */
+export function daysSql(date: string): string {
+  return numberSql(`date_diff('day', DATE '1970-01-01', ${date})`);
 }
 
 /**
@@ -92,8 +98,10 @@ function needsExact(asked: Asked, counts: Counts | undefined): boolean {
   return asked.declaration.type !== "categorical" && counts?.easy !== true;
 }
 
-async function quickPass(session: DataSession, from: string, group: readonly Asked[], counts: Map<SourceColumn, Counts>, fault: Fault): Promise<void> {
-  const inner = group.map(({ column: { sql, native } }) => `${sql}, ${native === "text" ? `TRY_CAST(${sql} AS DOUBLE)` : `CAST(${sql} AS DOUBLE)`} AS n_${sql}`);
+async function quickPass(
+  session: DataSession, from: string, group: readonly Asked[], counts: Map<SourceColumn, Counts>, fault: Fault,
+): Promise<void> {
+  const inner = group.map(({ column: { sql, native } }) => `${sql}, ${native === "text" ? "TRY_CAST" : "CAST"}(${sql} AS DOUBLE) AS n_${sql}`);
   const outer = group.flatMap(({ column: { sql, native } }) => [
     `count(${sql})`, `count(n_${sql})`, `min(n_${sql})`, `max(n_${sql})`,
     native === "text" ? `bool_or(contains(${sql}, '_'))` : `count(*) FILTER (isinf(n_${sql}))`,
@@ -113,7 +121,9 @@ async function quickPass(session: DataSession, from: string, group: readonly Ask
   }
 }
 
-async function exactPass(session: DataSession, from: string, group: readonly Asked[], counts: Map<SourceColumn, Counts>, fault: Fault): Promise<void> {
+async function exactPass(
+  session: DataSession, from: string, group: readonly Asked[], counts: Map<SourceColumn, Counts>, fault: Fault,
+): Promise<void> {
   const texts = group.map((a) => `${presentText(a.column, [...a.missing, ...specialTexts(a)])} AS ${a.column.sql}`);
   const numbers = group.map(({ column: { sql } }) => `${sql}, ${numberOf(sql)} AS n_${sql}`);
   const dates = group.map((a) => {
@@ -125,11 +135,14 @@ async function exactPass(session: DataSession, from: string, group: readonly Ask
     `count(${sql})`, `count(*) FILTER (isfinite(n_${sql}))`, `count(*) FILTER (NOT isfinite(n_${sql}))`, `count(d_${sql})`,
     `bool_and(n_${sql} = floor(n_${sql}) AND abs(n_${sql}) <= ${Number.MAX_SAFE_INTEGER})`,
   ]);
-  const sql = `SELECT ${outer.join(", ")} FROM (SELECT ${dates.join(", ")} FROM (SELECT ${numbers.join(", ")} FROM (SELECT ${texts.join(", ")} FROM ${from})))`;
+  const typed = `SELECT ${dates.join(", ")} FROM (SELECT ${numbers.join(", ")} FROM (SELECT ${texts.join(", ")} FROM ${from}))`;
+  const sql = `SELECT ${outer.join(", ")} FROM (${typed})`;
   const [row = []] = await session.rows(sql, fault);
   for (const [i, { column }] of group.entries()) {
     const [present, finite, infinite, days, integral] = row.slice(5 * i, 5 * i + 5);
-    counts.set(column, { present: Number(present), numbers: Number(finite), infinite: Number(infinite), dates: Number(days), integral: integral === true, easy: false });
+    counts.set(column, {
+      present: Number(present), numbers: Number(finite), infinite: Number(infinite), dates: Number(days), integral: integral === true, easy: false,
+    });
   }
 }
 
@@ -171,9 +184,10 @@ function kindOf({ column, declaration }: Asked, counts: Counts | undefined, fact
     if (dates < present) throw new AppError("DATA_WRONG_TYPE", { ...facts, rows: present - dates });
     return type;
   }
-  if (type === "numeric" && numbers + infinite < present) throw new AppError("DATA_WRONG_TYPE", { ...facts, rows: present - numbers - infinite });
+  const others = present - numbers - infinite;
+  if (type === "numeric" && others > 0) throw new AppError("DATA_WRONG_TYPE", { ...facts, rows: others });
   if (numbers === present) return "numeric";
-  if (numbers + infinite === present) throw new AppError("DATA_NOT_FINITE", { ...facts, rows: infinite });
+  if (others === 0) throw new AppError("DATA_NOT_FINITE", { ...facts, rows: infinite });
   if (dates === present) return "date";
   for (const alike of [numbers + infinite, dates]) {
     if (alike >= mixedShare * present) throw new AppError("DATA_MIXED_TYPES", { ...facts, rows: present - alike });
@@ -184,14 +198,14 @@ function kindOf({ column, declaration }: Asked, counts: Counts | undefined, fact
 function readSql({ column, declaration, missing }: Asked, kind: Kind, special: readonly string[], counts: Counts | undefined): string {
   const { sql, native } = column;
   if (kind === "categorical") return presentText(column, missing);
-  if (native === "date") return daysOf(`CAST(${sql} AS DATE)`);
-  if (native !== "text") return `COALESCE(CAST(${sql} AS DOUBLE), 'nan'::DOUBLE)`;
+  if (native === "date") return daysSql(`CAST(${sql} AS DATE)`);
+  if (native !== "text") return numberSql(sql);
   if (kind === "numeric" && (counts?.easy === true || (special.length === 0 && !missing.some((t) => t.includes("_"))))) {
     // What does not cast is a missing token: the passes have counted.
     return `COALESCE(TRY_CAST(${sql} AS DOUBLE), 'nan'::DOUBLE)`;
   }
   const text = presentText(column, missing);
-  const value = kind === "date" ? daysOf(dateOf(text, declaration.type === "date")) : `COALESCE(${numberOf(text)}, 'nan'::DOUBLE)`;
+  const value = kind === "date" ? daysSql(dateOf(text, declaration.type === "date")) : `COALESCE(${numberOf(text)}, 'nan'::DOUBLE)`;
   const codes = special.map((t, k) => `WHEN ${quoteText(t)} THEN ${specialTextCode(k)}::DOUBLE`);
   return codes.length === 0 ? value : `CASE ${trimmed(sql)} ${codes.join(" ")} ELSE ${value} END`;
 }

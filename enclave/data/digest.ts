@@ -10,7 +10,7 @@ const idBlock = 4096;
 /** Lower-case hex. Arrays enter as little-endian bytes; NaN has one bit pattern by the writers. */
 export function snapshotDigest(ids: readonly EntityId[], label: Uint8Array | undefined, features: readonly Feature[]): string {
   const hash = createHash("sha256");
-  const shape = features.map((f) => (f.kind === "numeric" ? { kind: f.kind, name: f.name, special: [...f.special] } : { kind: f.kind, name: f.name, levels: [...f.levels] }));
+  const shape = features.map((f) => ({ kind: f.kind, name: f.name, codes: [...(f.kind === "numeric" ? f.special : f.levels)] }));
   // The head fixes the length of everything that follows; ids hold no line feeds.
   hash.update(`${canonicalJson({ version: 1, rows: ids.length, label: label !== undefined, features: shape })}\n`);
   for (let at = 0; at < ids.length; at += idBlock) hash.update(`${ids.slice(at, at + idBlock).join("\n")}\n`);

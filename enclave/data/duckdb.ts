@@ -1,8 +1,7 @@
 // The one way to DuckDB: an in-memory session that can read the named files and nothing else, for its whole life.
 // Node's permission model does not bind native addons, so this lock-down (and the process sandbox) is what holds.
-import type { DuckDBDataChunk, DuckDBValue } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBValue } from "@duckdb/node-api";
 import { DuckDBInstance } from "@duckdb/node-api";
-import type { DuckDBConnection, StatementType } from "@duckdb/node-api";
 import type { Code, Facts } from "../../core/errors.ts";
 import { AppError } from "../../core/errors.ts";
 
@@ -79,13 +78,12 @@ export class DataSession implements AsyncDisposable {
     }
   }
 
-  /** What one statement would give, without running it: its kind and the type names of its columns. */
-  async describe(sql: string, fault: Fault = engineFault): Promise<{ kind: StatementType; types: readonly string[] }> {
+  /** Type names of the columns that a statement would give, without running it. */
+  async columnTypes(sql: string, fault: Fault = engineFault): Promise<readonly string[]> {
     return guarded(fault, async () => {
       const statement = await this.#connection.prepare(sql);
       try {
-        const types = Array.from({ length: statement.columnCount }, (_, i) => statement.columnType(i).toString());
-        return { kind: statement.statementType, types };
+        return Array.from({ length: statement.columnCount }, (_, i) => statement.columnType(i).toString());
       } finally {
         statement.destroySync();
       }

@@ -6,11 +6,11 @@ import type { Log } from "../../core/env.ts";
 import type { Facts } from "../../core/errors.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
-import { planColumns } from "./columns.ts";
+import { daysSql, numberSql, planColumns } from "./columns.ts";
 import type { ColumnPlan } from "./columns.ts";
 import type { IndicatorDefinition, IndicatorSetDefinition } from "./definition.ts";
 import type { DataSession } from "./duckdb.ts";
-import { quoteName, quoteText } from "./duckdb.ts";
+import { quoteName } from "./duckdb.ts";
 import { IdCollector } from "./ids.ts";
 import type { DataFile, DataLimits } from "./source.ts";
 import { openSource } from "./source.ts";
@@ -23,25 +23,26 @@ const idsTable = "yunei ids";
 const labelName = "yunei label";
 
 /**
- * Loads all tables, then computes every indicator for every id of the population, ids in ascending order.
+ * Checks all SQL, loads all tables, then computes every indicator for every id of the population, ids in ascending order.
  * files: by table name, located. Throws DATA_*; facts name table and indicator by position.
  */
 export async function computeIndicators(
   session: DataSession, definition: IndicatorSetDefinition, files: ReadonlyMap<string, DataFile>, limits: DataLimits, log: Log,
 ): Promise<FeatureTableContent> {
   const tables = Object.keys(definition.tables);
+  const checked: { name: string; sql: string; facts: Facts }[] = [];
+  for (const [i, indicator] of definition.indicators.entries()) {
+    const facts = { indicator: i + 1 };
+    checked.push({ name: indicator.name, sql: await checkedSql(session, definition, indicator, tables, facts), facts });
+  }
   for (const name of tables) await loadTable(session, definition, name, files.get(name) as DataFile, limits);
   const { ids, label } = await readPopulation(session, definition, tables, limits);
   if (ids.length * definition.indicators.length > limits.cells) {
     throw new AppError("DATA_TOO_MANY_CELLS", { rows: ids.length, columns: definition.indicators.length, limit: limits.cells });
   }
   const rowOf = new Map<string, number>(ids.map((id, row) => [id, row]));
-  // All are checked before the first one runs.
   const queries: { name: string; query: Query; facts: Facts }[] = [];
-  for (const [i, indicator] of definition.indicators.entries()) {
-    const facts = { indicator: i + 1 };
-    queries.push({ name: indicator.name, query: await queryOf(session, definition, indicator, tables, facts), facts });
-  }
+  for (const { name, sql, facts } of checked) queries.push({ name, query: await typed(session, sql, facts), facts });
   const features: Feature[] = [];
   for (const { name, query, facts } of queries) features.push(await runIndicator(session, name, query, rowOf, limits, log, facts));
   return { ids, ...(label && { label }), features, skipped: [] };
@@ -51,7 +52,9 @@ function idNameOf(definition: IndicatorSetDefinition, table: string): string {
   return (definition.tables[table]?.idColumn ?? definition.idColumn).trim();
 }
 
-async function loadTable(session: DataSession, definition: IndicatorSetDefinition, name: string, file: DataFile, limits: DataLimits): Promise<void> {
+async function loadTable(
+  session: DataSession, definition: IndicatorSetDefinition, name: string, file: DataFile, limits: DataLimits,
+): Promise<void> {
   const source = await openSource(session, file, limits);
   const lower = new Set<string>();
   for (const column of source.columns) {
@@ -66,7 +69,8 @@ async function loadTable(session: DataSession, definition: IndicatorSetDefinitio
   await withCause(session, source, async (fault) => {
     await countRows(session, source, asked.length, limits, fault);
     const plans = await planColumns(session, source.from, asked, file.where, fault);
-    const columns = [`${idSql(idColumn)} AS ${quoteName(idColumn.name)}`, ...plans.map((plan) => `${rawSql(plan)} AS ${quoteName(plan.column.name)}`)];
+    const values = plans.map((plan) => `${rawSql(plan)} AS ${quoteName(plan.column.name)}`);
+    const columns = [`${idSql(idColumn)} AS ${quoteName(idColumn.name)}`, ...values];
     if (labelColumn) columns.push(`${labelSql(labelColumn, definition.missingTokens)} AS ${quoteName(labelName)}`);
     await session.run(`CREATE TABLE ${quoteName(name)} AS SELECT ${columns.join(", ")} FROM ${source.from}`, fault);
   });
@@ -102,7 +106,10 @@ async function normaliseIds(session: DataSession, definition: IndicatorSetDefini
   await session.run(`DROP TABLE ${quoteName(idsTable)}`);
 }
 
-async function readPopulation(session: DataSession, definition: IndicatorSetDefinition, tables: readonly string[], limits: DataLimits): Promise<{ ids: readonly EntityId[]; label?: Uint8Array }> {
+/** The companies of the data set, ascending, with their labels. */
+async function readPopulation(
+  session: DataSession, definition: IndicatorSetDefinition, tables: readonly string[], limits: DataLimits,
+): Promise<{ ids: readonly EntityId[]; label?: Uint8Array }> {
   const { population, labelColumn } = definition;
   const one = (table: string): string => `SELECT ${quoteName(idNameOf(definition, table))} AS id FROM ${quoteName(table)}`;
   const all = population === undefined ? `SELECT DISTINCT id FROM (${tables.map(one).join(" UNION ALL ")})` : one(population);
@@ -126,11 +133,10 @@ async function readPopulation(session: DataSession, definition: IndicatorSetDefi
   return { ids: unique, label: label.finish(facts) };
 }
 
-/** text: the value is a category. */
-type Query = { readonly sql: string; readonly text: boolean };
-
-/** The SQL that gives (id, value), checked and typed: the value is cast to DOUBLE or VARCHAR. */
-async function queryOf(session: DataSession, definition: IndicatorSetDefinition, indicator: IndicatorDefinition, tables: readonly string[], facts: Facts): Promise<Query> {
+/** The SQL that gives (id, value), within the rules. Throws DATA_INDICATOR_SQL. */
+async function checkedSql(
+  session: DataSession, definition: IndicatorSetDefinition, indicator: IndicatorDefinition, tables: readonly string[], facts: Facts,
+): Promise<string> {
   const { table } = indicator;
   const body = indicator.sql.trim().replace(/;$/, "");
   // An expression is checked alone first: it must not close the bracket that it is put into.
@@ -138,18 +144,25 @@ async function queryOf(session: DataSession, definition: IndicatorSetDefinition,
   const id = table === undefined ? "" : quoteName(idNameOf(definition, table));
   const query = table === undefined ? body : `SELECT ${id}, (${body}\n) FROM ${quoteName(table)} GROUP BY ${id}`;
   await checkIndicatorSql(session, query, tables, facts);
-  const { types } = await session.describe(query, { code: "DATA_INDICATOR_FAILED", facts, userSql: true });
+  return query;
+}
+
+/** text: the value is a category. */
+type Query = { readonly sql: string; readonly text: boolean };
+
+/** The query over the loaded tables, its value cast to DOUBLE or VARCHAR. Throws DATA_INDICATOR_FAILED or DATA_INDICATOR_SHAPE. */
+async function typed(session: DataSession, sql: string, facts: Facts): Promise<Query> {
+  const types = await session.columnTypes(sql, { code: "DATA_INDICATOR_FAILED", facts, userSql: true });
   const [idType, valueType] = types;
-  if (types.length !== 2 || idType !== "VARCHAR" || valueType === undefined) throw new AppError("DATA_INDICATOR_SHAPE", facts);
-  const cast = castOf(valueType);
-  if (cast === undefined) throw new AppError("DATA_INDICATOR_SHAPE", facts);
-  return { sql: `SELECT id, ${cast} FROM (${query}\n) AS q(id, value)`, text: cast === textCast };
+  const cast = castOf(valueType ?? "");
+  if (types.length !== 2 || idType !== "VARCHAR" || cast === undefined) throw new AppError("DATA_INDICATOR_SHAPE", facts);
+  return { sql: `SELECT id, ${cast} FROM (${sql}\n) AS q(id, value)`, text: cast === textCast };
 }
 
 const textCast = "CAST(value AS VARCHAR)";
 function castOf(type: string): string | undefined {
-  if (/^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\([\d, ]*\))$/.test(type)) return "COALESCE(CAST(value AS DOUBLE), 'nan'::DOUBLE)";
-  if (/^(DATE|TIMESTAMP[A-Z_ ]*)$/.test(type)) return `COALESCE(CAST(date_diff('day', DATE ${quoteText("1970-01-01")}, CAST(value AS DATE)) AS DOUBLE), 'nan'::DOUBLE)`;
+  if (/^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\([\d, ]*\))$/.test(type)) return numberSql("value");
+  if (/^(DATE|TIMESTAMP[A-Z_ ]*)$/.test(type)) return daysSql("CAST(value AS DATE)");
   return /^(VARCHAR|ENUM\([^[]*\))$/.test(type) ? textCast : undefined;
 }
 

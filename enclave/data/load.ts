@@ -55,7 +55,9 @@ async function loadFeatures(definition: FeatureTableDefinition, options: LoadOpt
 
 async function loadIndicators(definition: IndicatorSetDefinition, options: LoadOptions, limits: DataLimits): Promise<FeatureTableContent> {
   const files = new Map<string, DataFile>();
-  for (const [i, [name, table]] of Object.entries(definition.tables).entries()) files.set(name, await locate(table, options.directory, limits, { table: i + 1 }));
+  for (const [name, table] of Object.entries(definition.tables)) {
+    files.set(name, await locate(table, options.directory, limits, { table: files.size + 1 }));
+  }
   await using session = await DataSession.open({ files: [...files.values()].map((f) => f.path), memoryMb: options.memoryMb ?? 1024, threads: 1 });
   return await computeIndicators(session, definition, files, limits, options.log);
 }

@@ -35,10 +35,12 @@ export type DataFile = {
 
 /** How DuckDB stores a column: texts are typed by us, Parquet numbers and dates are taken as they are. */
 export type Native = "text" | "number" | "float" | "date" | "nested";
-export type SourceColumn = { readonly name: string; /** From 1. */ readonly position: number; /** SQL name. */ readonly sql: string; readonly native: Native };
+/** position: from 1. sql: the name to use in SQL. */
+export type SourceColumn = { readonly name: string; readonly position: number; readonly sql: string; readonly native: Native };
 /** rows: counted by us; DuckDB's serial reader drops the rest of a file after a quote that never ends, silently. */
 export type CsvFacts = { readonly delimiter: string; readonly options: string; readonly rows: number };
-export type Source = { readonly file: DataFile; /** SQL of the table. */ readonly from: string; readonly columns: readonly SourceColumn[]; readonly csv?: CsvFacts };
+/** from: the SQL of the table. */
+export type Source = { readonly file: DataFile; readonly from: string; readonly columns: readonly SourceColumn[]; readonly csv?: CsvFacts };
 
 const headBytes = 2 ** 20;
 // eslint-disable-next-line no-control-regex -- control characters are what is refused
@@ -108,7 +110,7 @@ async function openCsv(file: DataFile, limits: DataLimits): Promise<Source> {
   const scan = await scanText(file.path, file.where, header?.delimiter ?? ",");
   if (header === undefined) throw new AppError("DATA_NOT_CSV", file.where);
   const { names, delimiter } = header;
-  if (names.length > limits.columns) throw new AppError("DATA_TOO_MANY_COLUMNS", { ...file.where, columns: names.length, limit: limits.columns });
+  checkWidth(names.length, file, limits);
   const columns = names.map((name, i) => ({ name, position: i + 1, sql: `c${i + 1}`, native: "text" as const }));
   // DuckDB's parallel reader can take a quoted field with line ends for rows when a block starts inside it.
   const options = scan.lineEndQuoted ? ", parallel=false" : "";
@@ -119,7 +121,7 @@ async function openParquet(session: DataSession, file: DataFile, limits: DataLim
   const fault = { code: "DATA_NOT_PARQUET", facts: file.where } as const;
   const from = `read_parquet(${quoteText(file.path)}, hive_partitioning=false)`;
   const described = await session.rows(`DESCRIBE SELECT * FROM ${from}`, fault);
-  if (described.length > limits.columns) throw new AppError("DATA_TOO_MANY_COLUMNS", { ...file.where, columns: described.length, limit: limits.columns });
+  checkWidth(described.length, file, limits);
   // DuckDB renames what differs in case only; a flat file's own names are those of its schema.
   const schema = await session.rows(`SELECT name FROM parquet_schema(${quoteText(file.path)})`, fault);
   const flat = schema.length === described.length + 1;
@@ -129,6 +131,10 @@ async function openParquet(session: DataSession, file: DataFile, limits: DataLim
   const named = `${from} AS t(${columns.map((c) => c.sql).join(", ")})`;
   const texts = columns.map((c) => (c.native === "text" ? `CAST(${c.sql} AS VARCHAR) AS ${c.sql}` : c.sql));
   return { file, from: `(SELECT ${texts.join(", ")} FROM ${named})`, columns };
+}
+
+function checkWidth(columns: number, file: DataFile, limits: DataLimits): void {
+  if (columns > limits.columns) throw new AppError("DATA_TOO_MANY_COLUMNS", { ...file.where, columns, limit: limits.columns });
 }
 
 function nativeOf(type: string): Native {

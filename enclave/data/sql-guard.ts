@@ -11,29 +11,33 @@ const words = (text: string): string[] => text.trim().split(/\s+/);
 const functions: ReadonlySet<string> = new Set([
   ...words("+ - * / // % ** ^ & | << >> ~ || ~~ !~~ ~~* !~~* ~~~ !~~~ @ @> <@ && row struct_pack struct_extract list_value"),
   // Aggregates and windows
-  ...words(`any_value arg_max arg_max_null arg_min arg_min_null argmax argmin avg bit_and bit_or bit_xor bool_and bool_or corr count count_if count_star countif
-    covar_pop covar_samp entropy favg first fsum geomean geometric_mean kahan_sum kurtosis kurtosis_pop last mad max max_by mean median min min_by mode product
-    quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy sem skewness stddev stddev_pop
-    stddev_samp sum sumkahan sum_no_overflow var_pop var_samp variance weighted_avg wavg approx_count_distinct list array_agg string_agg group_concat listagg
+  ...words(`any_value arg_max arg_max_null arg_min arg_min_null argmax argmin avg bit_and bit_or bit_xor bool_and bool_or corr count
+    count_if count_star countif covar_pop covar_samp entropy favg first fsum geomean geometric_mean kahan_sum kurtosis kurtosis_pop
+    last mad max max_by mean median min min_by mode product quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count
+    regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy sem skewness stddev stddev_pop stddev_samp sum sumkahan
+    sum_no_overflow var_pop var_samp variance weighted_avg wavg approx_count_distinct list array_agg string_agg group_concat listagg
     cume_dist dense_rank fill first_value lag last_value lead nth_value ntile percent_rank rank row_number`),
   // Numbers
-  ...words(`abs acos asin atan atan2 cbrt ceil ceiling cos cot degrees even exp fdiv floor fmod gcd greatest isfinite isinf isnan lcm least ln log log10 log2 mod
-    nextafter pi pow power radians round round_even roundbankers sign signbit sin sqrt tan trunc add subtract multiply divide nullif ifnull coalesce if
-    constant_or_null bit_count xor`),
+  ...words(`abs acos asin atan atan2 cbrt ceil ceiling cos cot degrees even exp fdiv floor fmod gcd greatest isfinite isinf isnan lcm least
+    ln log log10 log2 mod nextafter pi pow power radians round round_even roundbankers sign signbit sin sqrt tan trunc add subtract
+    multiply divide nullif ifnull coalesce if constant_or_null bit_count xor`),
   // Dates
-  ...words(`century date_add date_diff date_part date_sub date_trunc datediff datepart datesub datetrunc day dayname dayofmonth dayofweek dayofyear days_in_month
-    decade epoch epoch_ms era hour isodow isoyear julian last_day make_date make_timestamp microsecond millennium millisecond minute month monthname quarter second
-    strftime strptime time_bucket try_strptime week weekday weekofyear year yearweek to_years to_quarters to_months to_weeks to_days to_hours to_minutes to_seconds
-    to_decades to_centuries to_timestamp`),
+  ...words(`century date_add date_diff date_part date_sub date_trunc datediff datepart datesub datetrunc day dayname dayofmonth dayofweek
+    dayofyear days_in_month decade epoch epoch_ms era hour isodow isoyear julian last_day make_date make_timestamp microsecond
+    millennium millisecond minute month monthname quarter second strftime strptime time_bucket try_strptime week weekday weekofyear
+    year yearweek to_years to_quarters to_months to_weeks to_days to_hours to_minutes to_seconds to_decades to_centuries
+    to_timestamp`),
   // Text
-  ...words(`ascii array_to_string char_length character_length chr concat concat_ws contains ends_with format hamming instr jaccard jaro_similarity
-    jaro_winkler_similarity lcase left len length levenshtein like_escape ilike_escape not_like_escape not_ilike_escape lower lpad ltrim md5 nfc_normalize position
-    prefix printf regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace regexp_split_to_array repeat replace reverse right rpad rtrim
-    sha256 split split_part starts_with str_split strip_accents strlen strpos string_split substr substring suffix translate trim ucase unicode upper`),
+  ...words(`ascii array_to_string char_length character_length chr concat concat_ws contains ends_with format hamming instr jaccard
+    jaro_similarity jaro_winkler_similarity lcase left len length levenshtein like_escape ilike_escape not_like_escape
+    not_ilike_escape lower lpad ltrim md5 nfc_normalize position prefix printf regexp_extract regexp_extract_all regexp_full_match
+    regexp_matches regexp_replace regexp_split_to_array repeat replace reverse right rpad rtrim sha256 split split_part starts_with
+    str_split strip_accents strlen strpos string_split substr substring suffix translate trim ucase unicode upper`),
   // Lists
-  ...words(`array_length array_slice flatten list_aggregate list_any_value list_avg list_concat list_contains list_count list_distinct list_element list_extract
-    list_filter list_first list_has list_last list_max list_median list_min list_position list_product list_reverse list_sort list_slice list_stddev_pop
-    list_stddev_samp list_sum list_transform list_unique list_zip generate_series range unnest array_extract`),
+  ...words(`array_length array_slice flatten list_aggregate list_any_value list_avg list_concat list_contains list_count list_distinct
+    list_element list_extract list_filter list_first list_has list_last list_max list_median list_min list_position list_product
+    list_reverse list_sort list_slice list_stddev_pop list_stddev_samp list_sum list_transform list_unique list_zip generate_series
+    range unnest array_extract`),
 ]);
 const tableFunctions: ReadonlySet<string> = new Set(["range", "generate_series", "unnest"]);
 /** Nodes of the tree that are no expressions: queries, modifiers and where rows come from. */
@@ -42,8 +46,8 @@ const nodes: ReadonlySet<string> = new Set([
   "ORDER_MODIFIER", "ORDER_DEFAULT", "ASCENDING", "DESCENDING", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER",
 ]);
 const expressions: ReadonlySet<string> = new Set([
-  "COLUMN_REF", "FUNCTION", "WINDOW", "CONSTANT", "CAST", "CASE", "COMPARISON", "CONJUNCTION", "BETWEEN", "OPERATOR", "SUBQUERY", "STAR", "LAMBDA", "LAMBDA_REF",
-  "COLLATE", "DEFAULT", "POSITIONAL_REFERENCE",
+  "COLUMN_REF", "FUNCTION", "WINDOW", "CONSTANT", "CAST", "CASE", "COMPARISON", "CONJUNCTION", "BETWEEN", "OPERATOR", "SUBQUERY", "STAR",
+  "LAMBDA", "LAMBDA_REF", "COLLATE", "DEFAULT", "POSITIONAL_REFERENCE",
 ]);
 /** Names that SQL reads as functions of the clock when no column has them. */
 const clocks: ReadonlySet<string> = new Set(["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"]);
@@ -59,7 +63,8 @@ export async function checkIndicatorSql(session: DataSession, sql: string, table
   const refuse = (rule: string): never => {
     throw new AppError("DATA_INDICATOR_SQL", { ...facts, [rule]: true });
   };
-  const [[text] = []] = await session.rows("SELECT json_serialize_sql(s) FROM (SELECT CAST($1 AS VARCHAR)) t(s)", { code: "DATA_INDICATOR_SQL", facts: { ...facts, syntax: true } }, [sql]);
+  const fault = { code: "DATA_INDICATOR_SQL", facts: { ...facts, syntax: true } } as const;
+  const [[text] = []] = await session.rows("SELECT json_serialize_sql(s) FROM (SELECT CAST($1 AS VARCHAR)) t(s)", fault, [sql]);
   const tree = JSON.parse(String(text)) as { error: boolean; statements?: readonly Tree[] };
   if (tree.error || tree.statements === undefined || tree.statements.length === 0) return refuse("syntax");
   if (tree.statements.length !== 1) return refuse("statements");
@@ -98,7 +103,8 @@ function checkExpression(node: { readonly [key: string]: Tree }, kind: string, r
   if (kind === "PARAMETER") refuse("parameter");
   if (!expressions.has(kind)) refuse("node");
   const name = node["function_name"];
-  if (typeof name === "string" && (!functions.has(name.toLowerCase()) || hasText(node["catalog"]) || (hasText(node["schema"]) && node["schema"] !== "main"))) refuse("function");
+  const foreign = hasText(node["catalog"]) || (hasText(node["schema"]) && node["schema"] !== "main");
+  if (typeof name === "string" && (foreign || !functions.has(name.toLowerCase()))) refuse("function");
   const columns = node["column_names"];
   if (kind === "COLUMN_REF" && Array.isArray(columns) && columns.length === 1 && clocks.has(String(columns[0]).toLowerCase())) refuse("clock");
 }
@@ -106,8 +112,10 @@ function checkExpression(node: { readonly [key: string]: Tree }, kind: string, r
 function checkNode(node: { readonly [key: string]: Tree }, type: string, tables: ReadonlySet<string>, refuse: (rule: string) => never): void {
   if (!nodes.has(type) && !type.endsWith("_TYPE_INFO")) refuse("node");
   const table = node["table_name"];
-  if (type === "BASE_TABLE" && (hasText(node["schema_name"]) || hasText(node["catalog_name"]) || typeof table !== "string" || !tables.has(table.toLowerCase()))) refuse("table");
-  if (type === "TABLE_FUNCTION" && !tableFunctions.has(String((node["function"] as { function_name?: string }).function_name).toLowerCase())) refuse("function");
+  const foreign = hasText(node["schema_name"]) || hasText(node["catalog_name"]);
+  if (type === "BASE_TABLE" && (foreign || typeof table !== "string" || !tables.has(table.toLowerCase()))) refuse("table");
+  const called = (node["function"] as { function_name?: string } | undefined)?.function_name ?? "";
+  if (type === "TABLE_FUNCTION" && !tableFunctions.has(called.toLowerCase())) refuse("function");
 }
 
 function hasText(value: Tree | undefined): boolean {

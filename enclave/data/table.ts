@@ -23,7 +23,9 @@ export type FeatureTableContent = {
 const readGroup = 256;
 
 /** Throws DATA_* as the codes say; rows in file order. Memory: the result, and DuckDB's buffers for 256 columns. */
-export async function readFeatureTable(session: DataSession, source: Source, definition: FeatureTableDefinition, limits: DataLimits): Promise<FeatureTableContent> {
+export async function readFeatureTable(
+  session: DataSession, source: Source, definition: FeatureTableDefinition, limits: DataLimits,
+): Promise<FeatureTableContent> {
   const { where } = source.file;
   const idColumn = idColumnOf(source, definition.idColumn);
   const labelColumn = definition.labelColumn === undefined ? undefined : columnOf(source, definition.labelColumn, { label: true });
@@ -56,7 +58,8 @@ export async function readFeatureTable(session: DataSession, source: Source, def
 
 /** The columns that become features, with what the definition says of each. Throws DATA_MISSING_COLUMN. */
 export function askColumns(
-  source: Source, declared: Readonly<Record<string, ColumnDeclaration>>, missingTokens: readonly string[], reserved: readonly (SourceColumn | undefined)[],
+  source: Source, declared: Readonly<Record<string, ColumnDeclaration>>, missingTokens: readonly string[],
+  reserved: readonly (SourceColumn | undefined)[],
 ): Asked[] {
   for (const [i, name] of Object.keys(declared).entries()) columnOf(source, name, { declared: i + 1 });
   return source.columns.flatMap((column) => {
@@ -123,9 +126,10 @@ async function explainCsv(session: DataSession, { file, columns }: Source, csv: 
   const counted = columns.map((c) => `count(${c.sql})`).join(", ");
   try {
     await session.rows(`SELECT ${counted} FROM ${tolerant}`);
-    const rejects = await session.rows("SELECT error_type IN ('MISSING COLUMNS', 'TOO MANY COLUMNS'), count(DISTINCT line) FROM reject_errors GROUP BY 1");
-    const ragged = Number(rejects.find(([isRagged]) => isRagged === true)?.[1] ?? 0);
-    const broken = Number(rejects.find(([isRagged]) => isRagged === false)?.[1] ?? 0);
+    const isRagged = "error_type IN ('MISSING COLUMNS', 'TOO MANY COLUMNS')";
+    const rejects = await session.rows(`SELECT ${isRagged}, count(DISTINCT line) FROM reject_errors GROUP BY 1`);
+    const ragged = Number(rejects.find(([kind]) => kind === true)?.[1] ?? 0);
+    const broken = Number(rejects.find(([kind]) => kind === false)?.[1] ?? 0);
     if (broken > 0) return new AppError("DATA_CSV_SYNTAX", { ...file.where, rows: broken });
     return ragged > 0 ? new AppError("DATA_RAGGED_ROWS", { ...file.where, rows: ragged, columns: columns.length }) : error;
   } catch {
@@ -133,7 +137,9 @@ async function explainCsv(session: DataSession, { file, columns }: Source, csv: 
   }
 }
 
-async function fill(session: DataSession, source: Source, group: readonly { writer: ColumnWriter; sql: string }[], rows: number, fault: Fault): Promise<void> {
+async function fill(
+  session: DataSession, source: Source, group: readonly { writer: ColumnWriter; sql: string }[], rows: number, fault: Fault,
+): Promise<void> {
   let at = 0;
   for await (const chunk of session.chunks(`SELECT ${group.map((g) => g.sql).join(", ")} FROM ${source.from}`, fault)) {
     const count = chunk.rowCount;

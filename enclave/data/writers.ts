@@ -121,7 +121,9 @@ export type SkippedColumn = { readonly column: number; readonly levels: number }
  * The feature of a categorical column. An undeclared one whose values mostly differ is no category: skipped; a declared
  * one above the limit is an error, DATA_TOO_MANY_LEVELS.
  */
-export function finishCategorical(writer: CategoricalWriter, name: string, rows: number, declared: boolean, facts: Facts, limit: number): Feature | undefined {
+export function finishCategorical(
+  writer: CategoricalWriter, name: string, rows: number, declared: boolean, facts: Facts, limit: number,
+): Feature | undefined {
   if (declared && writer.overflown) throw new AppError("DATA_TOO_MANY_LEVELS", { ...facts, limit });
   const freeText = writer.levels > Math.max(64, rows / 2);
   return writer.overflown || (freeText && !declared) ? undefined : writer.feature(name);

@@ -23,7 +23,7 @@ export async function signStatement(statement: Json, typ: string, key: KeyObject
 }
 
 export function signApproval(approval: Approval, key: KeyObject): Promise<string> {
-  return signStatement(approval as unknown as Json, type, key);
+  return signStatement(approval, type, key);
 }
 
 /** Checks a peer's approval for this job and plan. Throws APPROVAL_INVALID naming the party. */

@@ -55,7 +55,7 @@ export function buildReport(input: ReportInput): JointReport {
     stabilityIndex: stabilityIndex(odds.slice(0, trainRows), odds.slice(trainRows)),
     contribution: {
       r2: fitted.shares.r2, guestR2: fitted.shares.guestR2,
-      parties: fitted.shares.parties.map((p) => ({ ...p, features: result.decisions.filter((d) => d.party === p.party && d.selected).length })),
+      parties: fitted.shares.parties.map((p) => ({ ...p, features: fitted.fit.fit.columns.filter((c) => fitted.columns[c]?.party === p.party).length })),
     },
     features: features(input),
     phases: phases(input),
@@ -92,7 +92,7 @@ function features(input: ReportInput): ReportFeature[] {
       reason: slug(inFit ? "selected" : (dropped?.reason ?? d.reason ?? "selected")), trend: d.trend,
       missingRate: missingBin < 0 || total === 0 ? 0 : (result.counts[at]?.totals[missingBin] ?? 0) / total,
       ...(inFit ? {
-        weight: (fitted.model.weights[i] ?? 0) / (fitted.columns[i]?.step ?? 1), standardError: finite(fit.standardErrors[i]) / (fitted.columns[i]?.step ?? 1),
+        weight: (fitted.model.weights[i] ?? 0) / (fitted.columns[i]?.step ?? 1), standardError: standardError((fitted.model.weights[i] ?? 0) / (fitted.columns[i]?.step ?? 1), fit.tValues[i]),
         pValue: Math.min(1, Math.max(0, finite(fit.pValues[i]))), vif: finite(fit.vif[i]),
       } : {}),
       table: d.table.map((b, bin) => ({
@@ -104,6 +104,8 @@ function features(input: ReportInput): ReportFeature[] {
 }
 
 const finite = (value: number | undefined): number => (value !== undefined && Number.isFinite(value) ? value : 0);
+/** On the scale of the final weight: the t value is that of the moment fit. */
+const standardError = (weight: number, t: number | undefined): number => (t === undefined || t === 0 || !Number.isFinite(t) ? 0 : Math.abs(weight / t));
 const slug = (text: string): string => text.replace(/[^a-zA-Z0-9_./-]/g, "_");
 
 function phases(input: ReportInput): JointReport["phases"] {

@@ -1,9 +1,12 @@
 // What the guest's enclave keeps and releases at the end of a training job: report and scores in its own folder, and both
 // sealed to the institution at the platform.
-import { sha256Hex, type Json, digestOf } from "../../core/canonical.ts";
+import { digestOf, sha256Hex } from "../../core/canonical.ts";
 import type { EntityId } from "../../core/brand.ts";
 import { sigmoid } from "../../models/linear/logistic.ts";
 import { pointsOfOdds } from "../../models/scorecard/points.ts";
+import type { JobPlan } from "../../federation/plan-schema.ts";
+import type { BatchScores } from "../../federation/score/guest.ts";
+import type { GuestHalf } from "../../federation/scorecard/finish.ts";
 import { renderReport } from "../../report/html.ts";
 import { writeDurably } from "../store/files.ts";
 import type { Platform } from "../transport/platform.ts";
@@ -20,7 +23,7 @@ export type KeepInput = Omit<ReportInput, "peakRssMb" | "yuneiVersion" | "modelD
 export async function keepGuestResult(input: KeepInput): Promise<void> {
   const { result, folder, plan, platform } = input;
   const report = buildReport({
-    ...input, peakRssMb: peakRssMb(), yuneiVersion: packageVersion(), modelDigest: digestOf(input.half as unknown as Json),
+    ...input, peakRssMb: peakRssMb(), yuneiVersion: packageVersion(), modelDigest: digestOf(input.half),
     rowOrderDigest: sha256Hex(result.alignment.rowOrder),
   });
   const scores = scoresCsv(input);
@@ -49,4 +52,23 @@ function scoresCsv(input: KeepInput): string {
 function csv(text: string): string {
   const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** Keeps and releases the scores of a batch. */
+export async function keepScores(input: {
+  plan: JobPlan; half: GuestHalf; scores: BatchScores; ids: readonly EntityId[]; folder: string; platform: Platform;
+}): Promise<void> {
+  const { plan, half, scores, ids, folder, platform } = input;
+  const partial = scores.away.length > 0 ? 1 : 0;
+  const lines = ["id,points,probability,partial"];
+  for (const [i, id] of ids.entries()) {
+    const odds = scores.odds[i] ?? 0;
+    lines.push(`${csv(id)},${pointsOfOdds(odds, half.scaling).toFixed(2)},${sigmoid(odds).toFixed(6)},${partial}`);
+  }
+  const text = `${lines.join("\n")}\n`;
+  const summary = { version: 1, job: plan.job, model: half.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost) };
+  writeDurably(`${folder}/scores.csv`, text);
+  writeDurably(`${folder}/score.json`, `${JSON.stringify(summary, undefined, 2)}\n`);
+  await platform.putResult(plan.job, "scores", await sealResult(text, plan.sealTo, "text/csv"));
+  await platform.putResult(plan.job, "report", await sealResult(JSON.stringify(summary), plan.sealTo, "application/json"));
 }

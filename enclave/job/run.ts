@@ -1,6 +1,7 @@
 // Runs one job at this enclave from the plan to its end: checks everybody's approval, builds the channels, runs the role,
 // keeps the result. Started again after a restart, it replays from the stored messages.
 import type { KeyObject } from "node:crypto";
+import type { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import type { Clock, Log } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
@@ -8,9 +9,13 @@ import type { JobPlan } from "../../federation/plan-schema.ts";
 import type { SetIntersection } from "../../federation/psi/intersection.ts";
 import { floors } from "../../federation/guards.ts";
 import { scorecardGuest, type ScorecardGuestResult } from "../../federation/scorecard/guest.ts";
-import { finishGuest, guestHalf } from "../../federation/scorecard/finish.ts";
+import type { TypedBody } from "../../federation/messages.ts";
+import { scoreGuest } from "../../federation/score/guest.ts";
+import { scoreHost } from "../../federation/score/host.ts";
+import { finishGuest, guestHalf, guestHalfSchema, type GuestHalf } from "../../federation/scorecard/finish.ts";
+import { hostHalfSchema, type HostHalf } from "../../federation/scorecard/half.ts";
 import { scorecardHost } from "../../federation/scorecard/host.ts";
-import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
+import { scoreJobSchema, scorecardJobSchema } from "../../federation/scorecard/params.ts";
 import type { Kernels } from "../../kernels/api.ts";
 import type { JointReport } from "../../report/schema.ts";
 import { Inbox } from "../accept.ts";
@@ -28,12 +33,12 @@ import { JobParty, type Peer } from "./party.ts";
 import { peakRssMb, PhaseClock } from "./phases.ts";
 import { signReceipt } from "./receipt.ts";
 import type { JobRecords } from "./records.ts";
-import { keepGuestResult } from "./results.ts";
+import { keepGuestResult, keepScores } from "./results.ts";
 
 export type JobTools = {
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
   readonly platform: Platform; readonly kernels: Kernels; readonly intersection: SetIntersection; readonly policy: Policy;
-  readonly dataset: LoadedDataset; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
+  readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
   readonly layers: readonly ActiveLayer[]; readonly paths: { readonly inbox: string; readonly results: string; readonly models: string };
   readonly peerTimeoutMs: number; readonly now: Clock; readonly log: Log;
 };
@@ -57,7 +62,8 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
     platform: tools.platform, kernels: tools.kernels, phases, now: tools.now, log: tools.log, signal: input.signal, peerTimeoutMs: tools.peerTimeoutMs,
   });
   try {
-    if (plan.guest === self) await runGuest(tools, input, party, ledger, phases);
+    if (plan.guest === self && plan.kind === "score") await runScoreGuest(tools, input, party);
+    else if (plan.guest === self) await runGuest(tools, input, party, ledger, phases);
     else await runHost(tools, input, party, ledger, phases);
   } finally {
     await phases.settled();
@@ -92,17 +98,43 @@ async function openChannels(tools: JobTools, input: JobInput): Promise<Map<Party
 
 async function runHost(tools: JobTools, input: JobInput, party: JobParty, ledger: Ledger, phases: PhaseClock): Promise<void> {
   const { plan, planDigest, rule } = input;
-  const { dataset, records, identity } = tools;
+  const { dataset, records, identity, db } = tools;
   const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: dataset.snapshotDigest, rule, ids: dataset.ids });
-  const half = await scorecardHost(party, {
-    guest: plan.guest, hosts: plan.hosts, params: scorecardJobSchema.parse(plan.params), ids: dataset.ids, features: dataset.features,
-    guard, intersection: tools.intersection,
-    receipt: (model) => records.once(plan.job, "receipt", async () => ({
+  const receipt = (model: { readonly id: string; readonly digest: string }): Promise<TypedBody<"finish/receipt">> =>
+    records.once(plan.job, "receipt", async () => ({
       receipt: await signReceipt({ plan, planDigest, self: identity.party, model, ledger, key: identity.signKey, now: tools.now() }),
-      account: { phases: phases.times(), sent: ledger.lines().sent.map((l) => ({ ...l, from: identity.party, to: l.to as PartyId })), peakRssMb: peakRssMb(), layers: [...tools.layers] },
-    })),
+      account: { phases: phases.times(), sent: ledger.lines().sent, peakRssMb: peakRssMb(), layers: [...tools.layers] },
+    }));
+  const common = { guest: plan.guest, hosts: plan.hosts, ids: dataset.ids, features: dataset.features, guard, intersection: tools.intersection, receipt };
+  if (plan.kind === "score") {
+    await scoreHost(party, { ...common, half: readHalf(db, plan, "scorecard-host", hostHalfSchema) });
+    return;
+  }
+  const half = await scorecardHost(party, { ...common, params: scorecardJobSchema.parse(plan.params) });
+  keepHalf(tools, plan, "scorecard-host", half);
+}
+
+function keepHalf(tools: JobTools, plan: JobPlan, kind: string, half: HostHalf | GuestHalf): void {
+  tools.db.run("insert or replace into models values (?, ?, ?, ?, ?)", half.model, plan.job, tools.now(), kind, JSON.stringify(half));
+}
+
+/** This enclave's half of the model that the plan names. */
+function readHalf<T>(db: StateDatabase, plan: JobPlan, kind: string, schema: z.ZodType<T>): T {
+  const half = db.get("select half from models where model = ? and kind = ?", plan.model ?? "", kind)?.["half"];
+  if (typeof half !== "string") throw new AppError("JOB_MODEL_UNKNOWN");
+  return schema.parse(JSON.parse(half));
+}
+
+async function runScoreGuest(tools: JobTools, input: JobInput, party: JobParty): Promise<void> {
+  const { plan } = input;
+  const params = scoreJobSchema.parse(plan.params);
+  const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
+  const batch = await tools.loadBatch(params.batch);
+  if (batch.rows !== params.rows) throw new AppError("JOB_PARAMS", { rows: batch.rows });
+  const scores = await scoreGuest(party, {
+    hosts: plan.hosts, half, ids: batch.ids, features: batch.features, setSecret: tools.setSecret, intersection: tools.intersection,
   });
-  tools.db.run("insert or replace into models values (?, ?, ?, 'scorecard-host', ?)", half.model, plan.job, tools.now(), JSON.stringify(half));
+  await keepScores({ plan, half, scores, ids: batch.ids, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform });
 }
 
 async function runGuest(tools: JobTools, input: JobInput, party: JobParty, ledger: Ledger, phases: PhaseClock): Promise<void> {
@@ -118,7 +150,7 @@ async function runGuest(tools: JobTools, input: JobInput, party: JobParty, ledge
   });
   const half = guestHalf(plan.job, plan.hosts, result, params);
   const hosts = await finishGuest(party, plan.hosts, result, half);
-  tools.db.run("insert or replace into models values (?, ?, ?, 'scorecard-guest', ?)", half.model, plan.job, tools.now(), JSON.stringify(half));
+  keepHalf(tools, plan, "scorecard-guest", half);
   const createdAt = await records.once(plan.job, "created-at", () => new Date(tools.now()).toISOString());
   await keepGuestResult({
     plan, planDigest, self: identity.party, params, result, half, hosts, ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(),

@@ -27,11 +27,11 @@ async function keyPair(algorithm: "Ed25519" | "P-256"): Promise<webcrypto.Crypto
 }
 
 async function pkcs8(key: CryptoKey): Promise<string> {
-  return String(KeyObject.from(key).export({ format: "pem", type: "pkcs8" }));
+  return KeyObject.from(key).export({ format: "pem", type: "pkcs8" });
 }
 
 async function request(party: PartyId, keys: webcrypto.CryptoKeyPair, algorithm: "Ed25519" | "P-256"): Promise<string> {
-  cryptoProvider.set(webcrypto as unknown as Crypto);
+  cryptoProvider.set(webcrypto);
   const signingAlgorithm = algorithm === "Ed25519" ? { name: "Ed25519" } : { name: "ECDSA", hash: "SHA-256" };
   const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${party}`, keys, signingAlgorithm });
   return csr.toString("pem");

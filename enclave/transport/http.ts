@@ -88,7 +88,7 @@ export class HttpPlatform implements Platform {
     let body: Uint8Array;
     try {
       reply = await this.#pool.request({
-        method: endpoint.method.toUpperCase() as Dispatcher.HttpMethod,
+        method: endpoint.method.toUpperCase(),
         path: pathOf(endpoint, call.params) + (query === "" ? "" : `?${query}`),
         headers: { ...call.headers, ...(media === undefined ? {} : { "content-type": media }) },
         body: call.raw?.bytes ?? (call.json === undefined ? null : JSON.stringify(call.json)),

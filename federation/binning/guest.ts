@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { BinDecision, FeatureCounts } from "../../models/scorecard/decide.ts";
+import type { TypedBody } from "../messages.ts";
 import type { Party } from "../party.ts";
 import { Querier } from "../sums/querier.ts";
 
@@ -11,12 +12,19 @@ export function opaqueName(index: number): string {
   return `f${String(index + 1).padStart(3, "0")}`;
 }
 
-/** Fine counts of all features of all hosts, in the order of `hosts`. label: 0/1 over at least `trainRows` rows. */
+type Offered = TypedBody<"binning/offer">["features"][number];
+
+/** Fine counts of all features of all hosts, in the order of `hosts`. label: 0/1 over at least `trainRows` rows; minRows: fewest rows
+ *  of a fine bin. Throws PROTOCOL_WRONG_SHAPE or FLOOR_BINS naming the host whose offer or sums cannot be. */
 export async function binningGuest(party: Party, input: {
-  hosts: readonly PartyId[]; jointSeed: Uint8Array; label: Uint8Array; trainRows: number;
+  hosts: readonly PartyId[]; jointSeed: Uint8Array; label: Uint8Array; trainRows: number; minRows: number;
 }): Promise<FeatureCounts[]> {
-  const { hosts, trainRows } = input;
-  const offers = await Promise.all(hosts.map(async (host) => ({ host, offer: await party.receive(host, "binning/offer") })));
+  const { hosts, trainRows, minRows } = input;
+  const offers = await Promise.all(hosts.map(async (host) => {
+    const offer = await party.receive(host, "binning/offer");
+    for (const [index, feature] of offer.features.entries()) checkOffer(host, index, feature, { rows: trainRows, minRows });
+    return { host, offer };
+  }));
   const train = input.label.subarray(0, trainRows);
   const bads = train.reduce((sum, y) => sum + y, 0);
   const active = offers.filter((o) => o.offer.features.length > 0);
@@ -27,24 +35,32 @@ export async function binningGuest(party: Party, input: {
     const hint = await querier.hint(host, cells);
     if (secret === undefined) return [];
     const sums = await querier.answer(host, 0, hint, secret);
-    return splitCounts(host, offer.features, sums, trainRows, bads);
+    return splitCounts(host, offer.features, sums, bads);
   }));
   return perHost.flat();
 }
 
-/** Cuts the sums into features and checks what must hold for honest columns: each row in one bin, bads add up. */
-function splitCounts(host: PartyId, features: readonly { shape: { kind: "numeric" | "categorical"; bins: number; orderedBins: number; missingBin: number }; totals: number[] }[], sums: BigInt64Array, rows: number, bads: number): FeatureCounts[] {
+/** Every row of the training part is in one bin, and no bin is below the floor: before the labels are asked about it. */
+function checkOffer(host: PartyId, index: number, { shape, totals }: Offered, asked: { rows: number; minRows: number }): void {
+  const fits = totals.length === shape.bins && sum(totals) === asked.rows;
+  if (!fits) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, feature: index });
+  if (totals.some((t) => t < asked.minRows)) throw new AppError("FLOOR_BINS", { party: host, feature: index, least: asked.minRows });
+}
+
+/** Cuts the sums into features and checks what must hold for honest columns: the bads of a feature's bins add up to all bads. */
+function splitCounts(host: PartyId, features: readonly Offered[], sums: BigInt64Array, bads: number): FeatureCounts[] {
   let at = 0;
-  return features.map((feature, index) => {
-    const { bins } = feature.shape;
-    const events = Array.from(sums.subarray(at, at + bins), Number);
-    at += bins;
-    const whole = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
-    const fits = feature.totals.length === bins && whole(feature.totals) === rows && whole(events) === bads
-      && events.every((e, b) => e >= 0 && e <= (feature.totals[b] ?? 0));
+  return features.map(({ shape, totals }, index) => {
+    const events = Array.from(sums.subarray(at, at + shape.bins), Number);
+    at += shape.bins;
+    const fits = sum(events) === bads && events.every((e, b) => e >= 0 && e <= (totals[b] ?? 0));
     if (!fits) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, feature: index });
-    return { ...feature.shape, party: host, name: opaqueName(index), totals: feature.totals, events };
+    return { ...shape, party: host, name: opaqueName(index), totals, events };
   });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
 }
 
 /** Tells every host its merged bins. */

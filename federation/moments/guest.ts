@@ -35,23 +35,30 @@ export async function momentsGuest(party: Party, input: MomentsGuestInput): Prom
   const active = blocks.map((b) => b.host);
   const querier = await Querier.open(party, { use: "moments", jointSeed: input.jointSeed, rows });
   const vectors = [Int32Array.from(input.label.subarray(0, rows)), ...columns.map((c) => Int32Array.from(c.subarray(0, rows)))];
-  const secrets: QuerySecret[] = [];
-  for (const [q, v] of vectors.entries()) {
-    secrets.push(await querier.send(active, v, 127));
-    party.progress(q + 1, 2 * vectors.length);
-  }
   const hints = new Map<PartyId, HintSource>();
-  await Promise.all(blocks.map(async (block) => {
-    const hint = await querier.hint(block.host, block.d);
-    hints.set(block.host, hint);
-    await receiveOwn(party, block, moments, d);
-    for (const [q, secret] of secrets.entries()) {
-      const sums = await querier.answer(block.host, q, hint, secret);
-      checkBounds(sums, rows, block.host);
-      for (const [k, sum] of sums.entries()) put(moments, d, q - 1, block.at + k, Number(sum));
+  const collect = async (): Promise<void> => {
+    const secrets: QuerySecret[] = [];
+    for (const [q, v] of active.length === 0 ? [] : vectors.entries()) {
+      secrets.push(await querier.send(active, v, 127));
+      party.progress(q + 1, 2 * vectors.length);
     }
-  }));
-  await receiveCross(party, blocks, moments, d, rows);
+    await Promise.all(blocks.map(async (block) => {
+      const hint = await querier.hint(block.host, block.d);
+      hints.set(block.host, hint);
+      await receiveOwn(party, block, moments, d);
+      for (const [q, secret] of secrets.entries()) {
+        const sums = await querier.answer(block.host, q, hint, secret);
+        for (const [k, sum] of sums.entries()) put(moments, d, q - 1, block.at + k, Number(sum));
+      }
+    }));
+    await receiveCross(party, blocks, moments, d, rows);
+  };
+  try {
+    await collect();
+  } catch (error) {
+    await querier[Symbol.asyncDispose]();
+    throw error;
+  }
   return {
     moments,
     async residualProducts(residuals) {
@@ -120,7 +127,8 @@ async function receiveOwn(party: Party, block: Block, moments: Mutable, d: numbe
     }
     values.set(new Float64Array(part.values.slice().buffer), at);
   }
-  if (values.some((v) => !Number.isSafeInteger(v))) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: block.host });
+  const most = moments.n * 127 * 127;
+  if (values.some((v) => !Number.isSafeInteger(v) || Math.abs(v) > most)) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: block.host });
   for (let a = 0, at = block.d; a < block.d; a++) {
     moments.sumX[block.at + a] = values[a] ?? 0;
     for (let b = a; b < block.d; b++) put(moments, d, block.at + a, block.at + b, values[at++] ?? 0);

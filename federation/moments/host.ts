@@ -21,15 +21,20 @@ export async function momentsHost(party: Party, input: MomentsHostInput): Promis
   const { guest, columns, rows, jointSeed } = input;
   if (columns.length === 0) return undefined;
   const answerer = await Answerer.open(party, { use: "moments", querier: guest, jointSeed, columns: { kind: "codes", rows, columns } });
-  await answerer.sendHint();
-  await sendOwn(party, guest, columns, rows);
-  input.guard.chargeQueries("moments", input.queries);
-  for (let query = 0; query < input.queries; query++) {
-    await answerer.answerNext();
-    party.progress(query + 1, input.queries);
+  try {
+    await answerer.sendHint();
+    await sendOwn(party, guest, columns, rows);
+    input.guard.chargeQueries("moments", input.queries);
+    for (let query = 0; query < input.queries; query++) {
+      await answerer.answerNext();
+      party.progress(query + 1, input.queries);
+    }
+    await crossMoments(party, input);
+    return answerer;
+  } catch (error) {
+    await answerer[Symbol.asyncDispose]();
+    throw error;
   }
-  await crossMoments(party, input);
-  return answerer;
 }
 
 async function sendOwn(party: Party, guest: PartyId, columns: readonly Int8Array[], rows: number): Promise<void> {

@@ -8,6 +8,3 @@ export const maxOwnValues = 400_000;
 export function ownValues(d: number): number {
   return d + (d * (d + 1)) / 2;
 }
-/** Mean square of the codes of one column, at most: the guest scales its codes so, the host checks. It bounds what the
- *  flood must hide (kernels/README.md) and costs nothing visible: 8-bit codes of a WOE column rarely exceed it. */
-export const maxCodeEnergy = 64 * 64;

@@ -39,7 +39,7 @@ export async function psiGuest(
     };
     const own = new PackedSet(tagBytes);
     for await (const [index, tags] of inOrder(chunkCount(size), receiveTwice, (points, i) => curve.finish(chunkIds(i), points, key))) {
-      // Distinct ids have distinct tags but for a chance of 2^-88 at a million ids: equal ones are the host's doing.
+      // The numbers of the look-up are the order of sending only while all tags differ, as they do but for a chance of 2^-88.
       if (!own.addAll(tags)) throw new AppError("PROTOCOL_DUPLICATE_ELEMENT", { peer: host });
       progress?.(size + chunkRange(size, index)[1], 2 * size);
     }

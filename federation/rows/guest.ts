@@ -14,6 +14,7 @@ export type RowOrder = {
   readonly ids: readonly EntityId[];
   /** Row -> index into `ids`, each at most once: the training rows first, each part in a secret random order. */
   readonly rows: Int32Array;
+  /** Rows of the training part; 0 for companies that are only scored. */
   readonly trainRows: number;
   readonly hosts: readonly HostMatches[];
 };
@@ -42,8 +43,8 @@ export async function rowsGuest(party: Party, order: RowOrder): Promise<{ readon
 }
 
 function checkOrder({ ids, rows, trainRows, hosts }: RowOrder): void {
-  const bothParts = trainRows > 0 && trainRows < rows.length;
-  if (!bothParts || rows.length > maxRows) throw new AppError("PROTOCOL_WRONG_SHAPE", { rows: rows.length, trainRows });
+  const fits = trainRows >= 0 && trainRows < rows.length;
+  if (!fits || rows.length > maxRows) throw new AppError("PROTOCOL_WRONG_SHAPE", { rows: rows.length, trainRows });
   const seen = new Uint8Array(ids.length);
   for (const at of rows) {
     if (at < 0 || at >= ids.length || seen[at] === 1) throw new RangeError("a row order names every id at most once");

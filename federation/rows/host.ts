@@ -16,6 +16,8 @@ export type HostRowsOptions = {
   readonly order: Int32Array;
   /** The floor of this domain's policy. */
   readonly minRows: number;
+  /** Whether the job has a training and a test part, or one part that is only scored (trainRows 0). */
+  readonly parts: "train-and-test" | "score";
   /** Throws when a budget refuses this row set: asked before anything is confirmed, and again after a restart. */
   readonly admit?: (rowOf: Int32Array, trainRows: number) => void;
 };
@@ -33,11 +35,12 @@ export type HostRows = {
  *  for an empty part or positions outside the list, PROTOCOL_DUPLICATE_ELEMENT for a record named twice, PROTOCOL_ROW_ORDER
  *  when rows and ids do not belong together or another party has another order. */
 export async function rowsHost(party: Party, options: HostRowsOptions): Promise<HostRows> {
-  const { guest, otherHosts, ids, order, minRows } = options;
+  const { guest, otherHosts, ids, order, minRows, parts } = options;
   const open = await party.receive(guest, "rows/open");
   const { rows, trainRows, commitment } = open;
   if (rows < minRows) throw new AppError("PROTOCOL_TOO_FEW_ROWS", { rows, floor: minRows });
-  if (trainRows <= 0 || trainRows >= rows) throw new AppError("PROTOCOL_WRONG_SHAPE", { peer: guest, rows, trainRows });
+  const fits = parts === "score" ? trainRows === 0 && rows > 0 : trainRows > 0 && trainRows < rows;
+  if (!fits) throw new AppError("PROTOCOL_WRONG_SHAPE", { peer: guest, rows, trainRows });
   const rowOf = await receiveOrder(party, guest, rows, order);
 
   const digest = new MatchedDigest(party.job, party.self, rows, trainRows);

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
-import { digestOf, type Json } from "../../core/canonical.ts";
+import { digestOf } from "../../core/canonical.ts";
 import { fineDefinitionSchema } from "../../models/binning/fine.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 import { totalsPlanSchema } from "../../models/scorecard/quantise.ts";
@@ -60,7 +60,7 @@ export async function finishGuest(party: Party, hosts: readonly PartyId[], resul
   const { fitted } = result;
   await Promise.all(hosts.map((h) => party.send(h, "finish/next", { step: "finish" })));
   await sendWeights(party, hosts, fitted.rounds, fitted.scoring);
-  const digest = digestOf(half as unknown as Json);
+  const digest = digestOf(half);
   await Promise.all(hosts.map((h) => party.send(h, "finish/model", { model: half.model, digest })));
   return Promise.all(hosts.map(async (host) => ({ host, ...(await party.receive(host, "finish/receipt")) })));
 }

@@ -8,6 +8,7 @@ import { fineOptions } from "../../models/oracle.ts";
 import { codeColumn, columnsOf, decideBins, type BinDecision, type FeatureCounts } from "../../models/scorecard/decide.ts";
 import { binningGuest, sendMerged } from "../binning/guest.ts";
 import { floors, type GuestGuard } from "../guards.ts";
+import { checkAgainstBins } from "../moments/consistent.ts";
 import { momentsGuest } from "../moments/guest.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
@@ -54,7 +55,7 @@ export async function scorecardGuest(party: Party, input: ScorecardGuestInput): 
     });
     const ownCounts = own.map(({ feature, fine }): FeatureCounts => (
       { party: party.self, name: feature.name, ...fine.shape, ...countFine(fine.binOf, fine.bins, trainRows, label) }));
-    const hostCounts = await binningGuest(party, { hosts, jointSeed: seed, label, trainRows });
+    const hostCounts = await binningGuest(party, { hosts, jointSeed: seed, label, trainRows, minRows: scorecard.fine.minRows });
     const counts = [...ownCounts, ...hostCounts];
     const labelBudget = Object.fromEntries(hosts.map((host) => [host, input.guard.labelBudget(host)]));
     const decided = decideBins({ guest: party.self, features: counts, trainRows, params: scorecard, labelBudget });
@@ -75,6 +76,7 @@ export async function scorecardGuest(party: Party, input: ScorecardGuestInput): 
   await using moments = await party.phase("moments", () => momentsGuest(party, {
     hosts, jointSeed: seed, rows: trainRows, label, columns: binned.ownColumns, columnsOf: binned.perHost,
   }));
+  checkAgainstBins(moments.moments, binned.decisions.filter((d) => d.selected));
   const fitted = await fitAndOpen(party, {
     hosts, columns: columnsOf(binned.decisions), ownColumns: binned.ownColumns, perHost: binned.perHost, moments, label, trainRows, params: scorecard,
   });

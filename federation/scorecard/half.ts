@@ -15,6 +15,8 @@ export const hostHalfSchema = z.strictObject({
   model: z.string(),
   digest: z.string(),
   guest: partyIdSchema,
+  /** Hosts that have a part in the total: fewer than two of them present, and the total is one host's own. */
+  hosts: z.array(partyIdSchema),
   columns: z.array(z.strictObject({
     /** Own feature, by name: a new snapshot may order its columns otherwise. */
     feature: z.string(),
@@ -28,10 +30,10 @@ export const hostHalfSchema = z.strictObject({
 export type HostHalf = z.output<typeof hostHalfSchema>;
 
 export function hostHalf(made: {
-  party: PartyId; model: string; digest: string; guest: PartyId; features: readonly Feature[]; columns: readonly HostColumn[]; weights: TypedBody<"totals/weights">;
+  party: PartyId; model: string; digest: string; guest: PartyId; hosts: readonly PartyId[]; features: readonly Feature[]; columns: readonly HostColumn[]; weights: TypedBody<"totals/weights">;
 }): HostHalf {
   return {
-    version: 1, model: made.model, digest: made.digest, guest: made.guest,
+    version: 1, model: made.model, digest: made.digest, guest: made.guest, hosts: [...made.hosts],
     columns: made.columns.map((c) => ({
       feature: made.features[c.feature]?.name ?? "", definition: c.fine.definition, mergedOf: [...c.mergedOf], codes: [...c.codes],
     })),

@@ -35,15 +35,19 @@ export async function scorecardHost(party: Party, input: ScorecardHostInput): Pr
       },
       progress: (done, total) => party.progress(done, total),
     });
-    const rows = await rowsHost(party, { guest, otherHosts, ids: input.ids, order, minRows: floors.minTrainRows });
-    if (rows.trainRows < floors.minTrainRows) throw new AppError("FLOOR_ROWS", { rows: rows.trainRows, floor: floors.minTrainRows });
-    if (open === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
-    guard.admitRows(rows.rowOf, rows.trainRows, open);
+    const rows = await rowsHost(party, {
+      guest, otherHosts, ids: input.ids, order, minRows: floors.minTrainRows, parts: "train-and-test",
+      admit: (rowOf, trainRows) => {
+        if (trainRows < floors.minTrainRows) throw new AppError("FLOOR_ROWS", { rows: trainRows, floor: floors.minTrainRows });
+        if (open === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
+        guard.admitRows(rowOf, trainRows, open);
+      },
+    });
     return rows;
   });
   const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...otherHosts], "sums"));
   const binned = await party.phase("binning", () => binningHost(party, {
-    guest, jointSeed: seed, features: input.features, rowOf: aligned.rowOf, trainRows: aligned.trainRows,
+    guest, hosts: input.hosts, jointSeed: seed, features: input.features, rowOf: aligned.rowOf, trainRows: aligned.trainRows,
     ...params.scorecard.fine, guard,
   }));
   return afterBinning(party, input, { seed, rows: aligned.rowOf.length, trainRows: aligned.trainRows, binned });
@@ -54,6 +58,7 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
 }): Promise<HostHalf> {
   const { guest, guard, hosts } = input;
   const { binned, rows, trainRows } = state;
+  const { refinementRounds } = input.params.scorecard.fit;
   const columns = binned.columns.map((c) => c.column);
   const columnsOf = new Map(binned.merged.selected.map((s) => [s.party, s.columns]));
   const present = hosts.filter((h) => (columnsOf.get(h) ?? 0) > 0);
@@ -63,13 +68,18 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
     queries: binned.merged.queries, guard, columnsOf,
   }));
   let round = 0;
+  let residuals = 0;
   let end: Extract<Next, { kind: "finish" }> | undefined;
   try {
     while (end === undefined) {
       const next = await nextStep(party, guest, round, columns.length);
       if (next.kind === "finish") end = next;
+      // A total, then the residuals of that total and one more total, as often as the plan has refinements; nothing else.
+      const inTurn = next.kind === "finish" || (next.kind === "weights" ? round === residuals : residuals < Math.min(round, refinementRounds));
+      if (!inTurn) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest, round });
       if (next.kind === "residuals") {
-        guard.chargeQueries(`refinement/${round}`, 1);
+        if (answerer !== undefined) guard.chargeQueries(`refinement/${residuals}`, 1);
+        residuals++;
         await answerer?.answerNext();
       }
       if (next.kind !== "weights") continue;
@@ -86,7 +96,7 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
   }
   const { model, weights } = end;
   await party.send(guest, "finish/receipt", await input.receipt({ id: model.model, digest: model.digest }));
-  return hostHalf({ party: party.self, model: model.model, digest: model.digest, guest, features: input.features, columns: binned.columns, weights });
+  return hostHalf({ party: party.self, model: model.model, digest: model.digest, guest, hosts: present, features: input.features, columns: binned.columns, weights });
 }
 
 type Weights = TypedBody<"totals/weights">;

@@ -14,8 +14,9 @@ export const scorecardJobSchema = z.strictObject({
 });
 export type ScorecardJobParams = z.output<typeof scorecardJobSchema>;
 
+/** A batch of companies to score: a file that the bank has put into its own enclave, named by its digest. */
 export const scoreJobSchema = z.strictObject({
-  /** Hosts that are not there within this time are left out and their features score as missing (flag `partial`). */
-  hostTimeoutSeconds: z.number().int().min(1).max(86_400).default(30),
+  batch: z.string().regex(/^[0-9a-f]{64}$/),
+  rows: z.number().int().min(1).max(5_000_000),
 });
 export type ScoreJobParams = z.output<typeof scoreJobSchema>;

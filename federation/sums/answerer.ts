@@ -2,7 +2,7 @@
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { PlainColumns, SumsHost } from "../../kernels/api.ts";
-import { hintBytesPerCell } from "../../kernels/params.ts";
+import { hintBytesPerCell, queryBytes } from "../../kernels/params.ts";
 import type { Party } from "../party.ts";
 import { crsSeed } from "./crs.ts";
 import { maxChunkBytes } from "./messages.ts";
@@ -41,7 +41,7 @@ export class Answerer implements AsyncDisposable {
     }
   }
 
-  /** Takes the next query and answers it. With `maskBits` uniform masks mod 2^maskBits hide the sums from the querier and
+  /** Takes the next query and answers it. Throws PROTOCOL_OUT_OF_ORDER or PROTOCOL_WRONG_SHAPE naming the querier. With `maskBits` uniform masks mod 2^maskBits hide the sums from the querier and
    *  are returned. */
   async answerNext(maskBits?: number): Promise<BigUint64Array | undefined> {
     const query = this.#queries++;
@@ -54,10 +54,15 @@ export class Answerer implements AsyncDisposable {
   }
 
   async #receiveQuery(query: number): Promise<Uint8Array> {
+    const expected = queryBytes(this.#kernel.rows);
     const parts: Uint8Array[] = [];
+    let bytes = 0;
     for (let index = 0; ; index++) {
       const chunk = await this.#party.receive(this.#querier, `${this.#use}/query`);
       if (chunk.query !== query || chunk.index !== index) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: this.#querier, query: chunk.query, index });
+      bytes += chunk.bytes.length;
+      // Before it is kept: a querier that never says "last" must not fill the memory.
+      if (bytes > expected || chunk.last !== (bytes === expected)) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: this.#querier, bytes, expected });
       parts.push(chunk.bytes);
       if (chunk.last) break;
     }

@@ -1,7 +1,7 @@
 // The querying side of encrypted sums: fresh secret per query, one query broadcast to several answerers, exact sums back.
 import { createHash } from "node:crypto";
 import type { PartyId } from "../../core/brand.ts";
-import { AppError } from "../../core/errors.ts";
+import { AppError, isAppError } from "../../core/errors.ts";
 import { seededRng } from "../../core/rng.ts";
 import type { HintSource, QuerySecret, SumsQuerier } from "../../kernels/api.ts";
 import { hintBytesPerCell, queryBytesPerCoefficient } from "../../kernels/params.ts";
@@ -45,7 +45,7 @@ export class Querier implements AsyncDisposable {
     return made.secret;
   }
 
-  /** Receives the hint of one answerer, which must cover exactly `cells` cells. */
+  /** Receives the hint of one answerer, which must cover exactly `cells` cells: PROTOCOL_WRONG_SHAPE at the first chunk that does not fit. */
   async hint(from: PartyId, cells: number): Promise<HintSource> {
     const chunks: { firstCell: number; bytes: Uint8Array }[] = [];
     let next = 0;
@@ -60,11 +60,22 @@ export class Querier implements AsyncDisposable {
     }
   }
 
-  /** Receives and opens the answer to query number `query`. */
+  /** Receives and opens the answer to query number `query`. Throws PROTOCOL_OUT_OF_ORDER for another number, PROTOCOL_WRONG_SHAPE for
+   *  another length, KERNEL_SUM_IMPOSSIBLE for a sum that no columns can give; each names the answerer. */
   async answer(from: PartyId, query: number, hint: HintSource, secret: QuerySecret, masked = false): Promise<BigInt64Array> {
     const answer = await this.#party.receive(from, `${this.#use}/answer`);
     if (answer.query !== query) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: from, query: answer.query });
-    return this.#kernel.open(answer.bytes, hint, secret, masked);
+    return this.#open(from, answer.bytes, hint, secret, masked);
+  }
+
+  /** The kernel does not know whose answer it opens: what it refuses is refused in that party's name. */
+  async #open(from: PartyId, bytes: Uint8Array, hint: HintSource, secret: QuerySecret, masked: boolean): Promise<BigInt64Array> {
+    try {
+      return await this.#kernel.open(bytes, hint, secret, masked);
+    } catch (error) {
+      if (isAppError(error)) throw new AppError(error.code, { ...error.facts, party: from }, { cause: error });
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -81,14 +81,19 @@ export function ternaryInto(cells: i32, digits: i32, count: i32, block: i32, tab
     for (let k = 0; k < 8; k++) buildTernaryTable(tables + k * 3888, block, (tile * 8 + k) * 5, p);
     for (let c = cells, end = cells + 16 * count; c < end; c += 16) {
       const d = load<u64>(digits);
-      const s0 = i32x4.add(v128.load(tables + (<i32>(d & 255) << 4)), v128.load(tables + 3888 + (<i32>((d >> 8) & 255) << 4)));
-      const s1 = i32x4.add(v128.load(tables + 7776 + (<i32>((d >> 16) & 255) << 4)), v128.load(tables + 11664 + (<i32>((d >> 24) & 255) << 4)));
-      const s2 = i32x4.add(v128.load(tables + 15552 + (<i32>((d >> 32) & 255) << 4)), v128.load(tables + 19440 + (<i32>((d >> 40) & 255) << 4)));
-      const s3 = i32x4.add(v128.load(tables + 23328 + (<i32>((d >> 48) & 255) << 4)), v128.load(tables + 27216 + (<i32>(d >> 56) << 4)));
+      const s0 = i32x4.add(entry(tables, d), entry(tables + 3888, d >> 8));
+      const s1 = i32x4.add(entry(tables + 7776, d >> 16), entry(tables + 11664, d >> 24));
+      const s2 = i32x4.add(entry(tables + 15552, d >> 32), entry(tables + 19440, d >> 40));
+      const s3 = i32x4.add(entry(tables + 23328, d >> 48), entry(tables + 27216, d >> 56));
       v128.store(c, reduceOnce(i32x4.add(v128.load(c), i32x4.add(i32x4.add(s0, s1), i32x4.add(s2, s3))), p32));
       digits += 8;
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline function entry(table: i32, digits: u64): v128 {
+  return v128.load(table + (<i32>(digits & 255) << 4));
 }
 
 /** table[v] = sum (digit_k(v) - 1) block[first + k] mod p, canonical; coefficients past the end count as 0. */

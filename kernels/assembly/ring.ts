@@ -36,7 +36,8 @@ export let constants: i32 = 0;
 /** y w mod p for a fixed w with its companion wq = floor(w 2^32 / p) (Shoup). Any u32 y; the result is < 2p. */
 // @ts-ignore: decorator
 @inline export function mulFixed(y: v128, w: v128, wq: v128, p: v128): v128 {
-  const quotient = i8x16.shuffle(i64x2.extmul_low_i32x4_u(y, wq), i64x2.extmul_high_i32x4_u(y, wq), 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  const low = i64x2.extmul_low_i32x4_u(y, wq), high = i64x2.extmul_high_i32x4_u(y, wq);
+  const quotient = i8x16.shuffle(low, high, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
   return i32x4.sub(i32x4.mul(y, w), i32x4.mul(quotient, p));
 }
 

@@ -13,7 +13,8 @@ export type HostPartOptions = {
   readonly hintSeed: Uint8Array;
   readonly purpose: string;
 };
-type Unit = { readonly firstCell: number; readonly localCell: number; readonly cells: number; readonly data: number; readonly offsets: number };
+/** A feature: its first cell in the whole host and here, its cells, and where its sorted rows (or codes) and bin borders stand. */
+type Unit = Readonly<Record<"firstCell" | "localCell" | "cells" | "data" | "offsets", number>>;
 
 /** Most products that fit an accumulator: each is below 2^58 (assembly/ntt.ts). */
 const productsPerFold = 60;

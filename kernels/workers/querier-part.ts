@@ -56,7 +56,8 @@ export class QuerierPart {
       fn.finishBlock(this.#poly, this.#noise, this.#values, part.length, qModT, work.tBits, this.#out);
       out.set(this.#wasm.bytes.subarray(this.#out, this.#out + blockBytes), j * blockBytes);
     }
-    for (const [at, bytes] of [[this.#secret, polyBytes], [this.#noise, 6 * ringDegree], [this.#values, 4 * ringDegree]] as const) this.#wasm.bytes.fill(0, at, at + bytes);
+    const secrets = [[this.#secret, polyBytes], [this.#noise, 6 * ringDegree], [this.#values, 4 * ringDegree]] as const;
+    for (const [at, bytes] of secrets) this.#wasm.bytes.fill(0, at, at + bytes);
   }
 
   #place(j: number): number {

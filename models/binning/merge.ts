@@ -15,7 +15,8 @@ export type MergeOptions = {
   readonly prebins: "quantile" | "tree";
   readonly treeLeaves: number;
   readonly objective: Objective;
-  /** Of the event rate over the ordered bins. "auto" takes the better of the two directions. */
+  /** Of the event rate over the ordered bins of a numeric feature. "auto" takes the better of the two directions. A special or missing
+   *  bin below the floors that joins a main bin moves that bin's rate afterwards. */
   readonly trend: "auto" | Trend;
   /** Most main bins; special and missing bins come on top. */
   readonly maxBins: number;
@@ -58,7 +59,8 @@ export function mergeBins(counts: BinCounts, options: MergeOptions): Merged {
   if (main.length > 0) {
     if (options.manual) groups.push(...manualGroups(counts, options.manual, floors));
     else {
-      const found = mainGroups(counts, counts.kind === "categorical" ? byRate(counts, main, bads / rows) : main, options, rows, bads, floors);
+      const order = counts.kind === "categorical" ? byRate(counts, main, bads / rows) : main;
+      const found = mainGroups(counts, order, options, rows, bads, floors);
       groups.push(...found.groups);
       trend = found.trend;
     }

@@ -46,10 +46,11 @@ export function bestPartition(problem: PartitionProblem): Partition | undefined 
     for (let to = from + 1; to <= k; to++) {
       const n = (rows[to] ?? 0) - (rows[from] ?? 0);
       const e = (bads[to] ?? 0) - (bads[from] ?? 0);
-      if (problem.allowed(n, e)) value[from * width + to] = problem.score(n, e);
+      if (n > 0 && problem.allowed(n, e)) value[from * width + to] = problem.score(n, e);
     }
   }
-  const order = problem.trend === "none" ? undefined : rateOrder(rows, bads, k, problem.trend === "ascending" ? 1 : -1);
+  const possible = (from: number, to: number): boolean => (value[from * width + to] ?? 0) > Number.NEGATIVE_INFINITY;
+  const order = problem.trend === "none" ? undefined : rateOrder(rows, bads, k, problem.trend === "ascending" ? 1 : -1, possible);
 
   // best[from * width + to]: best score of a partition of [0, to) into `m` segments whose last is [from, to).
   let best = new Float64Array(width * width).fill(Number.NEGATIVE_INFINITY);
@@ -80,7 +81,11 @@ export function bestPartition(problem: PartitionProblem): Partition | undefined 
   return { starts, score: winner.score };
 }
 
-type RateOrder = { readonly into: Int16Array[]; readonly outOf: Int16Array[]; readonly atMost: (from: number, mid: number, to: number) => boolean };
+type RateOrder = {
+  readonly into: Int16Array[];
+  readonly outOf: Int16Array[];
+  readonly atMost: (from: number, mid: number, to: number) => boolean;
+};
 
 /** Adds one more segment [mid, to) behind every partition that ends at `mid`, respecting the order of rates. */
 function extend(
@@ -116,8 +121,11 @@ function extend(
   }
 }
 
-/** For every inner border, the segments that end there and those that start there, sorted by event rate (exact integer compare). */
-function rateOrder(rows: Float64Array, bads: Float64Array, k: number, sign: 1 | -1): RateOrder {
+/** For every border, the possible segments that end there and those that start there, sorted by event rate (exact integer compare;
+ *  segments without rows have no rate and are never possible). */
+function rateOrder(
+  rows: Float64Array, bads: Float64Array, k: number, sign: 1 | -1, possible: (from: number, to: number) => boolean,
+): RateOrder {
   const compare = (a0: number, a1: number, b0: number, b1: number): number => {
     const left = ((bads[a1] ?? 0) - (bads[a0] ?? 0)) * ((rows[b1] ?? 0) - (rows[b0] ?? 0));
     const right = ((bads[b1] ?? 0) - (bads[b0] ?? 0)) * ((rows[a1] ?? 0) - (rows[a0] ?? 0));
@@ -126,8 +134,10 @@ function rateOrder(rows: Float64Array, bads: Float64Array, k: number, sign: 1 | 
   const into: Int16Array[] = [];
   const outOf: Int16Array[] = [];
   for (let mid = 0; mid <= k; mid++) {
-    into.push(Int16Array.from({ length: mid }, (_, i) => i).sort((a, b) => compare(a, mid, b, mid) || a - b));
-    outOf.push(Int16Array.from({ length: k - mid }, (_, i) => mid + 1 + i).sort((a, b) => compare(mid, a, mid, b) || a - b));
+    const starts = Int16Array.from({ length: mid }, (_, i) => i).filter((from) => possible(from, mid));
+    const ends = Int16Array.from({ length: k - mid }, (_, i) => mid + 1 + i).filter((to) => possible(mid, to));
+    into.push(starts.sort((a, b) => compare(a, mid, b, mid) || a - b));
+    outOf.push(ends.sort((a, b) => compare(mid, a, mid, b) || a - b));
   }
   return { into, outOf, atMost: (from, mid, to) => compare(from, mid, mid, to) <= 0 };
 }

@@ -50,10 +50,29 @@ export function woeTable(totals: readonly number[], events: readonly number[], c
   return { rows, woe: rows.map((row) => row.woe), iv: sumOf(rows.map((row) => row.iv)) };
 }
 
-/** Signed integers with |code| <= codeMax such that woe ~ code * step, step > 0; the largest |woe| has |code| = codeMax. */
+/** Mean square of the codes of one column over its rows, at most. It bounds what the floods of the encrypted sums must hide, so that a
+ *  plan can promise it before any code is known; a WOE column in full 8 bits rarely exceeds it. */
+export const maxCodeEnergy = 64 * 64;
+
+/** Sum over the rows of the squared codes of a column, from the rows of each bin. */
+export function codeEnergy(codes: readonly number[], totals: readonly number[]): number {
+  return codes.reduce((sum, code, bin) => sum + (totals[bin] ?? 0) * code * code, 0);
+}
+
+/** `woeCodes` with the most steps up to 127 that keep the mean square over the rows within `maxCodeEnergy`. */
+export function boundedCodes(woe: readonly number[], totals: readonly number[]): { codes: number[]; step: number } {
+  const most = maxCodeEnergy * totals.reduce((a, b) => a + b, 0);
+  let codeMax = 127;
+  let made = woeCodes(woe, codeMax);
+  while (codeMax > 1 && codeEnergy(made.codes, totals) > most) made = woeCodes(woe, --codeMax);
+  return made;
+}
+
+/** Signed integers with |code| <= codeMax such that woe ~ code * step, step > 0; the largest |woe| has |code| = codeMax. WOE below
+ *  1e-9 everywhere (nothing to tell the bins apart) gives codes 0. */
 export function woeCodes(woe: readonly number[], codeMax = 127): { codes: number[]; step: number } {
   const largest = Math.max(0, ...woe.map(Math.abs));
-  if (largest === 0) return { codes: woe.map(() => 0), step: 1 };
+  if (largest < 1e-9) return { codes: woe.map(() => 0), step: 1 };
   const step = largest / codeMax;
   return { codes: woe.map((w) => Math.round(w / step) + 0), step };
 }

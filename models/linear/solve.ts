@@ -1,4 +1,4 @@
-// Ridge regression of the label on code columns from their moments: protocols.md "least squares by moments".
+// Ridge regression of the label on code columns from their moments.
 // Minimises mean (y - b0 - x b)^2 + lambda * sum (b_j sd_j)^2: the penalty is on standardised columns, per row, without intercept.
 import { AppError } from "../../core/errors.ts";
 import { cholesky, independentColumns, inverseCholesky, solveCholesky, submatrix } from "./matrix.ts";

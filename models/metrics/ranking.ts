@@ -84,7 +84,9 @@ export function gainsTable(score: Float64Array, label: Uint8Array, from: number,
 }
 
 function ladder(score: Float64Array, label: Uint8Array, from: number, to: number): Ladder {
-  if (to > score.length || to > label.length || from < 0) throw new AppError("MODEL_SHAPE", { scores: score.length, labels: label.length, to });
+  if (to > score.length || to > label.length || from < 0) {
+    throw new AppError("MODEL_SHAPE", { scores: score.length, labels: label.length, to });
+  }
   const rows = Uint32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
   rows.sort((a, b) => (score[b] as number) - (score[a] as number));
   const steps: { goods: number; events: number }[] = [];

@@ -3,7 +3,7 @@
 // the plan of the first total; (c) the refinement step. `stages.ts` has what it decides from per-row totals.
 import { AppError } from "../../core/errors.ts";
 import { mergeBins, type BinCounts, type ManualBins, type Merged } from "../binning/merge.ts";
-import { woeCodes, woeTable, type WoeRow } from "../binning/woe.ts";
+import { boundedCodes, woeTable, type WoeRow } from "../binning/woe.ts";
 import { neutralBin } from "../binning/fine.ts";
 import type { Trend } from "../binning/partition.ts";
 import type { Moments } from "../linear/moments.ts";
@@ -86,7 +86,7 @@ function decideFeature(feature: FeatureCounts, params: ScorecardParams, maxBins:
     trend: merged.trend,
     table: table.rows,
     iv: table.iv,
-    ...woeCodes(table.woe),
+    ...boundedCodes(table.woe, merged.totals),
   };
 }
 
@@ -138,7 +138,9 @@ export type FitDecision = {
 
 /** Fits the label on the columns and plans the hosts' first total. Throws MODEL_NO_FEATURE without a usable column. */
 export function decideFit(
-  input: { readonly columns: readonly Column[]; readonly moments: Moments; readonly hosts: readonly string[]; readonly params: ScorecardParams },
+  input: {
+    readonly columns: readonly Column[]; readonly moments: Moments; readonly hosts: readonly string[]; readonly params: ScorecardParams;
+  },
 ): FitDecision {
   const { columns, moments, params } = input;
   if (columns.length === 0) throw new AppError("MODEL_NO_FEATURE", { columns: 0 });

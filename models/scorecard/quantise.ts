@@ -38,6 +38,7 @@ export function planTotals(
   if (columns.length !== weights.length || columns.length !== moments.sumX.length) {
     throw new AppError("MODEL_SHAPE", { columns: columns.length, weights: weights.length, moments: moments.sumX.length });
   }
+  if (input.hosts.length > totalMax) throw new AppError("MODEL_TOO_MANY_PARTIES", { parties: input.hosts.length });
   const s = standardise(moments);
   const parts = input.hosts.map((party) => {
     const own = columns.flatMap((c, i) => (c.party === party ? [i] : []));
@@ -60,13 +61,13 @@ export function planTotals(
   if (whole <= 0) {
     return { step: 1, parties: parts.map((p) => ({ party: p.party, clip: 0, fractionBits, offset: 0, weights: p.own.map(() => 0) })) };
   }
-  const step = whole / totalMax;
+  // Rounding each clip adds at most one half, so the clips sum to at most 127.
+  const step = whole / (totalMax - parts.length / 2);
   const unit = 2 ** fractionBits / step;
   return {
     step,
     parties: parts.map((part) => {
-      // Down, so that the clips never sum above 127; the half unit that this may cost is beyond the clip's reach anyway.
-      const clip = Math.floor(part.half / step + 1e-9);
+      const clip = Math.round(part.half / step);
       const plan = {
         party: part.party,
         clip,

@@ -69,7 +69,7 @@ async function difference(db, files) {
 const digests = {};
 for (const db of databases) {
   rmSync(join(genDir, db), { recursive: true, force: true });
-  execFileSync(join(here, "node_modules", ".bin", "prisma"), ["generate", "--config", "prisma.config.mjs"], {
+  execFileSync(process.execPath, [join(here, "node_modules", "prisma", "build", "index.js"), "generate", "--config", "prisma.config.mjs"], {
     cwd: here, stdio: "inherit", env: { ...process.env, YUNEI_DB: db, CHECKPOINT_DISABLE: "1" },
   });
   const files = schemaFiles(db);

@@ -1,6 +1,6 @@
 // Properties of the job's machine over arbitrary sequences of events.
 import { assert } from "chai";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, it } from "mocha";
 import { changeJob, hasEnded, newJob, type JobChange, type JobMachine } from "../../api/job-state.ts";
 import { AppError } from "../../core/errors.ts";
@@ -32,48 +32,67 @@ const run = (changes: readonly JobChange[], start = changeJob(newJob("bank", hos
 
 describe("job states", () => {
   it("run only after every party has approved, and are done only after running", () => {
-    fc.assert(fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {
-      const states = run(changes);
-      const firstRun = states.findIndex((job) => job.at === "running");
-      for (const [i, job] of states.entries()) {
-        if (job.at === "running" || job.at === "done") assert.sameMembers([...job.approved], [...job.parties]);
-        if (job.at === "done") assert.isTrue(firstRun >= 0 && firstRun < i && job.finished.includes("bank"));
-      }
-    }));
+    fc.assert(
+      fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {
+        const states = run(changes);
+        const firstRun = states.findIndex((job) => job.at === "running");
+        for (const [i, job] of states.entries()) {
+          if (job.at === "running" || job.at === "done") assert.sameMembers([...job.approved], [...job.parties]);
+          if (job.at === "done") assert.isTrue(firstRun >= 0 && firstRun < i && job.finished.includes("bank"));
+        }
+      }),
+    );
   });
 
   it("never leave an ended state, whatever comes", () => {
-    fc.assert(fc.property(fc.array(anyChange, { maxLength: 60 }), (changes) => {
-      let ended: JobMachine | undefined;
-      for (const job of run(changes)) {
-        if (ended !== undefined) assert.strictEqual(job, ended);
-        else if (hasEnded(job.at)) ended = job;
-      }
-    }));
+    fc.assert(
+      fc.property(fc.array(anyChange, { maxLength: 60 }), (changes) => {
+        let ended: JobMachine | undefined;
+        for (const job of run(changes)) {
+          if (ended !== undefined) assert.strictEqual(job, ended);
+          else if (hasEnded(job.at)) ended = job;
+        }
+      }),
+    );
   });
 
   it("say why they failed, and only then", () => {
-    fc.assert(fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {
-      for (const job of run(changes)) assert.equal(job.failure !== undefined, job.at === "failed");
-    }));
+    fc.assert(
+      fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {
+        for (const job of run(changes)) assert.equal(job.failure !== undefined, job.at === "failed");
+      }),
+    );
   });
 
   it("do not depend on saying the same thing twice", () => {
-    fc.assert(fc.property(fc.array(anyChange, { maxLength: 30 }), (changes) => {
-      assert.deepEqual(run(changes.flatMap((change) => [change, change])).at(-1), run(changes).at(-1));
-    }));
+    fc.assert(
+      fc.property(fc.array(anyChange, { maxLength: 30 }), (changes) => {
+        assert.deepEqual(run(changes.flatMap((change) => [change, change])).at(-1), run(changes).at(-1));
+      }),
+    );
   });
 
   it("do not depend on the order of approvals or of parties that are done", () => {
     const all = ["bank", ...hosts];
-    fc.assert(fc.property(fc.shuffledSubarray(all, { minLength: 3 }), fc.shuffledSubarray(all, { minLength: 3 }), (approving, finishing) => {
-      const states = run([...approving.map((p): JobChange => ({ type: "approve", party: p })), ...finishing.map((p): JobChange => ({ type: "finish", party: p }))]);
-      assert.deepEqual(states.map((job) => job.at), ["awaiting-approval", "awaiting-approval", "awaiting-approval", "running", "running", "running", "done"]);
-    }));
+    fc.assert(
+      fc.property(fc.shuffledSubarray(all, { minLength: 3 }), fc.shuffledSubarray(all, { minLength: 3 }), (approving, finishing) => {
+        const states = run([
+          ...approving.map((p): JobChange => ({ type: "approve", party: p })),
+          ...finishing.map((p): JobChange => ({ type: "finish", party: p })),
+        ]);
+        assert.deepEqual(
+          states.map((job) => job.at),
+          ["awaiting-approval", "awaiting-approval", "awaiting-approval", "running", "running", "running", "done"],
+        );
+      }),
+    );
   });
 
   it("name the party that refused", () => {
-    const failed = run([{ type: "approve", party: "bank" }, { type: "refuse", party: "tax" }]).at(-1);
+    const failed = run([
+      { type: "approve", party: "bank" },
+      { type: "refuse", party: "tax" },
+    ]).at(-1);
     assert.deepEqual([failed?.at, failed?.failure], ["failed", { code: "JOB_REFUSED", party: "tax" }]);
   });
 

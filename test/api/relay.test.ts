@@ -22,8 +22,10 @@ describe("relay", () => {
   });
   after(() => world.platform[Symbol.asyncDispose]());
 
-  const files = (): string[] => readdirSync(join(world.platform.data, "blobs"), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = (): string[] =>
+    readdirSync(join(world.platform.data, "blobs"), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
 
   it("hands a frame on unchanged, with its digest, to the party it is for", async () => {
     const frame = randomBytes(70_000);
@@ -63,15 +65,26 @@ describe("relay", () => {
       else assertCode(reply, "RELAY_CONFLICT");
     }
     assert.equal(replies.filter((reply) => reply.status === 200).length, 2);
-    assert.lengthOf(files().filter((file) => /tax~bank\/1-/.test(file)), 1);
+    assert.lengthOf(
+      files().filter((file) => /tax~bank\/1-/.test(file)),
+      1,
+    );
   });
 
   const frame = Buffer.from("opaque");
   const table: [name: string, code: string, run: () => Promise<Reply>][] = [
     ["another content under a used number", "RELAY_CONFLICT", () => guest.putFrame(job, "tax", 0, frame)],
     ["a number after a gap", "RELAY_GAP", () => guest.putFrame(job, "tax", 7, frame)],
-    ["a digest that is not the body's", "RELAY_DIGEST", () => guest.putFrame(job, "tax", 2, frame, { "x-content-digest": sha256("other") })],
-    ["a digest in capitals", "RELAY_DIGEST", () => guest.putFrame(job, "tax", 2, frame, { "x-content-digest": sha256(frame).toUpperCase() })],
+    [
+      "a digest that is not the body's",
+      "RELAY_DIGEST",
+      () => guest.putFrame(job, "tax", 2, frame, { "x-content-digest": sha256("other") }),
+    ],
+    [
+      "a digest in capitals",
+      "RELAY_DIGEST",
+      () => guest.putFrame(job, "tax", 2, frame, { "x-content-digest": sha256(frame).toUpperCase() }),
+    ],
     ["an oversized frame", "REQUEST_TOO_LARGE", () => guest.putFrame(job, "tax", 2, new Uint8Array(maxRelayBytes + 1))],
     ["another media type", "REQUEST_MEDIA_TYPE", () => guest.putFrame(job, "tax", 2, frame, { "content-type": "application/json" })],
     ["a content encoding", "REQUEST_LENGTH", () => guest.putFrame(job, "tax", 2, frame, { "content-encoding": "gzip" })],
@@ -97,7 +110,10 @@ describe("relay", () => {
       yield frame;
     };
     const response = await guest.pool.request({
-      method: "PUT", path: `/enclave/v1/relay/${job}/tax/2`, body: body() as never, headers: { "content-type": "application/octet-stream", "x-content-digest": sha256(frame) },
+      method: "PUT",
+      path: `/enclave/v1/relay/${job}/tax/2`,
+      body: body() as never,
+      headers: { "content-type": "application/octet-stream", "x-content-digest": sha256(frame) },
     });
     assert.equal(response.statusCode, 411);
     await response.body.dump();
@@ -140,6 +156,9 @@ describe("relay", () => {
     for (let i = 0; i < 100 && files().some((file) => file.includes(job)); i += 1) await new Promise((resolve) => setTimeout(resolve, 50));
     assert.isEmpty(files().filter((file) => file.includes(job)));
     const { traffic } = (await world.bank.client.get(`/v1/jobs/${job}`)).json() as { traffic: object[] };
-    assert.deepEqual(traffic, [{ from: "bank", to: "tax", bytes: 70_006, messages: 3 }, { from: "tax", to: "bank", bytes: 5100, messages: 2 }]);
+    assert.deepEqual(traffic, [
+      { from: "bank", to: "tax", bytes: 70_006, messages: 3 },
+      { from: "tax", to: "bank", bytes: 5100, messages: 2 },
+    ]);
   });
 });

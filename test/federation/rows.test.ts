@@ -28,12 +28,13 @@ type Case = {
   rows?: number[];
   tamper?: Tamper;
   admit?: () => void;
+  parts?: "train-and-test" | "score";
 };
 type Programs = Record<string, Program<Audit | HostRows>>;
 
 /** What the intersection leaves behind: each host's shuffled list, and the guest's positions in it. */
 function setup(c: Case): { world: World; programs: Programs; rows: Int32Array; order: RowOrder } {
-  const { guest, hosts, trainRows, seed = 1, minRows = 1, tamper, admit } = c;
+  const { guest, hosts, trainRows, seed = 1, minRows = 1, tamper, admit, parts = "train-and-test" } = c;
   const world = createWorld({ parties: ["bank", ...hostNames], seed, ...(tamper && { tamper }) });
   const shuffled = (n: number, label: string): Int32Array => secretPermutation(n, seededRng(new Uint8Array(32), `${label} ${seed}`));
   const orders = hosts.map((ids, i) => shuffled(ids.length, `host ${i}`));
@@ -46,6 +47,7 @@ function setup(c: Case): { world: World; programs: Programs; rows: Int32Array; o
     ids: (hosts[i] ?? []).map(idOf),
     order: orders[i] ?? new Int32Array(),
     minRows,
+    parts,
     ...(admit && { admit }),
   });
   const order: RowOrder = { ids: guest.map(idOf), rows, trainRows, hosts: matches };
@@ -206,9 +208,18 @@ describe("the row order", () => {
       const { world, programs } = setup({ ...plain, minRows: 6 });
       await world.run(programs);
     });
-    it("refuses at the guest a split with an empty part", async () => {
+    it("refuses a split with an empty part", async () => {
       assert.equal(await refusal({ ...plain, trainRows: 6 }), "PROTOCOL_WRONG_SHAPE");
       assert.equal(await refusal({ ...plain, trainRows: 0 }), "PROTOCOL_WRONG_SHAPE");
+      assert.equal(await refusal({ ...plain, trainRows: -1 }), "PROTOCOL_WRONG_SHAPE");
+    });
+    it("takes rows that are only scored where the job says so, and no training part among them", async () => {
+      const { world, programs, rows } = setup({ ...plain, trainRows: 0, parts: "score" });
+      const scored = (await world.run(programs))["tax"] as HostRows;
+      assert.deepEqual(Array.from(scored.rowOf), Array.from(rows, (at) => (plain.hosts[0] ?? []).indexOf(plain.guest[at] ?? -1)));
+      assert.equal(scored.matchedTrainRows, 0);
+      assert.equal(await refusal({ ...plain, trainRows: 4, parts: "score" }), "PROTOCOL_WRONG_SHAPE");
+      assert.equal(await refusal({ ...plain, rows: [], trainRows: 0, parts: "score", minRows: 0 }), "PROTOCOL_WRONG_SHAPE");
     });
   });
 

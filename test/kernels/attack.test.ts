@@ -23,10 +23,13 @@ const inner = (a: readonly bigint[], b: readonly bigint[]) => a.reduce((sum, x, 
 /** u_0 - sum u_i x^(N - i): (~u v)_0 = <u, v>. */
 const reversed = (u: Poly): Poly => u.map((_, i) => (i === 0 ? (u[0] ?? 0n) : -(u[degree - i] ?? 0n)));
 function times(a: Poly, b: Poly): Poly {
-  const out = new Array<bigint>(degree).fill(0n);
-  for (const [i, x] of a.entries()) for (const [j, y] of b.entries()) out[(i + j) % degree] = (out[(i + j) % degree] ?? 0n) + (i + j < degree ? x * y : -x * y);
+  const out = zeros(degree);
+  for (const [i, x] of a.entries()) {
+    for (const [j, y] of b.entries()) out[(i + j) % degree] = (out[(i + j) % degree] ?? 0n) + (i + j < degree ? x * y : -x * y);
+  }
   return out.map((x) => mod(x));
 }
+const zeros = (count: number): Poly => Array.from({ length: count }, () => 0n);
 const plus = (a: Poly, b: Poly): Poly => a.map((x, i) => mod(x + (b[i] ?? 0n)));
 
 /** The flood of kernels/assembly/sample.ts (test/kernels/flood.test.ts holds them equal). */
@@ -36,14 +39,15 @@ function shippedFlood(rng: Rng): bigint {
 /** A Gaussian of the same width from IEEE doubles. */
 function doubleFlood(rng: Rng): bigint {
   const [u = 0, v = 0] = new Uint32Array(rng(8).buffer);
-  return BigInt(Math.round(Math.sqrt(-2 * Math.log((u + 1) / 2 ** 32)) * Math.cos((2 * Math.PI * v) / 2 ** 32) * Math.sqrt(8 / 12) * 2 ** 62));
+  const normal = Math.sqrt(-2 * Math.log((u + 1) / 2 ** 32)) * Math.cos((2 * Math.PI * v) / 2 ** 32);
+  return BigInt(Math.round(normal * Math.sqrt(8 / 12) * 2 ** 62));
 }
 
 /** One host cell and many answered queries, as the querier sees them. */
 function transcript(label: string, queries: number, flood: (rng: Rng) => bigint): { column: bigint[]; equations: Equation[]; opened: boolean } {
   const rng = rngOf(label);
   const column = integers(rng, rows, 2).map(BigInt);
-  const padded = [...column, ...new Array<bigint>(blocks * degree - rows).fill(0n)];
+  const padded = [...column, ...zeros(blocks * degree - rows)];
   const D = [padded.slice(0, degree), padded.slice(degree)];
   const a = D.map(() => Array.from({ length: degree }, () => uniform(rng)));
   const dummy = Array.from({ length: degree }, () => uniform(rng));
@@ -56,7 +60,8 @@ function transcript(label: string, queries: number, flood: (rng: Rng) => bigint)
     const values = integers(rng, blocks * degree, 2001).map((v, i) => (i < rows ? BigInt(v - 1000) : 0n));
     const message = values.map((v) => (q * v + (1n << BigInt(tBits - 1))) >> BigInt(tBits));
     const errors = [...small(rng), ...small(rng)];
-    const b = D.map((_, j) => plus(times(a[j] ?? [], s), values.slice(0, degree).map((_v, i) => (message[j * degree + i] ?? 0n) + (errors[j * degree + i] ?? 0n))));
+    const added = message.map((m, i) => m + (errors[i] ?? 0n));
+    const b = D.map((_, j) => plus(times(a[j] ?? [], s), added.slice(j * degree, (j + 1) * degree)));
     const e = small(rng);
     const y = mod(inner(padded, b.flat()) + inner(r, plus(times(dummy, s), e)) + flood(rng));
     const sum = inner(padded, values);
@@ -64,7 +69,7 @@ function transcript(label: string, queries: number, flood: (rng: Rng) => bigint)
     opened &&= BigInt.asIntN(tBits, exact) === sum;
     const value = centred(y - inner(hint, reversed(s)));
     // value = sum D_i (message_i + errors_i) + <r, e> - (z s)_0 + flood, over the integers.
-    const coefficients = [...message.slice(0, rows).map((m, i) => m + (errors[i] ?? 0n)), ...e, ...reversed(s).map((x) => -x)];
+    const coefficients = [...added.slice(0, rows), ...e, ...reversed(s).map((x) => -x)];
     return { coefficients, value, flood: Number(value - (q * sum) / (1n << BigInt(tBits))) };
   });
   return { column, equations, opened };

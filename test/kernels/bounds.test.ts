@@ -9,7 +9,7 @@ import { TernarySecret } from "../../kernels/secret.ts";
 import { indexedStreams, sampleTrits, tritBytes } from "../../kernels/streams.ts";
 import { HostPart } from "../../kernels/workers/host-part.ts";
 import { QuerierPart } from "../../kernels/workers/querier-part.ts";
-import { bytesOf, centred, fromResidues, hintCoefficient, integers, packQuery, rngOf, unpackCoefficient, unpackTrits } from "./support.ts";
+import { bytesOf, cellsOf, centred, fromResidues, hintCoefficient, integers, packQuery, rngOf, unpackCoefficient, unpackTrits } from "./support.ts";
 
 const crsSeed = bytesOf("bounds crs");
 const hintSeed = bytesOf("bounds hint");
@@ -31,7 +31,7 @@ function open(host: HostPart, units: number, cells: Float64Array, secret: Ternar
   const opener = new HintOpener();
   opener.use(secret);
   const hints = Array.from({ length: units }, (_, u) => host.hint(u, 0));
-  const products = hints.flatMap((h) => Array.from({ length: h.length / hintBytesPerCell }, (_, c) => opener.product(h.subarray(c * hintBytesPerCell, (c + 1) * hintBytesPerCell))));
+  const products = hints.flatMap((h) => cellsOf(h).map((cell) => opener.product(cell)));
   return products.map((product, c) => BigInt.asIntN(secret.tBits, decodeSum(cells[c] ?? 0, product, secret.tBits)));
 }
 
@@ -108,7 +108,7 @@ describe("kernels: bounds", () => {
     const host = part("codes", rows);
     host.add(new Int8Array(rows).fill(-128), 1, 0);
     host.add(new Int8Array(rows).fill(127), 1, 1);
-    const block = packQuery(ringDegree, (i, lane) => (i % 2 === 0 ? (sumsParams.primes[lane] ?? 0) - 1 : (sumsParams.primes[lane] ?? 0) - 2));
+    const block = packQuery(ringDegree, (i, lane) => (sumsParams.primes[lane] ?? 0) - 1 - (i % 2));
     const query = new Uint8Array((blocks + 1) * blockBytes);
     for (let j = 0; j < blocks; j++) query.set(block, j * blockBytes);
     const cells = host.answer(query, repeat(highFlood, 2), 38);
@@ -164,7 +164,9 @@ describe("kernels: bounds", () => {
   });
 
   it("answers survive packing, with an odd number of cells too", () => {
-    for (const cells of [[0], [2 ** 44 - 1], [1, 2 ** 43, 2 ** 44 - 1], [5, 6, 7, 8]]) assert.deepEqual([...unpackAnswer(packAnswer(Float64Array.from(cells)), cells.length)], cells);
+    for (const cells of [[0], [2 ** 44 - 1], [1, 2 ** 43, 2 ** 44 - 1], [5, 6, 7, 8]]) {
+      assert.deepEqual([...unpackAnswer(packAnswer(Float64Array.from(cells)), cells.length)], cells);
+    }
     const odd = packAnswer(Float64Array.of(2 ** 44 - 1));
     odd[5] = (odd[5] ?? 0) | 0x10;
     assert.throws(() => unpackAnswer(odd, 1), /PROTOCOL_WRONG_SHAPE/);

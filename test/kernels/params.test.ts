@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { assert } from "chai";
 import { describe, it } from "mocha";
 import { expandCrs } from "../../kernels/crs.ts";
-import { answerBytes, dataBlocks, hintBytesPerCell, modulus, queryBytes, queryBytesPerCoefficient, requireSumsParams, sumsParams } from "../../kernels/params.ts";
+import { answerBytes, dataBlocks, queryBytes, requireSumsParams } from "../../kernels/params.ts";
+import { hintBytesPerCell, modulus, queryBytesPerCoefficient, sumsParams } from "../../kernels/params.ts";
 import { hasCanonicalResidues } from "../../kernels/residues.ts";
 import { indexedStreams, sampleBelow, sampleTrits } from "../../kernels/streams.ts";
 import { polyBytes } from "../../kernels/wasm.ts";
@@ -26,7 +27,9 @@ describe("kernels: parameters", () => {
 
   it("any other set is refused", () => {
     requireSumsParams({ ...sumsParams });
-    const others = [{ degree: 8192 }, { primes: [67084289] }, { primes: [134176769, 134111233, 134094849, 134012929] }, { binomial: 20 }, { floodBits: 53 }, { floodTerms: 1 }, { hintDrop: 60 }, { maxTBits: 48 }];
+    const primes27 = [134176769, 134111233, 134094849, 134012929];
+    const sizes = [{ degree: 8192 }, { primes: [67084289] }, { primes: primes27 }, { binomial: 20 }];
+    const others = [...sizes, { floodBits: 53 }, { floodTerms: 1 }, { hintDrop: 60 }, { maxTBits: 48 }];
     for (const other of others) assert.throws(() => requireSumsParams({ ...sumsParams, ...other }), /KERNEL_PARAMS/);
     const more = { ...sumsParams, debug: 1 };
     assert.throws(() => requireSumsParams(more), /KERNEL_PARAMS/);

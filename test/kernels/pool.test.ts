@@ -16,7 +16,8 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
 describe("kernels: pool", () => {
   it("runs a named function in threads, several at once, and moves arrays back", async () => {
     await using pool = new Pool({ threads: 2 });
-    const sums = await Promise.all([1, 2, 3, 4].map((k) => pool.run<{ total: number; squares: Float64Array; thread: number }>(jobs, "squares", [Float64Array.of(k, 2 * k)])));
+    type Squares = { total: number; squares: Float64Array; thread: number };
+    const sums = await Promise.all([1, 2, 3, 4].map((k) => pool.run<Squares>(jobs, "squares", [Float64Array.of(k, 2 * k)])));
     assert.deepEqual(sums.map((s) => s.total), [5, 20, 45, 80]);
     assert.deepEqual(sums.map((s) => [...s.squares]), [[1, 4], [4, 16], [9, 36], [16, 64]]);
     assert.equal(new Set(sums.map((s) => s.thread)).size, 2);
@@ -83,12 +84,32 @@ describe("kernels: pool", () => {
   });
 });
 
+describe("kernels: a host whose threads die", () => {
+  it("ends its hint with KERNEL_WORKER_LOST, even while nobody waits for the next chunk", async () => {
+    await using pool = new Pool({ threads: 2 });
+    const kernels = createKernels({ pool });
+    const features = Array.from({ length: 8 }, () => ({ bins: 4, binOf: new Uint8Array(50) }));
+    const host = await kernels.host({ crsSeed: new Uint8Array(32), columns: { kind: "bins", rows: 50, features }, rng: rngOf("die") });
+    const hint = host.hint(4)[Symbol.asyncIterator]();
+    assert.equal((await hint.next()).value?.firstCell, 0);
+    await Promise.all([0, 1].map(() => codeOf(pool.run(jobs, "die", []))));
+    const rest = async () => {
+      while (!(await hint.next()).done);
+    };
+    assert.equal(await codeOf(rest()), "KERNEL_WORKER_LOST");
+    assert.equal(await codeOf(host.answer(new Uint8Array(2 * 4096 * 13), rngOf("die/f"))), "KERNEL_WORKER_LOST");
+    await host[Symbol.asyncDispose]();
+    assert.equal(pool.liveHandles, 0);
+  });
+});
+
 describe("kernels: gram", () => {
   it("is X^T X exactly, for any number of columns and rows, at the largest codes too", async () => {
     await using kernels = createKernels({ threads: 2 });
     for (const [d, rows] of [[1, 1], [3, 7], [4, 1024], [6, 2500], [9, 4097]] as const) {
       const rng = rngOf(`gram/${d}`);
-      const columns = Array.from({ length: d }, (_, k) => (k === 0 ? new Int8Array(rows).fill(-128) : Int8Array.from(integers(rng, rows, 256), (x) => x - 128)));
+      const columns = Array.from({ length: d }, () => Int8Array.from(integers(rng, rows, 256), (x) => x - 128));
+      columns[0]?.fill(-128);
       const expected = columns.flatMap((a) => columns.map((b) => a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0)));
       assert.deepEqual([...(await kernels.gram(columns))], expected);
     }

@@ -5,7 +5,7 @@ import { describe, it } from "mocha";
 import { buildSums } from "../../kernels/build.ts";
 import { modulus, ringDegree, sumsParams } from "../../kernels/params.ts";
 import { polyBytes, sumsWasmUrl, SumsWasm } from "../../kernels/wasm.ts";
-import { fromResidues, hintCoefficient, integers, negacyclicProduct, rngOf } from "./support.ts";
+import { fromResidues, hintCoefficient, integers, negacyclicProduct, rngOf, unpackCoefficient } from "./support.ts";
 
 const words = 4 * ringDegree;
 
@@ -20,7 +20,7 @@ describe("kernels: ring", () => {
     // A sparse factor keeps the schoolbook quick; it has the wrap-around (4095), the constant and random places.
     const places = [0, 1, 4095, 2048, ...integers(rng, 40, ringDegree)];
     const b = new Uint32Array(words);
-    for (const i of places) for (let lane = 0; lane < 4; lane++) b[4 * i + lane] = (integers(rng, 1, 2 ** 26)[0] ?? 0) % (sumsParams.primes[lane] ?? 1);
+    for (const i of places) b.set(integers(rng, 4, 2 ** 26).map((x, lane) => x % (sumsParams.primes[lane] ?? 1)), 4 * i);
     const expected = new Uint32Array(words);
     for (const [lane, p] of sumsParams.primes.entries()) {
       for (const i of new Set(places)) {
@@ -52,7 +52,8 @@ describe("kernels: ring", () => {
 
   it("the table look-ups for 0/1 columns equal the plain transform, also with row 0 in the column", () => {
     const wasm = new SumsWasm();
-    const [list, masks, scratch, times, acc, out] = [wasm.allocate(8192), wasm.allocate(512), wasm.allocate(polyBytes), wasm.allocate(polyBytes), wasm.allocate(2 * polyBytes), wasm.allocate(polyBytes)] as const;
+    const [list, masks, acc] = [wasm.allocate(8192), wasm.allocate(512), wasm.allocate(2 * polyBytes)] as const;
+    const [scratch, times, out] = [wasm.allocate(polyBytes), wasm.allocate(polyBytes), wasm.allocate(polyBytes)] as const;
     for (const rows of [[0], [4095], [], Array.from({ length: ringDegree }, (_, i) => i), [0, 5, 256, 257, 2048, 4000]]) {
       const rng = rngOf(`bits/${rows.length}`);
       const factor = Uint32Array.from(integers(rng, words, 2 ** 26), (x, i) => x % (sumsParams.primes[i & 3] ?? 1));
@@ -64,7 +65,9 @@ describe("kernels: ring", () => {
       wasm.fn.foldTo(out, acc);
       const got = wasm.words(out, words).slice();
       const reversed = new Uint32Array(words);
-      for (const r of rows) for (let lane = 0; lane < 4; lane++) reversed[4 * ((ringDegree - r) % ringDegree) + lane] = r === 0 ? 1 : (sumsParams.primes[lane] ?? 1) - 1;
+      for (const r of rows) {
+        for (const [lane, p] of sumsParams.primes.entries()) reversed[4 * ((ringDegree - r) % ringDegree) + lane] = r === 0 ? 1 : p - 1;
+      }
       wasm.words(scratch, words).set(reversed);
       wasm.bytes.fill(0, acc, acc + 2 * polyBytes);
       wasm.fn.multiplyInto(acc, scratch, times);
@@ -83,7 +86,7 @@ describe("kernels: ring", () => {
     const residues = Uint32Array.from(integers(rngOf("hint"), words, 2 ** 26), (x, i) => x % (sumsParams.primes[i & 3] ?? 1));
     // Borders: 0, q - 1, and values half-way between two multiples.
     const special = [0n, modulus - 1n, 1n << 51n, (1n << 51n) - 1n, (3n << 51n) + 7n, modulus / 2n, modulus - (1n << 51n)];
-    for (const [i, x] of special.entries()) for (const [lane, p] of sumsParams.primes.entries()) residues[4 * i + lane] = Number(x % BigInt(p));
+    for (const [i, x] of special.entries()) residues.set(sumsParams.primes.map((p) => Number(x % BigInt(p))), 4 * i);
     // `inverse` leaves a factor N, which finishHint divides out.
     wasm.words(poly, words).set(residues.map((x, i) => Number((BigInt(x) * 4096n) % BigInt(sumsParams.primes[i & 3] ?? 1))));
     wasm.fn.finishHint(poly, noise, out);
@@ -106,7 +109,7 @@ describe("kernels: ring", () => {
       wasm.bytes.fill(0, poly, poly + polyBytes);
       wasm.fn.finishBlock(poly, noise, 0, 0, BigInt.asUintN(38, modulus), 38, out);
       for (let i = 0; i < ringDegree; i++) {
-        const first = (wasm.bytes[out + 13 * i] ?? 0) + 256 * (wasm.bytes[out + 13 * i + 1] ?? 0) + 65536 * (wasm.bytes[out + 13 * i + 2] ?? 0) + 2 ** 24 * ((wasm.bytes[out + 13 * i + 3] ?? 0) & 3);
+        const first = unpackCoefficient(wasm.bytes.subarray(out + 13 * i, out + 13 * i + 13), 0)[0] ?? 0;
         const e = first > 2 ** 25 ? first - (sumsParams.primes[0] ?? 0) : first;
         assert.isAtMost(Math.abs(e), 21);
         sum += e;

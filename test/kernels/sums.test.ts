@@ -5,9 +5,13 @@ import { after, before, describe, it } from "mocha";
 import type { Rng } from "../../core/env.ts";
 import type { Kernels, PlainColumns } from "../../kernels/api.ts";
 import { createKernels } from "../../kernels/kernels.ts";
+import { unpackAnswer } from "../../kernels/pack.ts";
 import { modulus, ringDegree, sumsParams } from "../../kernels/params.ts";
 import { Pool } from "../../kernels/pool.ts";
-import { bytesOf, centred, collect, fromResidues, hintCoefficient, integers, packQuery, plainSums, rngOf, unpackCoefficient } from "./support.ts";
+import { HintOpener } from "../../kernels/querier.ts";
+import { TernarySecret } from "../../kernels/secret.ts";
+import { bytesOf, cellsOf, centred, collect, fromResidues, hintCoefficient } from "./support.ts";
+import { integers, packQuery, plainSums, rngOf, unpackCoefficient } from "./support.ts";
 
 const crsSeed = bytesOf("sums crs");
 
@@ -83,8 +87,9 @@ describe("kernels: hinted sums", () => {
     for (const [i, x] of (await querier.open(answer, await collect(second), one.secret, true)).entries()) assert.notEqual(x, right[i]);
     values[0] = 4;
     const two = await querier.query(values, { maxCode: 1, rng: rngOf("misuse/q") });
-    const small = Array.from({ length: 2 * ringDegree }, (_, i) => centred(fromResidues(unpackCoefficient(one.bytes, i)) - fromResidues(unpackCoefficient(two.bytes, i))))
-      .filter((d) => d < 1n << 90n && -d < 1n << 90n).length;
+    const integer = (query: Uint8Array, i: number) => fromResidues(unpackCoefficient(query, i));
+    const differences = Array.from({ length: 2 * ringDegree }, (_, i) => centred(integer(one.bytes, i) - integer(two.bytes, i)));
+    const small = differences.filter((d) => d < 1n << 90n && -d < 1n << 90n).length;
     assert.isBelow(small, 20, "a shared s would leave errors and multiples of q/t only");
     const flooded = await first.answer(two.bytes, rngOf("misuse/f"));
     assert.notDeepEqual(flooded.answer, answer);
@@ -120,8 +125,7 @@ describe("kernels: hinted sums", () => {
     const top = Number(modulus >> 52n);
     let count = 0;
     for (const { bytes } of hint.list) {
-      for (let cell = 0; cell < bytes.length / 26624; cell += 5) {
-        const one = bytes.subarray(cell * 26624, (cell + 1) * 26624);
+      for (const one of cellsOf(bytes).filter((_, cell) => cell % 5 === 0)) {
         for (let i = 0; i < ringDegree; i += 3, count++) {
           const h = hintCoefficient(one, i);
           low[Number(h & 255n)] = (low[Number(h & 255n)] ?? 0) + 1;
@@ -141,7 +145,7 @@ describe("kernels: hinted sums", () => {
       const { answer } = await host.answer(bytes, rngOf(`simulator/f/${round}`));
       const sums = await querier.open(answer, hint, secret);
       assert.deepEqual([...sums], plainSums(columns, values));
-      residues.push(...(await residuals(answer, hint.list, secret, sums)));
+      residues.push(...residuals(answer, hint.list, secret, sums));
     }
     const deviation = Math.sqrt(residues.reduce((s, x) => s + x * x, 0) / residues.length);
     assert.closeTo(deviation, Math.sqrt(8 / 12) * 4, 0.25, `in units of 2^60, over ${residues.length} answers`);
@@ -155,7 +159,9 @@ describe("kernels: hinted sums", () => {
     const hint = await collect(host);
     const { bytes, secret } = await querier.query(new Int32Array(rows).fill(1), { maxCode: 1, rng: rngOf("refuse/q") });
     const flood = rngOf("refuse/f");
-    for (const wrong of [bytes.subarray(13), bytes.subarray(0, bytes.length - 1), new Uint8Array(0), new Uint8Array(bytes.length + 13)]) await refused(host.answer(wrong, flood), "PROTOCOL_WRONG_SHAPE");
+    for (const wrong of [bytes.subarray(13), bytes.subarray(0, bytes.length - 1), new Uint8Array(0), new Uint8Array(bytes.length + 13)]) {
+      await refused(host.answer(wrong, flood), "PROTOCOL_WRONG_SHAPE");
+    }
     for (const [block, lane] of [[0, 0], [1, 3], [2, 1]] as const) {
       const bad = bytes.slice();
       bad.set(packQuery(1, (_, k) => (k === lane ? (sumsParams.primes[k] ?? 0) : 0)), (block * ringDegree + 99) * 13);
@@ -166,7 +172,8 @@ describe("kernels: hinted sums", () => {
     await refused(querier.open(answer.subarray(1), hint, secret), "PROTOCOL_WRONG_SHAPE");
     await refused(querier.open(answer, { cells: 5, chunks: () => hint.list }, secret), "PROTOCOL_WRONG_SHAPE");
     await refused(querier.open(answer, { cells: 4, chunks: () => [] }, secret), "PROTOCOL_WRONG_SHAPE");
-    await refused(querier.open(answer, { cells: 4, chunks: () => [{ firstCell: 1, bytes: new Uint8Array(26624) }] }, secret), "PROTOCOL_WRONG_SHAPE");
+    const late = { firstCell: 1, bytes: new Uint8Array(26624) };
+    await refused(querier.open(answer, { cells: 4, chunks: () => [late] }, secret), "PROTOCOL_WRONG_SHAPE");
     await using stranger = await kernels.querier({ crsSeed: bytesOf("another seed"), rows });
     const other = await stranger.query(new Int32Array(rows).fill(1), { maxCode: 1, rng: rngOf("refuse/q") });
     await refused(stranger.open((await host.answer(other.bytes, flood)).answer, hint, other.secret), "KERNEL_SUM_IMPOSSIBLE");
@@ -183,7 +190,8 @@ describe("kernels: hinted sums", () => {
     await refused(host({ kind: "bins", rows: 3, features: [] }), "KERNEL_COLUMNS");
     await refused(host({ kind: "codes", rows: 3, columns: [new Int8Array(2)] }), "KERNEL_COLUMNS");
     await refused(host({ kind: "codes", rows: 0, columns: [new Int8Array(0)] }), "KERNEL_RANGE");
-    await refused(kernels.host({ crsSeed: new Uint8Array(16), columns: binColumns(rng, 3, [2]), rng }).then((h) => collect(h)), "KERNEL_PARAMS");
+    await refused(kernels.host({ crsSeed: new Uint8Array(16), columns: binColumns(rng, 3, [2]), rng }), "KERNEL_PARAMS");
+    await refused(kernels.querier({ crsSeed: new Uint8Array(33), rows: 3 }), "KERNEL_PARAMS");
     await using querier = await kernels.querier({ crsSeed, rows: 3 });
     await refused(querier.query(new Int32Array(2), { maxCode: 1, rng }), "KERNEL_COLUMNS");
     await refused(querier.query(Int32Array.of(1, -1, 2), { maxCode: 1, rng, tBits: 3 }), "KERNEL_RANGE");
@@ -200,16 +208,12 @@ async function refused(work: Promise<unknown>, code: string): Promise<void> {
 }
 
 /** y - (H s)_0 - q sum / t of every cell, in units of 2^60. */
-async function residuals(answer: Uint8Array, chunks: readonly { bytes: Uint8Array }[], secret: unknown, sums: BigInt64Array): Promise<number[]> {
-  const { HintOpener } = await import("../../kernels/querier.ts");
-  const { unpackAnswer } = await import("../../kernels/pack.ts");
-  const { TernarySecret } = await import("../../kernels/secret.ts");
+function residuals(answer: Uint8Array, chunks: readonly { bytes: Uint8Array }[], secret: unknown, sums: BigInt64Array): number[] {
   assert.instanceOf(secret, TernarySecret);
   const opener = new HintOpener();
   opener.use(secret);
   const y = unpackAnswer(answer, sums.length);
-  const cells = chunks.flatMap(({ bytes }) => Array.from({ length: bytes.length / 26624 }, (_, i) => bytes.subarray(i * 26624, (i + 1) * 26624)));
-  return cells.map((cell, c) => {
+  return chunks.flatMap(({ bytes }) => cellsOf(bytes)).map((cell, c) => {
     const exact = (modulus * (sums[c] ?? 0n)) >> 38n;
     return Number(centred((BigInt(y[c] ?? 0) << 60n) - (opener.product(cell) << 52n) - exact)) / 2 ** 60;
   });

@@ -10,7 +10,7 @@ export function refuse(rows: number): never {
   throw new AppError("KERNEL_RANGE", { rows });
 }
 export function crash(): unknown {
-  return new Array(-1);
+  return Buffer.alloc(-1);
 }
 export function unclonable(): unknown {
   return { f: () => 1 };

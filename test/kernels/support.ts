@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Rng } from "../../core/env.ts";
 import { seededRng } from "../../core/rng.ts";
 import type { HintSource, PlainColumns, SumsHost } from "../../kernels/api.ts";
-import { modulus, ringDegree, sumsParams } from "../../kernels/params.ts";
+import { hintBytesPerCell, modulus, ringDegree, sumsParams } from "../../kernels/params.ts";
 import { polyBytes, type SumsWasm } from "../../kernels/wasm.ts";
 
 export const bytesOf = (label: string): Uint8Array => new Uint8Array(createHash("sha256").update(label).digest());
@@ -78,7 +78,13 @@ export function unpackCoefficient(bytes: Uint8Array, i: number): number[] {
 export function hintCoefficient(cell: Uint8Array, i: number): bigint {
   const view = new DataView(cell.buffer, cell.byteOffset, cell.byteLength);
   const nibble = ((cell[24576 + (i % 2048)] ?? 0) >> (i < 2048 ? 0 : 4)) & 15;
-  return BigInt(view.getUint16(2 * i, true)) | (BigInt(view.getUint16(8192 + 2 * i, true)) << 16n) | (BigInt(view.getUint16(16384 + 2 * i, true)) << 32n) | (BigInt(nibble) << 48n);
+  const word = (plane: number) => BigInt(view.getUint16(8192 * plane + 2 * i, true));
+  return word(0) | (word(1) << 16n) | (word(2) << 32n) | (BigInt(nibble) << 48n);
+}
+
+/** The cells of a hint chunk. */
+export function cellsOf(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: bytes.length / hintBytesPerCell }, (_, c) => bytes.subarray(c * hintBytesPerCell, (c + 1) * hintBytesPerCell));
 }
 
 /** The trits of packed bytes. */

@@ -77,15 +77,16 @@ describe("weight of evidence", () => {
   });
 
   it("has 8-bit codes that are within half a step, use the whole range, and keep the sign", () => {
-    fc.assert(fc.property(fc.array(fc.double({ min: -6, max: 6, noNaN: true }), { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 127 }), (woe, codeMax) => {
+    const woes = fc.array(fc.double({ min: -6, max: 6, noNaN: true }), { minLength: 1, maxLength: 12 });
+    fc.assert(fc.property(woes, fc.integer({ min: 1, max: 127 }), (woe, codeMax) => {
       const { codes, step } = woeCodes(woe, codeMax);
       assert.isAbove(step, 0);
       woe.forEach((w, i) => {
         const c = codes[i] ?? Number.NaN;
         assert.isTrue(Number.isInteger(c) && Math.abs(c) <= codeMax);
-        assert.isAtMost(Math.abs(w - c * step), step / 2 + 1e-12);
+        assert.isAtMost(Math.abs(w - c * step), step / 2 + 1e-9);
       });
-      if (woe.some((w) => w !== 0)) assert.equal(Math.max(...codes.map(Math.abs)), codeMax);
+      if (woe.some((w) => Math.abs(w) >= 1e-9)) assert.equal(Math.max(...codes.map(Math.abs)), codeMax);
     }));
   });
 });

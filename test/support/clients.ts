@@ -4,7 +4,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { assert } from "chai";
 import { Pool, type Dispatcher } from "undici";
 import { enclaveEndpoints, enrolTokenSchema, pathOf } from "../../api/contract.ts";
-import "../../api/pki/reflect.ts";
+import "reflect-metadata";
 import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 import type { PartyId } from "../../core/brand.ts";
 import { partyId } from "../../core/names.ts";
@@ -19,9 +19,17 @@ export class Client implements AsyncDisposable {
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(port: number, options: { ca: string; identity?: TlsIdentity | undefined; apiKey?: string | undefined; connections?: number }) {
+  constructor(
+    port: number,
+    options: { ca: string; identity?: TlsIdentity | undefined; apiKey?: string | undefined; connections?: number },
+  ) {
     const { ca, identity } = options;
-    this.pool = new Pool(`https://127.0.0.1:${port}`, { connect: { ca, ...identity }, connections: options.connections ?? 8, bodyTimeout: 60_000, headersTimeout: 60_000 });
+    this.pool = new Pool(`https://127.0.0.1:${port}`, {
+      connect: { ca, ...identity },
+      connections: options.connections ?? 8,
+      bodyTimeout: 60_000,
+      headersTimeout: 60_000,
+    });
     this.headers = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   }
 
@@ -29,7 +37,11 @@ export class Client implements AsyncDisposable {
     const body = given.raw ?? (given.body === undefined ? undefined : JSON.stringify(given.body));
     const type: Record<string, string> = given.body === undefined ? {} : { "content-type": "application/json" };
     const response = await this.pool.request({
-      method, path, body: body ?? null, headers: { ...this.headers, ...type, ...given.headers }, ...(given.signal === undefined ? {} : { signal: given.signal }),
+      method,
+      path,
+      body: body ?? null,
+      headers: { ...this.headers, ...type, ...given.headers },
+      ...(given.signal === undefined ? {} : { signal: given.signal }),
     });
     const bytes = Buffer.from(await response.body.arrayBuffer());
     return { status: response.statusCode, headers: response.headers, bytes, json: () => JSON.parse(bytes.toString("utf8")) };
@@ -41,7 +53,10 @@ export class Client implements AsyncDisposable {
 
   putFrame(job: string, to: string, seq: number | string, frame: Uint8Array, headers: Record<string, string> = {}): Promise<Reply> {
     const path = pathOf(enclaveEndpoints.putRelay, { job, to, seq });
-    return this.call("PUT", path, { raw: frame, headers: { "content-type": "application/octet-stream", "x-content-digest": sha256(frame), ...headers } });
+    return this.call("PUT", path, {
+      raw: frame,
+      headers: { "content-type": "application/octet-stream", "x-content-digest": sha256(frame), ...headers },
+    });
   }
 
   getFrame(job: string, from: string, seq: number, wait = 0): Promise<Reply> {
@@ -111,8 +126,19 @@ export async function enrolParty(apiPort: number, token: string): Promise<Enroll
   const ca = await pinnedCa(apiPort, caFingerprint);
   const [tls, identity] = [await newKeys("P-256"), await newKeys("Ed25519")];
   await using client = new Client(apiPort, { ca });
-  const reply = await client.post("/v1/enrol", { token, csrTls: await certificateRequest(party, tls), csrIdentity: await certificateRequest(party, identity) });
+  const reply = await client.post("/v1/enrol", {
+    token,
+    csrTls: await certificateRequest(party, tls),
+    csrIdentity: await certificateRequest(party, identity),
+  });
   assert.equal(reply.status, 201, reply.bytes.toString("utf8"));
   const { tlsCertificate, identityCertificate } = reply.json() as { tlsCertificate: string; identityCertificate: string };
-  return { party: partyId(party), key: await privatePem(tls), cert: tlsCertificate, identityKey: identity.privateKey, identityCertificate, ca };
+  return {
+    party: partyId(party),
+    key: await privatePem(tls),
+    cert: tlsCertificate,
+    identityKey: identity.privateKey,
+    identityCertificate,
+    ca,
+  };
 }

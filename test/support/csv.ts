@@ -20,14 +20,18 @@ export function readCsv(path: string): Csv {
 
 /** The columns of a file in the order of `ids`; an id that the file lacks is missing. Numeric when every value is a number,
  *  unless named in `categorical`. */
-export function tableOf(csv: Csv, ids: readonly string[], idColumn: string, drop: readonly string[], categorical: readonly string[]): FeatureTable {
+export function tableOf(
+  csv: Csv, ids: readonly string[], idColumn: string, drop: readonly string[], categorical: readonly string[],
+): FeatureTable {
   const at = csv.header.indexOf(idColumn);
   const byId = new Map(csv.rows.map((row) => [row[at] ?? "", row]));
   const features = csv.header.flatMap((name, column): Feature[] => {
     if (name === idColumn || drop.includes(name)) return [];
     const values = ids.map((id) => byId.get(id)?.[column] ?? "");
     const numeric = !categorical.includes(name) && values.every((v) => v === "" || Number.isFinite(Number(v)));
-    if (numeric) return [{ kind: "numeric", name, values: Float64Array.from(values, (v) => (v === "" ? Number.NaN : Number(v))), special: [] }];
+    if (numeric) {
+      return [{ kind: "numeric", name, values: Float64Array.from(values, (v) => (v === "" ? Number.NaN : Number(v))), special: [] }];
+    }
     const levels = [...new Set(values.filter((v) => v !== ""))].sort();
     const codeOf = new Map(levels.map((level, i) => [level, i]));
     return [{ kind: "categorical", name, levels, codes: Int32Array.from(values, (v) => codeOf.get(v) ?? -1) }];
@@ -52,7 +56,10 @@ export const dataSets = {
   },
   polish: {
     guest: ["bank", "polish_5year/bank.csv"],
-    hosts: [["tax", "polish_5year/tax.csv"], ["registry", "polish_5year/registry.csv"], ["invoice_utility", "polish_5year/invoice_utility.csv"]],
+    hosts: [
+      ["tax", "polish_5year/tax.csv"], ["registry", "polish_5year/registry.csv"],
+      ["invoice_utility", "polish_5year/invoice_utility.csv"],
+    ],
     id: "ent_id", label: "y", split: "polish_5year/train_test.csv",
   },
   fate: {

@@ -18,11 +18,28 @@ import { Client, enrolParty, type Enrolled } from "./clients.ts";
 
 /** A plan with nothing in it but what was asked: for tests of the platform alone. */
 export const plainPlan: CompilePlan = ({ request, job, createdAt, expiresAt, datasets, sealTo }) => ({
-  version: 1, job, kind: request.kind, guest: request.guest, hosts: request.hosts, purpose: request.purpose, createdAt, expiresAt,
-  params: request.params, datasets, leakage: [], log2FloodDistance: -40, sealTo,
+  version: 1,
+  job,
+  kind: request.kind,
+  guest: request.guest,
+  hosts: request.hosts,
+  purpose: request.purpose,
+  createdAt,
+  expiresAt,
+  params: request.params,
+  datasets,
+  leakage: [],
+  log2FloodDistance: -40,
+  sealTo,
 });
 
-export const summaryOf = (name: string, labelled: boolean): DatasetSummary => ({ name, rows: 3000, features: 12, labelled, snapshotDigest: "a".repeat(64) });
+export const summaryOf = (name: string, labelled: boolean): DatasetSummary => ({
+  name,
+  rows: 3000,
+  features: 12,
+  labelled,
+  snapshotDigest: "a".repeat(64),
+});
 
 /** A clock that a test moves by hand. */
 export class TestClock {
@@ -32,7 +49,10 @@ export class TestClock {
 
 /** A log that keeps its lines, to look for what must not be there. */
 export function keptLog(lines: string[]): Log {
-  const keep = (level: string) => (event: string, facts: object = {}): void => void lines.push(JSON.stringify({ level, event, ...facts }));
+  const keep =
+    (level: string) =>
+    (event: string, facts: object = {}): void =>
+      void lines.push(JSON.stringify({ level, event, ...facts }));
   return { info: keep("info"), warn: keep("warn"), error: keep("error") };
 }
 
@@ -40,7 +60,11 @@ export type Bank = { institution: string; apiKey: string; guest: PartyId; sealKe
 export type Enclave = { identity: Enrolled; client: Client };
 
 export type TestPlatformOptions = {
-  database?: string; limits?: Partial<Limits>; now?: () => number; log?: Log; compilePlan?: CompilePlan;
+  database?: string;
+  limits?: Partial<Limits>;
+  now?: () => number;
+  log?: Log;
+  compilePlan?: CompilePlan;
   /** Runs test/support/platform-process.ts instead of a platform in this process. */
   asProcess?: boolean;
 };
@@ -88,9 +112,20 @@ export class TestPlatform implements AsyncDisposable {
   }
 
   async #spawn(): Promise<{ apiPort: number; enclavePort: number }> {
-    const args = ["--data", this.data, "--api-port", String(this.apiPort), "--enclave-port", String(this.enclavePort), "--log-level", "error"];
+    const args = [
+      "--data",
+      this.data,
+      "--api-port",
+      String(this.apiPort),
+      "--enclave-port",
+      String(this.enclavePort),
+      "--log-level",
+      "error",
+    ];
     if (this.options.database !== undefined) args.push("--database", this.options.database);
-    const child = spawn(process.execPath, [join(import.meta.dirname, "platform-process.ts"), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [join(import.meta.dirname, "platform-process.ts"), ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     this.child = child;
     for await (const line of createInterface({ input: child.stdout })) {
       const ready = JSON.parse(line) as { event: string; apiPort: number; enclavePort: number };
@@ -124,7 +159,9 @@ export class TestPlatform implements AsyncDisposable {
   }
 
   enclaveClient(identity: Enrolled, connections = 8): Client {
-    return this.#track(new Client(this.enclavePort, { ca: identity.ca, identity: { key: identity.key, cert: identity.cert }, connections }));
+    return this.#track(
+      new Client(this.enclavePort, { ca: identity.ca, identity: { key: identity.key, cert: identity.cert }, connections }),
+    );
   }
 
   apiClient(options: { apiKey?: string; identity?: { key: string; cert: string } } = {}): Client {
@@ -158,13 +195,23 @@ export type World = { platform: TestPlatform; bank: Bank; guest: Enclave; tax: E
 export async function newWorld(options: TestPlatformOptions = {}): Promise<World> {
   const platform = await TestPlatform.start(options);
   const [guest, tax, power] = [await platform.enrol("bank"), await platform.enrol("tax"), await platform.enrol("power")];
-  for (const [enclave, name, labelled] of [[guest, "loans", true], [tax, "filings", false], [power, "usage", false]] as const) {
+  for (const [enclave, name, labelled] of [
+    [guest, "loans", true],
+    [tax, "filings", false],
+    [power, "usage", false],
+  ] as const) {
     assert.equal((await enclave.client.put("/enclave/v1/dataset", summaryOf(name, labelled))).status, 200);
   }
   return { platform, bank: await platform.addBank("bank"), guest, tax, power };
 }
 
-export const jobRequest = (hosts: readonly string[] = ["tax", "power"]) => ({ kind: "scorecard", guest: "bank", hosts, purpose: "model-development", params: {} });
+export const jobRequest = (hosts: readonly string[] = ["tax", "power"]) => ({
+  kind: "scorecard",
+  guest: "bank",
+  hosts,
+  purpose: "model-development",
+  params: {},
+});
 
 export async function submit(world: World, hosts?: readonly string[]): Promise<JobId> {
   const reply = await world.bank.client.post("/v1/jobs", jobRequest(hosts));
@@ -176,7 +223,9 @@ export async function submit(world: World, hosts?: readonly string[]): Promise<J
 export async function runningJob(world: World, hosts: readonly ("tax" | "power")[] = ["tax", "power"]): Promise<JobId> {
   const id = await submit(world, hosts);
   for (const party of [world.guest, ...hosts.map((name) => world[name])]) {
-    const reply = await party.client.post(`/enclave/v1/jobs/${id}/approval`, { jws: `aGVhZA.${Buffer.from(party.identity.party).toString("base64url")}.c2ln` });
+    const reply = await party.client.post(`/enclave/v1/jobs/${id}/approval`, {
+      jws: `aGVhZA.${Buffer.from(party.identity.party).toString("base64url")}.c2ln`,
+    });
     assert.equal(reply.status, 200, reply.bytes.toString("utf8"));
   }
   return id;

@@ -7,7 +7,7 @@ import { Folder, numeric, refusal, texts } from "./support.ts";
 
 const nan = Number.NaN;
 const [alpha, beta, gamma] = ["91350100M000100Y43", "91330100799655058B", "91110000802100433B"] as const;
-const sorted = [gamma, beta, alpha];
+const sorted: readonly string[] = [gamma, beta, alpha];
 
 /** Two raw tables of a tax office; ids in three spellings, a company that is in one table only. */
 function tax(): Folder {
@@ -38,7 +38,7 @@ describe("indicators over raw tables", () => {
       { name: "per_head", sql: "WITH s AS (SELECT uscc, sum(sales) AS v FROM filings GROUP BY ALL) SELECT s.uscc, s.v / nullif(c.staff, 0) FROM s JOIN companies c ON c.code = s.uscc" },
       { name: "rank", sql: "SELECT code, row_number() OVER (ORDER BY staff) FROM companies QUALIFY true" },
     ]);
-    assert.deepEqual([...data.ids], sorted);
+    assert.deepEqual<readonly string[]>(data.ids, sorted);
     assert.deepEqual([...numeric(data, "sales").values], [nan, -5, 300.5]);
     assert.deepEqual([...numeric(data, "late").values], [nan, 0, 1 / 3]);
     assert.deepEqual(texts(data, "grade"), ["B", null, "A"]);

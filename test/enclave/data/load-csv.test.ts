@@ -132,13 +132,13 @@ describe("loading a CSV feature table", () => {
 
   it("reads more columns than one pass takes", async () => {
     using folder = new Folder();
-    const columns = 1500;
+    const columns = 700;
     const names = Array.from({ length: columns }, (_, j) => `x${j}`);
     const row = (i: number): string => names.map((_, j) => (j % 3 === 2 ? ["NA", "k"][i] : j * 10 + i)).join(",");
     const data = await folder.csv(`id,${names.join(",")}\na,${row(0)}\nb,${row(1)}\n`);
     assert.equal(data.features.length, columns);
-    assert.deepEqual([...numeric(data, "x1300").values], [13000, 13001]);
-    assert.deepEqual(texts(data, "x1499"), [null, "k"]);
+    assert.deepEqual([...numeric(data, "x600").values], [6000, 6001]);
+    assert.deepEqual(texts(data, "x698"), [null, "k"]);
   });
 
   const cell = fc.array(fc.constantFrom("a", '"', ",", "\n", "\r\n", " ", "é", "企", "𠮷", ";", "\t", "_", "-", "0", "."), { maxLength: 8 }).map((c) => `k${c.join("")}k`);

@@ -1,0 +1,37 @@
+# Yunei 域内. Every target does its own set-up; nothing is installed outside this folder.
+SHELL := /bin/bash
+NODE = $(firstword $(wildcard node_modules/node-*/bin/node node_modules/node-bin-*/bin/node))
+STAMP = node_modules/.yunei-setup
+OUT ?= out/demo
+COMPANIES ?= 20000
+
+.PHONY: setup demo test check bench real-data clean
+
+setup: $(STAMP)
+
+# npm ci from the lock file, no install scripts. onnxruntime-node ships binaries of all platforms: those of others are removed.
+$(STAMP): package-lock.json package.json .npmrc
+	npm ci --no-audit --no-fund
+	rm -rf $(foreach os,win32 $(if $(filter Darwin,$(shell uname -s)),linux,darwin),node_modules/onnxruntime-node/bin/napi-v6/$(os))
+	@touch $(STAMP)
+
+# A bank and five data providers on generated data: align, bin under encryption, train, evaluate, score, report.
+demo: setup
+	$(NODE) cli/main.ts demo --companies $(COMPANIES) --out $(OUT)
+
+test: setup
+	PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" $(NODE) node_modules/mocha/bin/mocha.js 'test/**/*.test.ts'
+
+check: setup
+	$(NODE) node_modules/typescript/bin/tsc --noEmit
+	PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" $(NODE) node_modules/oxlint/bin/oxlint --type-aware --deny-warnings
+
+bench: setup
+	$(NODE) bench/main.ts
+
+# The main job on the real loans beside the repository, with the bars of test AUC.
+real-data: setup
+	$(NODE) scripts/real-data.ts
+
+clean:
+	rm -rf out node_modules

@@ -1,0 +1,50 @@
+// Scoring with hosts that may be away: a host that has not approved within the wait is left out, and its features score
+// as missing (every score is then flagged `partial`).
+import type { JobEvent } from "../api/contract.ts";
+import type { PartyId } from "../core/brand.ts";
+import { AppError } from "../core/errors.ts";
+import { jobRequestSchema } from "../federation/plan-schema.ts";
+import type { ApiClient } from "./api-client.ts";
+
+export type ScoreRequest = {
+  readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly model: string; readonly purpose: string;
+  readonly params: { readonly batch: string; readonly rows: number }; readonly waitSeconds: number; readonly say: (event: JobEvent) => void;
+};
+
+/** Returns the id of the job that was done. */
+export async function scoreWithFallback(api: ApiClient, request: ScoreRequest): Promise<string> {
+  let { hosts } = request;
+  while (hosts.length > 0) {
+    const parsed = jobRequestSchema.safeParse({ kind: "score", guest: request.guest, hosts, purpose: request.purpose, params: request.params, model: request.model });
+    if (!parsed.success) throw new AppError("CLI_ARGUMENT", { problems: parsed.error.issues.length });
+    const job = await api.submit(parsed.data);
+    const away = await silentHosts(api, job.id, request);
+    if (away.length === 0) {
+      await followToEnd(api, job.id, request.say);
+      return job.id;
+    }
+    await api.cancel(job.id);
+    hosts = hosts.filter((h) => !away.includes(h));
+  }
+  throw new AppError("CLI_NO_HOST");
+}
+
+/** Hosts that did not approve in time; empty as soon as the job runs. */
+async function silentHosts(api: ApiClient, job: string, request: ScoreRequest): Promise<PartyId[]> {
+  const until = Date.now() + request.waitSeconds * 1000;
+  for (;;) {
+    const view = await api.job(job);
+    if (view.state === "running" || view.state === "done") return [];
+    if (view.failure !== null) throw new AppError(view.failure.code, view.failure.party === null ? {} : { party: view.failure.party });
+    if (Date.now() > until) return view.parties.filter((p) => p.role === "host" && !p.approved).map((p) => p.party);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function followToEnd(api: ApiClient, job: string, say: (event: JobEvent) => void): Promise<void> {
+  for await (const event of api.events(job)) {
+    say(event);
+    if (event.type === "state" && event.failure !== null) throw new AppError(event.failure.code, event.failure.party === null ? {} : { party: event.failure.party });
+    if (event.type === "state" && event.state === "cancelled") throw new AppError("JOB_CANCELLED");
+  }
+}

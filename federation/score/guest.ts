@@ -1,0 +1,71 @@
+// Batch scoring, guest: aligns the batch with the hosts that are there, opens one total per company, adds its own part.
+// A host of the model that is away is scored as missing, and every score says so.
+import type { EntityId, PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import { applyFine } from "../../models/binning/fine.ts";
+import type { Feature } from "../../models/features.ts";
+import { codeColumn } from "../../models/scorecard/decide.ts";
+import { partialTotals } from "../../models/scorecard/quantise.ts";
+import type { Party } from "../party.ts";
+import type { SetIntersection } from "../psi/intersection.ts";
+import { secretPermutation } from "../psi/permutation.ts";
+import { rowsGuest } from "../rows/guest.ts";
+import type { FinishedHost, GuestHalf } from "../scorecard/finish.ts";
+import { receiveTotals } from "../totals/guest.ts";
+
+export type ScoreGuestInput = {
+  /** Hosts of this job: those of the model that are there. */
+  readonly hosts: readonly PartyId[]; readonly half: GuestHalf;
+  readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
+  readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection;
+};
+export type BatchScores = {
+  /** Log odds of an event per record, in the order of `ids`. */
+  readonly odds: Float64Array;
+  /** Hosts of the model whose features scored as missing because they were away. */
+  readonly away: readonly string[];
+  readonly byHost: ReadonlyMap<PartyId, { readonly matched: number; readonly hostSize: number }>;
+  readonly receipts: readonly FinishedHost[];
+};
+
+export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<BatchScores> {
+  const { hosts, ids, half } = input;
+  const rows = secretPermutation(ids.length, party.rng("score/rows"));
+  const matches = await party.phase("align", async () => {
+    const all = await Promise.all(hosts.map(async (host) => ({
+      host, ...(await input.intersection.guest(party, host, ids, { setSecret: input.setSecret(host), progress: (at, of) => party.progress(at, of) })),
+    })));
+    await rowsGuest(party, { ids, rows, trainRows: 0, hosts: all });
+    return all;
+  });
+  return party.phase("score", async () => {
+    const totals = await receiveTotals(party, hosts, 0, ids.length);
+    const receipts = await Promise.all(hosts.map(async (host) => ({ host, ...(await party.receive(host, "finish/receipt")) })));
+    const ofRecord = new Int8Array(ids.length);
+    for (const [row, record] of rows.entries()) ofRecord[record] = totals[row] ?? 0;
+    const away = half.hosts.filter((h) => !hosts.some((present) => present === h) && half.columns.some((c) => c.party === h));
+    const byHost = new Map(matches.map((m) => [m.host, { matched: m.matched.reduce((n, at) => n + (at < 0 ? 0 : 1), 0), hostSize: m.hostSize }]));
+    return { odds: oddsOf(half, party.self, input.features, ofRecord, away), away, byHost, receipts };
+  });
+}
+
+/** Intercept, own columns, the opened total, and what a missing host would have sent. */
+function oddsOf(half: GuestHalf, self: PartyId, features: readonly Feature[], totals: Int8Array, away: readonly string[]): Float64Array {
+  const { scoring } = half;
+  let constant = half.intercept;
+  for (const plan of scoring.parties) constant -= (scoring.step * plan.offset) / 2 ** plan.fractionBits;
+  for (const host of away) {
+    const plan = scoring.parties.find((p) => p.party === host);
+    if (plan === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
+    const missing = half.columns.filter((c) => c.party === host).map((c) => Int8Array.of(c.missing));
+    constant += scoring.step * (partialTotals(plan, missing, 1)[0] ?? 0);
+  }
+  const odds = Float64Array.from(totals, (total) => constant + scoring.step * total);
+  for (const column of half.columns.filter((c) => c.party === self)) {
+    const feature = features.find((f) => f.name === column.name);
+    if (feature === undefined || column.own === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
+    const codes = codeColumn(applyFine(column.own.definition, feature), column.own.mergedOf, column.codes);
+    for (const [i, code] of codes.entries()) odds[i] = (odds[i] ?? 0) + column.weight * code;
+  }
+  return odds;
+}

@@ -1,0 +1,51 @@
+// Batch scoring, host: aligns the batch, applies its half of the model, sends its part under masks that cancel.
+import type { EntityId, PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import type { Feature } from "../../models/features.ts";
+import type { HostGuard } from "../guards.ts";
+import type { TypedBody } from "../messages.ts";
+import type { Party } from "../party.ts";
+import type { SetIntersection } from "../psi/intersection.ts";
+import { alignFeature } from "../rows/align.ts";
+import { rowsHost } from "../rows/host.ts";
+import { halfColumns, type HostHalf } from "../scorecard/half.ts";
+import { sendTotals } from "../totals/host.ts";
+
+export type ScoreHostInput = {
+  readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: HostHalf;
+  readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
+  readonly guard: HostGuard; readonly intersection: SetIntersection;
+  readonly receipt: (model: { readonly id: string; readonly digest: string }) => Promise<TypedBody<"finish/receipt">>;
+};
+
+export async function scoreHost(party: Party, input: ScoreHostInput): Promise<void> {
+  const { guest, guard, half, hosts } = input;
+  if (half.guest !== guest) throw new AppError("JOB_MODEL_UNKNOWN");
+  if (half.columns.length > 0) guard.admitCompany(hosts.filter((h) => half.hosts.includes(h)).length);
+  const aligned = await party.phase("align", async () => {
+    let open: { size: number; setDigest: Uint8Array } | undefined;
+    const { order } = await input.intersection.host(party, guest, input.ids, {
+      admit: (o) => {
+        open = o;
+        guard.admitSet(o);
+      },
+      progress: (done, total) => party.progress(done, total),
+    });
+    const rows = await rowsHost(party, {
+      guest, otherHosts: hosts.filter((h) => h !== party.self), ids: input.ids, order, minRows: 1, parts: "score",
+      admit: (rowOf) => {
+        if (open === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
+        guard.admitRows(rowOf, 0, open);
+      },
+    });
+    return rows.rowOf;
+  });
+  await party.phase("score", async () => {
+    const used = new Set(half.columns.map((c) => c.feature));
+    const columns = halfColumns(half, input.features.filter((f) => used.has(f.name)).map((f) => alignFeature(f, aligned)));
+    guard.chargeScores("score");
+    const { party: _, ...plan } = half.plan;
+    await sendTotals(party, { guest, present: hosts, round: 0, label: "score", weights: { round: 0, plan }, columns, rows: aligned.length });
+    await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));
+  });
+}
