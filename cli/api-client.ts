@@ -27,8 +27,9 @@ export class ApiClient implements AsyncDisposable {
     return this.#json(bankEndpoints.getJob, { params: { id } });
   }
 
-  jobs(): Promise<z.output<typeof bankEndpoints.listJobs.reply>> {
-    return this.#json(bankEndpoints.listJobs, {});
+  /** A page of the institution's jobs, newest first; `cursor` is the `next` of the page before. */
+  jobs(cursor?: string): Promise<z.output<typeof bankEndpoints.listJobs.reply>> {
+    return this.#json(bankEndpoints.listJobs, { query: { limit: "100", ...(cursor === undefined ? {} : { cursor }) } });
   }
 
   datasets(): Promise<z.output<typeof bankEndpoints.listDatasets.reply>> {
@@ -64,28 +65,31 @@ export class ApiClient implements AsyncDisposable {
           if (event.type === "state" && ["done", "failed", "cancelled"].includes(event.state)) return;
         }
       } catch (error) {
-        if (error instanceof AppError && error.code !== "JOB_PLATFORM_UNREACHABLE") throw error;
+        if (error instanceof AppError && error.code !== "CLI_UNREACHABLE") throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));
     }
-    throw new AppError("JOB_PLATFORM_UNREACHABLE");
+    throw new AppError("CLI_UNREACHABLE");
   }
 
   async #json<E extends Endpoint & { reply: z.ZodType }>(endpoint: E, call: Call): Promise<z.output<E["reply"]>> {
     const reply = await this.#send(endpoint, call);
-    return endpoint.reply.parse(await reply.body.json()) as z.output<E["reply"]>;
+    const parsed = endpoint.reply.safeParse(await reply.body.json().catch(() => undefined));
+    if (!parsed.success) throw new AppError("PROTOCOL_MALFORMED", { status: reply.statusCode });
+    return parsed.data as z.output<E["reply"]>;
   }
 
   async #send(endpoint: Endpoint, call: Call): Promise<Dispatcher.ResponseData> {
     let reply: Dispatcher.ResponseData;
     try {
-      reply = await request(new URL(pathOf(endpoint, call.params), this.#url), {
+      const query = new URLSearchParams(call.query).toString();
+      reply = await request(new URL(pathOf(endpoint, call.params) + (query === "" ? "" : `?${query}`), this.#url), {
         method: endpoint.method.toUpperCase(), dispatcher: this.#agent,
         headers: { authorization: `Bearer ${this.#key}`, ...(call.body === undefined ? {} : { "content-type": "application/json" }), ...call.headers },
         body: call.body === undefined ? null : JSON.stringify(call.body), bodyTimeout: 0,
       });
     } catch (cause) {
-      throw new AppError("JOB_PLATFORM_UNREACHABLE", {}, { cause });
+      throw new AppError("CLI_UNREACHABLE", {}, { cause });
     }
     if (reply.statusCode < 400) return reply;
     const problem = problemSchema.safeParse(await reply.body.json().catch(() => undefined));
@@ -97,7 +101,7 @@ export class ApiClient implements AsyncDisposable {
   }
 }
 
-type Call = { params?: Record<string, string>; body?: unknown; headers?: Record<string, string> };
+type Call = { params?: Record<string, string>; query?: Record<string, string>; body?: unknown; headers?: Record<string, string> };
 
 /** The `data:` parts of a stream of server-sent events (one line each, as our platform writes them). */
 async function* serverSentData(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {

@@ -13,12 +13,16 @@ export function createInstitutionKey(): InstitutionKey {
 }
 
 export function keyFromJwk(jwk: JWK): InstitutionKey {
-  if (jwk.crv !== "X25519" || typeof jwk.x !== "string" || typeof jwk.d !== "string") throw new AppError("CLI_ARGUMENT");
-  createPrivateKey({ key: { ...jwk }, format: "jwk" });
+  if (jwk.crv !== "X25519" || typeof jwk.x !== "string" || typeof jwk.d !== "string") throw new AppError("CLI_PROFILE");
+  try {
+    createPrivateKey({ key: { ...jwk }, format: "jwk" });
+  } catch (cause) {
+    throw new AppError("CLI_PROFILE", {}, { cause });
+  }
   return { publicJwk: { kty: "OKP", crv: "X25519", x: jwk.x }, privateJwk: { kty: "OKP", crv: "X25519", x: jwk.x, d: jwk.d } };
 }
 
-/** Opens a sealed result. Throws CLI_ARGUMENT when it is not sealed to this key. */
+/** Opens a sealed result. Throws CLI_SEAL when it is not sealed to this key. */
 export async function openSealed(jwe: string, key: InstitutionKey): Promise<string> {
   try {
     const { plaintext } = await compactDecrypt(jwe, await importJWK(key.privateJwk, "ECDH-ES"), {
@@ -26,6 +30,6 @@ export async function openSealed(jwe: string, key: InstitutionKey): Promise<stri
     });
     return new TextDecoder().decode(plaintext);
   } catch (cause) {
-    throw new AppError("CLI_ARGUMENT", {}, { cause });
+    throw new AppError("CLI_SEAL", {}, { cause });
   }
 }

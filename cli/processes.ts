@@ -1,12 +1,16 @@
 // Starts the platform and the enclaves as separate processes, each with as much confinement as this machine gives.
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 
 const root = join(import.meta.dirname, "..");
+/** What an enclave reads of this repository: its program, and no other file that may lie beside it. */
+const programParts = ["core", "kernels", "models", "federation", "report", "enclave", "api/contract.ts", "node_modules", "package.json"].map((part) => join(root, part));
+/** What it reads of the system: libraries, the CA list and how names of hosts are resolved. */
+const systemParts = ["/usr", "/lib", "/lib64", "/bin", "/etc/ssl", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
 const readyTimeoutMs = 120_000;
 const stopTimeoutMs = 10_000;
 
@@ -22,14 +26,14 @@ export function bubblewrapWorks(): boolean {
 export function enclaveCommand(folder: string, dataFolder: string, options: { readonly bubblewrap: boolean }): { file: string; args: string[]; env: NodeJS.ProcessEnv } {
   const node = process.execPath;
   const program = [
-    "--permission", `--allow-fs-read=${root}/*`, `--allow-fs-read=${folder}`, `--allow-fs-read=${folder}/*`,
+    "--permission", ...programParts.map((part) => `--allow-fs-read=${part}`), `--allow-fs-read=${folder}`, `--allow-fs-read=${folder}/*`,
     `--allow-fs-read=${dataFolder}`, `--allow-fs-read=${dataFolder}/*`, `--allow-fs-write=${folder}/*`,
     "--allow-addons", "--allow-worker", "--allow-net", "--disable-warning=SecurityWarning", "--disable-warning=ExperimentalWarning",
     join(root, "enclave", "main.ts"), folder,
   ];
   const env = { PATH: "/usr/bin:/bin", ORT_DISABLE_TELEMETRY: "1", HOME: folder, LANG: process.env["LANG"] ?? "C.UTF-8" };
   if (!options.bubblewrap) return { file: node, args: program, env };
-  const readOnly = ["/usr", "/lib", "/lib64", "/bin", "/etc/ssl", root, dataFolder].flatMap((path) => ["--ro-bind-try", path, path]);
+  const readOnly = [...systemParts, ...programParts, node, dataFolder].flatMap((path) => ["--ro-bind-try", path, path]);
   const wrap = [
     "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent", "--new-session",
     "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", ...readOnly, "--bind", folder, folder, "--setenv", "YUNEI_BUBBLEWRAP", "1",
@@ -37,21 +41,23 @@ export function enclaveCommand(folder: string, dataFolder: string, options: { re
   return { file: "bwrap", args: [...wrap, node, ...program], env };
 }
 
-const platformReady = z.object({ event: z.literal("ready"), apiPort: z.number(), enclavePort: z.number() });
+export const platformReady = z.object({ event: z.literal("ready"), apiPort: z.number(), enclavePort: z.number() });
 const enclaveReady = z.object({ event: z.literal("ready"), rows: z.number() });
 
 export function startPlatform(data: string, logFile: string, ports: { api: number; enclave: number }): Promise<Started<z.output<typeof platformReady>>> {
   const args = ["--disable-warning=ExperimentalWarning", join(root, "api", "main.ts"), "--data", data, "--api-port", String(ports.api), "--enclave-port", String(ports.enclave)];
-  return start("platform", { file: process.execPath, args, env: process.env }, logFile, platformReady);
+  return startProcess("platform", { file: process.execPath, args, env: process.env }, logFile, platformReady);
 }
 
 export function startEnclave(name: string, folder: string, dataFolder: string, logFile: string, bubblewrap: boolean): Promise<Started<z.output<typeof enclaveReady>>> {
-  return start(name, enclaveCommand(folder, dataFolder, { bubblewrap }), logFile, enclaveReady);
+  return startProcess(name, enclaveCommand(folder, dataFolder, { bubblewrap }), logFile, enclaveReady);
 }
 
-async function start<T>(name: string, command: { file: string; args: string[]; env: NodeJS.ProcessEnv }, logFile: string, schema: z.ZodType<T>): Promise<Started<T>> {
+export async function startProcess<T>(name: string, command: { file: string; args: string[]; env: NodeJS.ProcessEnv }, logFile: string, schema: z.ZodType<T>): Promise<Started<T>> {
   mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
-  const child = spawn(command.file, command.args, { stdio: ["ignore", "pipe", openSync(logFile, "a", 0o600)], env: command.env });
+  const errors = openSync(logFile, "a", 0o600);
+  const child = spawn(command.file, command.args, { stdio: ["ignore", "pipe", errors], env: command.env });
+  closeSync(errors);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;

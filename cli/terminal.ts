@@ -1,9 +1,11 @@
 // What a person sees: language, progress lines, errors with a way out. Machine output goes to stdout as JSON, the rest to stderr.
 import { stripVTControlCharacters } from "node:util";
 import type { JobEvent } from "../api/contract.ts";
-import { AppError, describeError } from "../core/errors.ts";
+import { AppError, describeError, type Facts } from "../core/errors.ts";
+import { Explanation } from "./arguments.ts";
 
 export type Language = "en" | "zh";
+type Bilingual = { readonly en: string; readonly zh: string };
 
 /** From --lang, else the environment. */
 export function languageOf(given: string | undefined): Language {
@@ -16,6 +18,21 @@ const phaseWords: Readonly<Record<string, { en: string; zh: string }>> = {
   binning: { en: "encrypted binning", zh: "密文分箱" }, moments: { en: "encrypted moments", zh: "密文矩量" }, fit: { en: "fit", zh: "拟合" },
   totals: { en: "masked totals", zh: "掩码总分" }, evaluate: { en: "evaluate", zh: "评估" }, score: { en: "score", zh: "评分" },
 };
+
+/** One line of JSON on stdout: everything that `--json` prints. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Lines for a person on stdout. Names of other parties' making cannot drive the terminal. */
+export function printLines(lines: readonly string[]): void {
+  process.stdout.write(`${lines.map((line) => stripVTControlCharacters(line)).join("\n")}\n`);
+}
+
+/** A remark on stderr: what happens, or what to do next. */
+export function remark(language: Language, words: Bilingual): void {
+  process.stderr.write(`${stripVTControlCharacters(words[language])}\n`);
+}
 
 /** Prints progress of a job on stderr: one line that is rewritten on a terminal, plain lines elsewhere. */
 export class Progress {
@@ -67,11 +84,17 @@ export function sayError(error: unknown, language: Language, json: boolean): num
   const code = error instanceof AppError ? error.code : "JOB_INTERNAL";
   const facts = error instanceof AppError ? error.facts : {};
   const words = describeError(code);
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code, facts, en: words.en, zh: words.zh } })}\n`);
+  if (error instanceof AppError && error.cause instanceof Explanation) process.stderr.write(`${stripVTControlCharacters(error.cause.message)}\n`);
+  if (json) printJson({ error: { code, facts: printable(facts), en: words.en, zh: words.zh } });
   else {
     const detail = Object.entries(facts).map(([name, value]) => `${name}=${String(value)}`).join(" ");
     process.stderr.write(`${code}${detail === "" ? "" : ` (${detail})`}: ${words[language]}\n`);
   }
   if (!(error instanceof AppError) && process.env["YUNEI_TRACE"] === "1") process.stderr.write(`${error instanceof Error ? (error.stack ?? "") : String(error)}\n`);
   return 1;
+}
+
+/** JSON has no infinities. */
+function printable(facts: Facts): Record<string, number | boolean | string> {
+  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, typeof value === "number" && !Number.isFinite(value) ? String(value) : value]));
 }

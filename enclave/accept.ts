@@ -2,26 +2,33 @@
 // list of refusals; the party goes on waiting for the right message.
 import { createHash, type KeyObject } from "node:crypto";
 import { existsSync } from "node:fs";
-import type { JobId, PartyId } from "../core/brand.ts";
+import type { PartyId } from "../core/brand.ts";
 import type { Clock } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { checkFrame, type Ends, type MessageType } from "../federation/messages.ts";
+import type { JobPlan } from "../federation/plan-schema.ts";
 import { openFrame } from "./channel/seal.ts";
 import type { Session } from "./channel/session.ts";
+import { isWithin, PlanBounds } from "./plan-bounds.ts";
 import type { StateDatabase } from "./store/database.ts";
 import { readBytes, writeDurably } from "./store/files.ts";
 
 export class Inbox {
   readonly #db: StateDatabase;
-  readonly #job: JobId;
+  readonly #job: JobPlan["job"];
+  readonly #self: PartyId;
   readonly #folder: string;
   readonly #now: Clock;
+  readonly #bounds: PlanBounds;
 
-  constructor(db: StateDatabase, job: JobId, folder: string, now: Clock) {
-    this.#db = db;
-    this.#job = job;
-    this.#folder = folder;
-    this.#now = now;
+  /** folder: where the frames of this job lie. */
+  constructor(options: { db: StateDatabase; plan: JobPlan; self: PartyId; folder: string; now: Clock }) {
+    this.#db = options.db;
+    this.#job = options.plan.job;
+    this.#self = options.self;
+    this.#folder = options.folder;
+    this.#now = options.now;
+    this.#bounds = new PlanBounds(options.db, options.plan);
   }
 
   /** The stored message of that number, or undefined. */
@@ -43,6 +50,7 @@ export class Inbox {
       const frame = openFrame(sealed, seq, options.session, options.peerIdentity);
       const { type, body } = checkFrame(frame, options.ends);
       if (type !== options.expected) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: peer, seq });
+      this.#checkPlan(peer, type, frame.length);
       writeDurably(this.#path(peer, seq), frame);
       const digest = createHash("sha256").update(frame).digest("hex");
       this.#db.run("insert into inbox values (?, ?, ?, ?, ?, ?)", this.#job, peer, seq, type, frame.length, digest);
@@ -51,6 +59,14 @@ export class Inbox {
       if (error instanceof AppError) this.#db.run("insert into refusals (job, peer, code, at) values (?, ?, ?, ?)", this.#job, peer, error.code, this.#now());
       throw error;
     }
+  }
+
+  /** What a peer may send is bounded by what all have approved, not by what it declares of itself. */
+  #checkPlan(peer: PartyId, type: string, bytes: number): void {
+    const bounds = this.#bounds.of(peer, this.#self, type);
+    if (bounds === undefined) throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: peer });
+    const use = this.#bounds.with("inbox", peer, type, bytes);
+    if (!isWithin(use, bounds)) throw new AppError("PROTOCOL_OVERSIZED", { party: peer, bytes: use.bytes, limit: bounds.maxBytes });
   }
 
   #path(peer: PartyId, seq: number): string {

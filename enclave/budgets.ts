@@ -45,16 +45,35 @@ export class Budgets {
     return new Uint8Array(createHmac("sha256", this.#key).update(`${guest}\0${id}`).digest().subarray(0, hashBytes));
   }
 
-  /** How many of these hashes this guest never asked about before job `job`; remembers them all. */
+  /** What this job was charged under a label. */
+  charged(scope: string, job: JobId, label: string): number {
+    return Number(this.#db.get("select amount from budget where scope = ? and job = ? and label = ?", scope, job, label)?.["amount"] ?? 0);
+  }
+
+  /** Corrects what this job was charged at first, when less turned out to be used. */
+  settle(scope: string, job: JobId, label: string, amount: number): void {
+    this.#db.run("update budget set amount = min(amount, ?) where scope = ? and job = ? and label = ?", amount, scope, job, label);
+  }
+
+  /** The scope of this month, or of the month in which the job was charged at first: it may be replayed in a later one. */
+  monthly(name: string, job: JobId): string {
+    const known = this.#db.get("select scope from budget where job = ? and substr(scope, 1, ?) = ?", job, name.length + 1, `${name}|`)?.["scope"];
+    return typeof known === "string" ? known : `${name}|${new Date(this.#now()).toISOString().slice(0, 7)}`;
+  }
+
+  /** How many of these hashes this guest never asked about before job `job`. */
   countNewIds(guest: PartyId, job: JobId, hashes: readonly Uint8Array[]): number {
-    return this.#db.transaction(() => {
-      let fresh = 0;
-      for (const hash of hashes) {
-        this.#db.run("insert or ignore into known_ids values (?, ?, ?, ?)", guest, hash, job, this.#now());
-        const first = this.#db.get("select first_job from known_ids where guest = ? and record = ?", guest, hash);
-        if (first?.["first_job"] === job) fresh++;
-      }
-      return fresh;
+    let known = 0;
+    for (const hash of hashes) {
+      const first = this.#db.get("select first_job from known_ids where guest = ? and record = ?", guest, hash)?.["first_job"];
+      if (first !== undefined && first !== job) known++;
+    }
+    return hashes.length - known;
+  }
+
+  rememberIds(guest: PartyId, job: JobId, hashes: readonly Uint8Array[]): void {
+    this.#db.transaction(() => {
+      for (const hash of hashes) this.#db.run("insert or ignore into known_ids values (?, ?, ?, ?)", guest, hash, job, this.#now());
     });
   }
 
@@ -73,10 +92,6 @@ export class Budgets {
       this.#db.run("insert into row_sets (guest, dataset, digest, job, rows) values (?, ?, ?, ?, ?)", guest, dataset, digest, job, sorted);
     });
     return digest;
-  }
-
-  month(): string {
-    return new Date(this.#now()).toISOString().slice(0, 7);
   }
 }
 
@@ -105,22 +120,33 @@ export function hostGuard(options: {
     if (value === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
     return value;
   };
+  type Open = Parameters<HostGuard["admitSet"]>[0];
+  const setScope = (open: Open): string => `set|${guest}|${Buffer.from(open.setDigest).toString("hex")}`;
+  /** Charges the whole set, unless an earlier job did. Returns where, and whether there was anything to charge. */
+  const chargeSet = (open: Open): { scope: string; isFree: boolean } => {
+    const scope = budgets.monthly(`new-ids|${guest}`, job);
+    const amount = budgets.usedByOthers(setScope(open), job) > 0 ? 0 : open.size;
+    budgets.charge({ scope, job, label: "alignment", amount, limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS" });
+    budgets.charge({ scope: setScope(open), job, label: "set", amount: 1, limit: Infinity, code: "BUDGET_NEW_IDS" });
+    return { scope, isFree: budgets.charged(scope, job, "alignment") === 0 };
+  };
   return {
+    // Before the intersection answers anything: a guest that stops after it has learnt all the same.
     admitSet(open) {
       if (open.size > rule.maxSetSize) throw new AppError("BUDGET_SET_SIZE", { size: open.size, limit: rule.maxSetSize });
+      chargeSet(open);
     },
     admitRows(rowOf, trainRows, open) {
       const hashOf = (record: number): Uint8Array => budgets.hashId(guest, ids[record] ?? "");
       const all = [...rowOf].filter((r) => r >= 0).map(hashOf);
       const train = [...rowOf.subarray(0, trainRows)].filter((r) => r >= 0).map(hashOf);
       // Ids that do not match anything here are unknown to the host: all of them count as new unless the set is the same.
-      const sameSet = budgets.used(`set|${guest}|${Buffer.from(open.setDigest).toString("hex")}`) > 0;
-      const fresh = budgets.countNewIds(guest, job, all) + (sameSet ? 0 : open.size - all.length);
-      budgets.charge({
-        scope: `new-ids|${guest}|${budgets.month()}`, job, label: "alignment", amount: sameSet ? 0 : fresh,
-        limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS",
-      });
-      budgets.charge({ scope: `set|${guest}|${Buffer.from(open.setDigest).toString("hex")}`, job, label: "set", amount: 1, limit: Infinity, code: "BUDGET_NEW_IDS" });
+      const { scope, isFree } = chargeSet(open);
+      const fresh = budgets.countNewIds(guest, job, all);
+      // That a set is an earlier one is the guest's word; which companies it shows now is not.
+      if (isFree) budgets.charge({ scope, job, label: "unannounced", amount: fresh, limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS" });
+      else budgets.settle(scope, job, "alignment", fresh + open.size - all.length);
+      budgets.rememberIds(guest, job, all);
       const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
       sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
       totals = `totals|${guest}|${dataset}|${createHash("sha256").update(Buffer.concat(all.sort((a, b) => Buffer.compare(a, b)))).digest("hex")}`;
@@ -136,7 +162,7 @@ export function hostGuard(options: {
       budgets.charge({ scope: known(totals), job, label, amount: 1, limit: floors.maxTotalsPerRowSet, code: "BUDGET_TOTALS" });
     },
     chargeScores(label) {
-      budgets.charge({ scope: `${known(totals)}|scores|${budgets.month()}`, job, label, amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
+      budgets.charge({ scope: budgets.monthly(`${known(totals)}|scores`, job), job, label, amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
     },
   };
 }

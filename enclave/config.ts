@@ -26,7 +26,7 @@ export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;
 export function enclavePaths(folder: string) {
   return {
     config: join(folder, "enclave.json"), policy: join(folder, "policy.json"), keys: join(folder, "keys"),
-    state: join(folder, "state", "state.db"), box: join(folder, "keys", "state.key"), inbox: join(folder, "state", "inbox"),
+    state: join(folder, "state", "state.db"), lock: join(folder, "state", "lock.db"), box: join(folder, "keys", "state.key"), inbox: join(folder, "state", "inbox"),
     results: join(folder, "results"), models: join(folder, "models"),
   } as const;
 }

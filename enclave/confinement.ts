@@ -1,6 +1,4 @@
 // Which protections around this process are in force. Asked at start-up, printed, and shown in the report.
-import { existsSync } from "node:fs";
-
 export type ActiveLayer = { readonly name: string; readonly active: boolean };
 
 type PermissionHost = { permission?: { has(scope: string, reference?: string): boolean } };
@@ -10,7 +8,8 @@ export function activeLayers(): ActiveLayer[] {
   const { permission } = process as unknown as PermissionHost;
   return [
     { name: "node-permission-model", active: permission !== undefined && !permission.has("child") && !permission.has("fs.write", "/") },
-    { name: "bubblewrap", active: process.env["YUNEI_BUBBLEWRAP"] === "1" && !existsSync("/home") },
+    // In a process namespace of its own bubblewrap is number 1 and this process its child, whatever the environment says.
+    { name: "bubblewrap", active: process.env["YUNEI_BUBBLEWRAP"] === "1" && process.ppid === 1 && process.pid < 10 },
     { name: "data-engine-locked", active: true },
     { name: "outgoing-only", active: true },
     { name: "state-sealed-at-rest", active: true },

@@ -4,6 +4,7 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import { digestOf } from "../core/canonical.ts";
 import { AppError } from "../core/errors.ts";
 import type { JobPlan } from "../federation/plan-schema.ts";
+import { isWithin, PlanBounds } from "./plan-bounds.ts";
 import type { StateDatabase } from "./store/database.ts";
 
 export type LedgerLine = { readonly from: PartyId; readonly to: PartyId; readonly type: string; readonly messages: number; readonly bytes: number };
@@ -12,13 +13,13 @@ export class Ledger {
   readonly #db: StateDatabase;
   readonly #job: JobId;
   readonly #self: PartyId;
-  readonly #limits: ReadonlyMap<string, { readonly maxMessages: number; readonly maxBytes: number }>;
+  readonly #bounds: PlanBounds;
 
   constructor(db: StateDatabase, plan: JobPlan, self: PartyId) {
     this.#db = db;
     this.#job = plan.job;
     this.#self = self;
-    this.#limits = new Map(plan.leakage.map((item) => [`${item.from}>${item.to}:${item.type}`, item]));
+    this.#bounds = new PlanBounds(db, plan);
   }
 
   /** The next message number to that peer. */
@@ -63,13 +64,8 @@ export class Ledger {
   }
 
   #checkPlan(to: PartyId, type: string, bytes: number): void {
-    const limit = this.#limits.get(`${this.#self}>${to}:${type}`);
-    const used = this.#db.get(
-      "select count(*) as n, coalesce(sum(bytes), 0) as b from ledger where job = ? and peer = ? and type = ?", this.#job, to, type);
-    const messages = Number(used?.["n"] ?? 0) + 1;
-    const total = Number(used?.["b"] ?? 0) + bytes;
-    if (limit === undefined || messages > limit.maxMessages || total > limit.maxBytes) {
-      throw new AppError("LEDGER_OUTSIDE_PLAN", { party: to, messages, bytes: total, maxMessages: limit?.maxMessages ?? 0, maxBytes: limit?.maxBytes ?? 0 });
-    }
+    const bounds = this.#bounds.of(this.#self, to, type) ?? { maxMessages: 0, maxBytes: 0 };
+    const use = this.#bounds.with("ledger", to, type, bytes);
+    if (!isWithin(use, bounds)) throw new AppError("LEDGER_OUTSIDE_PLAN", { party: to, ...use, maxMessages: bounds.maxMessages, maxBytes: bounds.maxBytes });
   }
 }

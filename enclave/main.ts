@@ -17,9 +17,10 @@ import { SecretBox } from "./keys/box.ts";
 import { loadIdentity } from "./keys/identity.ts";
 import { readSplit } from "./split.ts";
 import { StateDatabase } from "./store/database.ts";
+import { lockFolder } from "./store/lock.ts";
 import { readBytes } from "./store/files.ts";
 import { HttpPlatform } from "./transport/http.ts";
-import { EnclaveWorker } from "./worker.ts";
+import { EnclaveWorker, placeOf } from "./worker.ts";
 
 const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
 const log: Log = {
@@ -47,7 +48,9 @@ async function main(folder: string): Promise<void> {
     name: publicName(config.dataset.name), rows: dataset.rows, features: dataset.features.length,
     labelled: dataset.label !== undefined, snapshotDigest: dataset.snapshotDigest,
   };
-  using db = new StateDatabase(paths.state);
+  using held = new DisposableStack();
+  held.use(lockFolder(paths.lock));
+  const db = held.use(new StateDatabase(paths.state));
   await using kernels = createKernels({ threads: config.workers });
   await using curve = new CurvePool({ workers: config.workers });
   await using platform = new HttpPlatform({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca });
@@ -66,13 +69,21 @@ function publicName(name: string): string {
   return z.string().regex(/^[a-z]/).safeParse(plain).success ? plain : `data-${plain}`.slice(0, 64);
 }
 
+// An error that nobody caught is written down by its place alone: its text may quote data.
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.once(event, (error: unknown) => {
+    log.error("crashed", { at: placeOf(error) });
+    process.exit(1);
+  });
+}
+
 const [folder] = process.argv.slice(2);
 try {
   if (folder === undefined) throw new AppError("ENCLAVE_CONFIG");
   await main(folder);
 } catch (error) {
   const code = error instanceof AppError ? error.code : "JOB_INTERNAL";
-  log.error("stopped", { code, ...(error instanceof AppError ? error.facts : {}) });
+  log.error("stopped", { code, ...(error instanceof AppError ? error.facts : { at: placeOf(error) }) });
   process.stdout.write(`${JSON.stringify({ event: "failed", code, facts: error instanceof AppError ? error.facts : {} })}\n`);
   process.exitCode = 1;
 }

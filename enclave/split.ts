@@ -4,14 +4,18 @@ import type { Log } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import type { IdKind } from "./data/definition.ts";
 import { featureTableSchema } from "./data/definition.ts";
-import { loadDataset } from "./data/load.ts";
+import { loadDataset, type LoadedDataset } from "./data/load.ts";
 
 /** 1 = train, 0 = test, in the order of `ids`; every id needs a part. Throws SPLIT_* codes with counts. */
 export async function readSplit(file: string, ids: readonly EntityId[], options: { directory: string; idColumn: string; idKind: IdKind; log: Log }): Promise<Uint8Array> {
-  const definition = featureTableSchema.parse({
-    name: "split", idColumn: options.idColumn, idKind: options.idKind, features: file, columns: { part: { type: "categorical" } },
+  const read = (idColumn: string): Promise<LoadedDataset> => loadDataset(featureTableSchema.parse({
+    name: "split", idColumn, idKind: options.idKind, features: file, columns: { part: { type: "categorical" } },
+  }), { directory: options.directory, log: options.log });
+  // The id column is called as in the data, or plainly `id`.
+  const table = await read(options.idColumn).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === "DATA_MISSING_COLUMN" && options.idColumn !== "id") return read("id");
+    throw error;
   });
-  const table = await loadDataset(definition, { directory: options.directory, log: options.log });
   const part = table.features.find((f) => f.name === "part");
   if (part === undefined || part.kind !== "categorical") throw new AppError("SPLIT_COLUMN");
   const wrong = part.levels.filter((l) => l !== "train" && l !== "test").length;

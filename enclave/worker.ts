@@ -1,11 +1,10 @@
 // The enclave worker: loads the data, publishes its sizes, follows the jobs that concern it, lets the policy judge, runs
 // what everybody approved, and resumes after a restart. One instance per state folder.
 import { createHmac } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { EnclaveJob } from "../api/contract.ts";
 import type { JobId, PartyId } from "../core/brand.ts";
 import type { Env } from "../core/env.ts";
-import { AppError } from "../core/errors.ts";
+import { AppError, type Code } from "../core/errors.ts";
 import { planDigest, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import type { SetIntersection } from "../federation/psi/intersection.ts";
 import type { Kernels } from "../kernels/api.ts";
@@ -16,14 +15,15 @@ import { enclavePaths, type EnclaveConfig } from "./config.ts";
 import type { ActiveLayer } from "./confinement.ts";
 import type { LoadedDataset } from "./data/load.ts";
 import { signApproval } from "./job/approval.ts";
-import { JobRecords } from "./job/records.ts";
+import { JobRecords, type LocalState } from "./job/records.ts";
 import { runJob } from "./job/run.ts";
 import type { Identity } from "./keys/identity.ts";
 import type { SecretBox } from "./keys/box.ts";
-import { judge, readPolicy } from "./policy.ts";
+import { judge, readPolicy, type Policy, type Verdict } from "./policy.ts";
 import type { StateDatabase } from "./store/database.ts";
 import { removeTree } from "./store/files.ts";
 import type { Platform } from "./transport/platform.ts";
+import { reach } from "./transport/reach.ts";
 
 export type WorkerParts = {
   readonly folder: string; readonly config: EnclaveConfig; readonly env: Env; readonly identity: Identity; readonly db: StateDatabase;
@@ -35,9 +35,9 @@ export type WorkerParts = {
 
 const waitSeconds = 20;
 const decisionPollMs = 1_000;
-const firstBackOffMs = 200;
-const maxBackOffMs = 10_000;
-const ended = new Set(["done", "failed", "cancelled"]);
+const ended: ReadonlySet<string> = new Set(["done", "failed", "cancelled"]);
+/** States of a job that this enclave has not finished with. */
+const open: ReadonlySet<string> = new Set(["seen", "approved"]);
 
 export class EnclaveWorker {
   readonly #p: WorkerParts;
@@ -54,56 +54,87 @@ export class EnclaveWorker {
 
   /** Serves until the signal aborts; then waits for running jobs to stop (they resume at the next start). */
   async serve(signal: AbortSignal): Promise<void> {
-    await this.#retry(() => this.#p.platform.publishDataset(this.#p.summary), signal);
+    this.#sweep();
+    const halt = new AbortController();
+    try {
+      await this.#follow(AbortSignal.any([signal, halt.signal]));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      halt.abort(signal.reason);
+      await Promise.allSettled([...this.#running.values()].map((r) => r.task));
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    await this.#reach(() => this.#p.platform.publishDataset(this.#p.summary), signal);
     this.#p.env.log.info("ready", { rows: this.#p.summary.rows, features: this.#p.summary.features });
     let cursor = 0;
     const waiting = new Map<JobId, EnclaveJob>();
-    while (!signal.aborted) {
+    for (;;) {
       const patience = waiting.size > 0 ? decisionPollMs / 1000 : waitSeconds;
-      const news = await this.#retry(() => this.#p.platform.jobs(cursor, patience, signal), signal);
-      if (news === undefined) break;
+      const news = await this.#reach(() => this.#p.platform.jobs(cursor, patience, signal), signal);
       cursor = news.cursor;
       for (const job of news.jobs) waiting.set(job.id, job);
       for (const [id, job] of waiting) if (await this.#handle(job, signal)) waiting.delete(id);
     }
-    for (const { abort } of this.#running.values()) abort.abort(signal.reason);
-    await Promise.allSettled([...this.#running.values()].map((r) => r.task));
+  }
+
+  /** Frames of jobs that ended just before this enclave was stopped. */
+  #sweep(): void {
+    const { inbox } = enclavePaths(this.#p.folder);
+    for (const { job, state } of this.#records.list()) if (!open.has(state)) removeTree(`${inbox}/${job}`);
   }
 
   /** True when nothing is left to do until the job changes again. */
   async #handle(notice: EnclaveJob, signal: AbortSignal): Promise<boolean> {
     try {
-      if (ended.has(notice.state)) return this.#stop(notice);
       const state = this.#records.state(notice.id);
-      if (state !== undefined && state !== "seen" && state !== "approved") return true;
+      const isKilledAtEnd = notice.state === "done" && state === "approved" && !this.#running.has(notice.id);
+      if (ended.has(notice.state) && !isKilledAtEnd) return this.#stop(notice);
+      if (state !== undefined && !open.has(state)) return await this.#tellAgain(notice.id, state, signal);
       const plan = this.#records.see(notice.plan, notice.planDigest);
-      if (notice.state === "running") return this.#start(plan, notice, signal);
+      if (plan.job !== notice.id) throw new AppError("PROTOCOL_MALFORMED");
+      if (notice.state === "running" || isKilledAtEnd) return this.#start(plan, notice, signal);
       return await this.#answer(plan, signal);
     } catch (error) {
-      if (signal.aborted) return true;
+      signal.throwIfAborted();
       this.#p.env.log.error("job-not-handled", { job: notice.id, code: codeOf(error) });
       return true;
     }
   }
 
   async #answer(plan: JobPlan, signal: AbortSignal): Promise<boolean> {
-    const { identity, env, platform, summary } = this.#p;
+    const { env, platform } = this.#p;
     const known = this.#records.approval(plan.job);
-    const policy = readPolicy(enclavePaths(this.#p.folder).policy);
-    const verdict = judge(plan, identity.party, policy, summary);
+    const verdict = this.#judge(plan).verdict;
     const decision = this.#records.decision(plan.job);
     if (verdict.kind === "refuse" || decision === "refuse") {
       const code = verdict.kind === "refuse" ? verdict.code : "POLICY_REFUSED";
       env.log.info("refused", { job: plan.job, code });
-      await this.#retry(() => platform.refuse(plan.job, code), signal);
+      await this.#reach(() => platform.refuse(plan.job, code), signal);
       this.#records.end(plan.job, "refused", code);
       return true;
     }
     if (known === undefined && verdict.kind === "ask" && decision === undefined) return false;
     const jws = known ?? await this.#approve(plan);
-    await this.#retry(() => platform.approve(plan.job, jws), signal);
+    await this.#reach(() => platform.approve(plan.job, jws), signal);
     env.log.info("approved", { job: plan.job });
     return true;
+  }
+
+  /** The local policy's word on a plan. A file that cannot be read allows nothing. */
+  #judge(plan: JobPlan): { verdict: Verdict; policy: Policy | undefined } {
+    const { identity, summary, env, folder } = this.#p;
+    const refuse = (code: Code): { verdict: Verdict; policy: undefined } => ({ verdict: { kind: "refuse", code }, policy: undefined });
+    if (!(Date.parse(plan.expiresAt) > env.now())) return refuse("JOB_EXPIRED");
+    try {
+      const policy = readPolicy(enclavePaths(folder).policy);
+      return { verdict: judge(plan, identity.party, policy, summary), policy };
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return refuse(error.code);
+    }
   }
 
   async #approve(plan: JobPlan): Promise<string> {
@@ -124,7 +155,10 @@ export class EnclaveWorker {
     if (this.#running.has(plan.job) || this.#records.state(plan.job) !== "approved") return true;
     const abort = new AbortController();
     const both = AbortSignal.any([abort.signal, signal]);
-    const task = this.#run(plan, notice, both, signal).finally(() => this.#running.delete(plan.job));
+    // Nothing may be thrown into nowhere: what stops a job is told to the platform or belongs to a shutdown.
+    const task = this.#run(plan, notice, both, signal)
+      .catch((error: unknown) => this.#p.env.log.error("job-not-ended", { job: plan.job, code: codeOf(error) }))
+      .finally(() => this.#running.delete(plan.job));
     this.#running.set(plan.job, { abort, task });
     return true;
   }
@@ -134,37 +168,53 @@ export class EnclaveWorker {
     const { platform, env, identity } = p;
     const paths = enclavePaths(p.folder);
     try {
-      const policy = readPolicy(paths.policy);
-      const verdict = judge(plan, identity.party, policy, p.summary);
+      const { verdict, policy } = this.#judge(plan);
       if (policy === undefined || verdict.kind === "refuse") throw new AppError(verdict.kind === "refuse" ? verdict.code : "POLICY_MISSING");
       await runJob({
         identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, intersection: p.intersection, policy,
         dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
-      }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal });
-      await this.#retry(() => platform.finish(plan.job, { state: "done" }), shutdown);
+      }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });
+      await this.#reach(() => platform.finish(plan.job, { state: "done" }), signal);
       this.#records.end(plan.job, "done");
       env.log.info("job-done", { job: plan.job });
     } catch (error) {
-      // Stopped from outside: by a shutdown (the job resumes at the next start) or by its cancellation (already recorded).
-      if (signal.aborted) return;
-      const code = error instanceof AppError ? error.code : "JOB_INTERNAL";
-      const peer = error instanceof AppError ? (error.facts["peer"] ?? error.facts["party"]) : undefined;
-      env.log.error("job-failed", { job: plan.job, code, ...(error instanceof AppError ? factsOf(error) : placeOf(error)) });
-      this.#records.end(plan.job, "failed", code);
-      await this.#retry(() => platform.finish(plan.job, { state: "failed", code, ...(typeof peer === "string" ? { party: peer } : {}) }), shutdown);
+      // A shutdown: the job resumes at the next start. Its end at the platform is recorded already.
+      if (shutdown.aborted) return;
+      if (!signal.aborted) await this.#fail(plan.job, error, shutdown);
     }
     removeTree(`${paths.inbox}/${plan.job}`);
+  }
+
+  async #fail(job: JobId, error: unknown, shutdown: AbortSignal): Promise<void> {
+    const { platform, env } = this.#p;
+    const code = error instanceof AppError ? error.code : "JOB_INTERNAL";
+    const peer = error instanceof AppError ? (error.facts["peer"] ?? error.facts["party"]) : undefined;
+    env.log.error("job-failed", { job, code, ...(error instanceof AppError ? error.facts : { at: placeOf(error) }) });
+    this.#records.end(job, "failed", code);
+    await this.#reach(() => platform.finish(job, { state: "failed", code, ...(typeof peer === "string" ? { party: peer } : {}) }), shutdown);
+  }
+
+  /** The platform believes that this enclave still works on a job: it was killed before it could say that it had ended. */
+  async #tellAgain(job: JobId, state: LocalState, signal: AbortSignal): Promise<boolean> {
+    const { platform } = this.#p;
+    const code = this.#records.code(job) ?? "JOB_INTERNAL";
+    if (state === "refused") await this.#reach(() => platform.refuse(job, code), signal);
+    else if (state === "failed" || state === "cancelled") await this.#reach(() => platform.finish(job, { state: "failed", code }), signal);
+    return true;
   }
 
   #stop(notice: EnclaveJob): boolean {
     const running = this.#running.get(notice.id);
     const state = this.#records.state(notice.id);
-    if (running !== undefined && notice.state !== "done") {
-      running.abort.abort(new AppError("JOB_CANCELLED"));
-      this.#records.end(notice.id, "cancelled", "JOB_CANCELLED");
-      removeTree(`${enclavePaths(this.#p.folder).inbox}/${notice.id}`);
-    } else if (running === undefined && (state === "seen" || state === "approved")) this.#records.end(notice.id, "cancelled", "JOB_CANCELLED");
+    // A job that is done runs to its end here, too.
+    if (state === undefined || !open.has(state) || (running !== undefined && notice.state === "done")) return true;
+    const code = notice.failure?.code ?? "JOB_CANCELLED";
+    this.#records.end(notice.id, notice.state === "failed" ? "failed" : "cancelled", code);
+    // A running one removes its frames when it has stopped: one may just be coming in.
+    if (running === undefined) removeTree(`${enclavePaths(this.#p.folder).inbox}/${notice.id}`);
+    else running.abort.abort(new AppError(code));
+    this.#p.env.log.info("job-stopped", { job: notice.id, code });
     return true;
   }
 
@@ -172,19 +222,8 @@ export class EnclaveWorker {
     return new Uint8Array(createHmac("sha256", this.#p.memoryKey).update(`yunei/set-secret/v1|${host}`).digest());
   }
 
-  /** Repeats while the platform cannot be reached; undefined when the signal aborts. */
-  async #retry<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-    for (let backOff = firstBackOffMs; !signal.aborted; backOff = Math.min(backOff * 2, maxBackOffMs)) {
-      try {
-        return await call();
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        if (!(error instanceof AppError) || error.code !== "JOB_PLATFORM_UNREACHABLE") throw error;
-        this.#p.env.log.warn("platform-unreachable", { retryMs: backOff });
-        await delay(backOff, undefined, { signal }).catch(() => undefined);
-      }
-    }
-    return undefined;
+  #reach<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return reach(call, { signal, log: this.#p.env.log });
   }
 }
 
@@ -192,12 +231,9 @@ function codeOf(error: unknown): string {
   return error instanceof AppError ? error.code : "JOB_INTERNAL";
 }
 
-function factsOf(error: AppError): Record<string, number | boolean | string> {
-  return { ...error.facts };
-}
-
-/** Where an unexpected error came from: file and line of our own code, never its message, which may quote data. */
-function placeOf(error: unknown): Record<string, string> {
-  const frame = error instanceof Error ? /([\w-]+\.ts:\d+)/.exec(error.stack?.split("\n").slice(1).join("\n") ?? "")?.[1] : undefined;
-  return { kind: error instanceof Error ? error.name : typeof error, at: frame ?? "unknown" };
+/** Where an unexpected error came from: its kind, file and line of our own code, never its message, which may quote data. */
+export function placeOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const frames = error.stack?.split("\n").filter((line) => line.startsWith("    at ")).join("\n") ?? "";
+  return `${error.name} ${/([\w-]+\.ts:\d+)/.exec(frames)?.[1] ?? "unknown"}`;
 }

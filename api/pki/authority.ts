@@ -21,11 +21,10 @@ import {
 } from "@peculiar/x509";
 import type { Clock, Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
+import { identityOid } from "../../core/names.ts";
 
 export const clientAuthOid = "1.3.6.1.5.5.7.3.2";
 const serverAuthOid = "1.3.6.1.5.5.7.3.1";
-/** Extended key usage "signs for a party of joint computations" (an arc of UUID 8afe2713-e8b8-4c39-ad3d-41b9417e537e). */
-export const identityOid = "2.25.184753099411719191457702532619284927358";
 /** Subject O of a client certificate: what its CN names. */
 export const organisations = { party: "yunei party", institution: "yunei institution" } as const;
 export type SubjectKind = keyof typeof organisations;

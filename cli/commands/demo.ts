@@ -10,16 +10,17 @@ import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
 import { summarise } from "../../report/text.ts";
 import type { SandboxParty } from "../sandbox/parties.ts";
 import { runSandbox } from "../sandbox/run.ts";
-import { languageOf, Progress } from "../terminal.ts";
+import { languageOption, wholeNumber } from "../arguments.ts";
+import { languageOf, printJson, Progress } from "../terminal.ts";
 
-type Options = { out: string; companies: string; seed: string; json?: boolean; lang?: string; keep?: boolean };
+type Options = { out: string; companies: number; seed: number; json?: boolean; lang?: string; keep?: boolean };
 
 export function addDemo(program: Command): void {
   program.command("demo")
-    .summary("generate data for a bank and five providers and run the main job on it / 生成演示数据并运行主任务")
-    .option("--out <dir>", "folder for data and report", "out/demo").option("--companies <number>", "number of companies", "20000")
-    .option("--seed <number>", "seed of the data", "1").option("--keep", "keep the work folder with all parties' state and logs")
-    .option("--json", "print the report as JSON").option("--lang <en|zh>", "language of the output")
+    .description("generate data for a bank and five providers and run the main job on it / 生成演示数据并运行主任务")
+    .option("--out <dir>", "folder for data and report", "out/demo").option("--companies <number>", "number of companies", wholeNumber(5_000, 5_000_000), 20_000)
+    .option("--seed <number>", "seed of the data", wholeNumber(0, 2 ** 31), 1).option("--keep", "keep the work folder with all parties' state and logs")
+    .option("--json", "print the report as JSON").addOption(languageOption())
     .action(demo);
 }
 
@@ -29,7 +30,7 @@ async function demo(options: Options): Promise<void> {
   const data = join(out, "data");
   const progress = new Progress(language, "bank");
   progress.step({ en: `generating ${options.companies} companies`, zh: `生成 ${options.companies} 家企业的数据` });
-  const summary = await generateDemo({ companies: Number(options.companies), seed: Number(options.seed), directory: data, force: existsSync(data) });
+  const summary = await generateDemo({ companies: options.companies, seed: options.seed, directory: data, force: existsSync(data) });
   const party = (folder: string): SandboxParty => ({
     name: partyId(folder), dataFolder: join(data, folder), definition: parseDefinition(JSON.parse(readFileSync(join(data, folder, "dataset.json"), "utf8"))),
   });
@@ -38,7 +39,7 @@ async function demo(options: Options): Promise<void> {
     params: scorecardJobSchema.parse({}), workers: Math.min(2, availableParallelism()), batch: join(data, "bank", "applications.csv"),
     say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
   });
-  if (options.json === true) process.stdout.write(`${JSON.stringify(result.report)}\n`);
+  if (options.json === true) printJson(result.report);
   else {
     process.stdout.write(`${summarise(result.report, { lang: language, colour: process.stdout.isTTY })}\n`);
     process.stdout.write(`${out}: report.html report.json scores.csv batch/scores.csv  (${result.wallSeconds.toFixed(1)} s)\n`);

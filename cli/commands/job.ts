@@ -1,123 +1,129 @@
-// `yunei job` and `yunei score`: what a bank does through the API.
-import { readFileSync } from "node:fs";
+// `yunei job`: what a bank does through the API.
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
+import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
-import { silentLog } from "../../core/env.ts";
-import { partyId } from "../../core/names.ts";
-import { stageBatch } from "../../enclave/batch.ts";
-import { enclavePaths, readConfig } from "../../enclave/config.ts";
-import { StateDatabase } from "../../enclave/store/database.ts";
 import { writeDurably } from "../../enclave/store/files.ts";
-import { guestHalfSchema } from "../../federation/scorecard/finish.ts";
-import { jobRequestSchema } from "../../federation/plan-schema.ts";
-import { renderReport } from "../../report/html.ts";
+import { jobRequestSchema, purposes } from "../../federation/plan-schema.ts";
+import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
 import { jointReportSchema } from "../../report/schema.ts";
 import { summarise } from "../../report/text.ts";
 import type { ApiClient } from "../api-client.ts";
-import { openSealed } from "../institution-key.ts";
+import { explained, jobName, languageOption, parseJson, partyNames, problemsOf, readJson } from "../arguments.ts";
+import { openSealed, type InstitutionKey } from "../institution-key.ts";
 import { defaultProfile, openProfile } from "../profile.ts";
-import { languageOf, Progress, type Language } from "../terminal.ts";
-import { scoreWithFallback } from "../score.ts";
+import { jobDetail, jobLines, leakageLines, planLines } from "../show.ts";
+import { languageOf, printJson, printLines, Progress, remark, type Language } from "../terminal.ts";
 
-type Common = { profile: string; json?: boolean; lang?: string };
+export type Common = { profile: string; json?: boolean; lang?: string };
+type Tools = { readonly api: ApiClient; readonly key: InstitutionKey; readonly guest: PartyId; readonly language: Language; readonly json: boolean };
 
-function common(command: Command): Command {
-  return command.option("--profile <file>", "institution profile", defaultProfile).option("--json", "print JSON").option("--lang <en|zh>", "language of the output");
+export function common(command: Command): Command {
+  return command.option("--profile <file>", "institution profile", defaultProfile).option("--json", "print JSON on stdout").addOption(languageOption());
+}
+
+export function purposeOption(standard: (typeof purposes)[number]): Option {
+  return new Option("--purpose <purpose>", "what the result is for; policies name the purposes that they allow").choices([...purposes]).default(standard);
 }
 
 export function addJob(program: Command): void {
-  const job = program.command("job").summary("submit, follow and read jobs / 提交、跟踪与读取任务");
-  common(job.command("submit").summary("submit a training job").requiredOption("--host <party...>", "data providers")
-    .option("--purpose <purpose>", "why", "model-development").option("--params <file>", "JSON file with the job's parameters").option("--key <text>", "idempotency key"))
+  const job = program.command("job").description("submit, follow and read jobs / 提交、跟踪与读取任务");
+  common(job.command("submit").description("submit a training job; prints its id / 提交训练任务").requiredOption("--host <party...>", "data providers", partyNames)
+    .addOption(purposeOption("model-development")).option("--params <file>", "JSON file with the job's parameters").option("--key <text>", "idempotency key: the same key gives the same job"))
     .action(submit);
-  common(job.command("list").summary("the institution's jobs, newest first")).action(list);
-  common(job.command("watch <job>").summary("follow a job until it ends")).action((id: string, o: Common) => run(o, (api, language, guest) => watch(api, id, language, guest)));
-  common(job.command("plan <job>").summary("the plan with its leakage statement")).action((id: string, o: Common) => run(o, async (api) => out(await api.plan(id))));
-  common(job.command("cancel <job>").summary("cancel it")).action((id: string, o: Common) => run(o, async (api) => out(await api.cancel(id))));
-  common(job.command("report <job>").summary("fetch, open and write the sealed report and scores").option("--out <dir>", "folder to write to", "out")).action(report);
-  common(program.command("score").summary("score a batch of companies with a trained model / 用已训练模型批量评分")
-    .requiredOption("--model <id>", "model id").requiredOption("--file <csv>", "companies with the bank's own columns, no label")
-    .requiredOption("--dir <folder>", "the bank's own enclave folder on this machine").option("--purpose <purpose>", "why", "loan-approval")
-    .option("--wait <seconds>", "how long hosts may take to answer before they are left out", "30").option("--out <dir>", "folder to write to", "out"))
-    .action(score);
+  common(job.command("list").description("the institution's jobs, newest first / 列出任务")).action((o: Common) => run(o, list));
+  const byId = (name: string, description: string): Command => common(job.command(name).argument("<job>", "job id", jobName).description(description));
+  byId("show", "state, parties and traffic of a job / 查看任务").action((id: JobId, o: Common) => run(o, async ({ api, json, language }) => {
+    const view = await api.job(id);
+    if (json) printJson(view);
+    else printLines(jobDetail(view, language));
+  }));
+  byId("watch", "follow a job until it ends / 跟踪任务").action((id: JobId, o: Common) => run(o, (tools) => watch(tools, id)));
+  byId("plan", "the plan with its leakage statement / 查看计划与信息披露声明").action((id: JobId, o: Common) => run(o, async ({ api, json, language }) => {
+    const { plan, planDigest } = await api.plan(id);
+    if (json) printJson({ plan, planDigest });
+    else printLines(planLines(plan, planDigest, language));
+  }));
+  byId("cancel", "cancel it / 取消任务").action((id: JobId, o: Common) => run(o, async ({ api, json, language }) => {
+    const view = await api.cancel(id);
+    if (json) printJson(view);
+    else printLines(jobLines([view], language));
+  }));
+  byId("report", "fetch, open and write the sealed report and scores / 获取并解封报告与评分").option("--out <dir>", "folder to write to", "out")
+    .action((id: JobId, o: Common & { out: string }) => run(o, (tools) => report(tools, id, resolve(o.out))));
 }
 
-const out = (value: unknown): void => {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
-};
-
-async function run(o: Common, work: (api: ApiClient, language: Language, guest: string) => Promise<void>): Promise<void> {
-  const { api, guest } = openProfile(o.profile);
+/** Opens the profile, works, closes the connections. */
+export async function run(o: Common, work: (tools: Tools) => Promise<void>): Promise<void> {
+  const { api, key, guest } = openProfile(o.profile);
   try {
-    await work(api, languageOf(o.lang), guest);
+    await work({ api, key, guest, language: languageOf(o.lang), json: o.json === true });
   } finally {
     await api[Symbol.asyncDispose]();
   }
 }
 
-function submit(o: Common & { host: string[]; purpose: string; params?: string; key?: string }): Promise<void> {
-  return run(o, async (api, _language, guest) => {
-    const params: unknown = o.params === undefined ? {} : JSON.parse(readFileSync(o.params, "utf8"));
-    const request = jobRequestSchema.safeParse({ kind: "scorecard", guest, hosts: o.host, purpose: o.purpose, params });
-    if (!request.success) throw new AppError("CLI_ARGUMENT", { problems: request.error.issues.length });
-    out(await api.submit(request.data, o.key));
+function submit(o: Common & { host: readonly PartyId[]; purpose: string; params?: string; key?: string }): Promise<void> {
+  return run(o, async ({ api, guest, language, json }) => {
+    const params = scorecardJobSchema.safeParse(o.params === undefined ? {} : readJson(o.params));
+    if (!params.success) throw explained("JOB_PARAMS", problemsOf(params.error));
+    const request = jobRequestSchema.safeParse({ kind: "scorecard", guest, hosts: o.host, purpose: o.purpose, params: params.data });
+    if (!request.success) throw explained("CLI_ARGUMENT", problemsOf(request.error));
+    const view = await api.submit(request.data, o.key);
+    if (json) {
+      printJson(view);
+      return;
+    }
+    const { plan } = await api.plan(view.id);
+    process.stderr.write(`${leakageLines(plan.leakage, language).join("\n")}\n`);
+    remark(language, { en: "All parties must approve this. Follow it with: yunei job watch", zh: "须经各方批准。跟踪进度：yunei job watch" });
+    printLines([view.id]);
   });
 }
 
-function list(o: Common): Promise<void> {
-  return run(o, async (api) => out(await api.jobs()));
+async function list({ api, json, language }: Tools): Promise<void> {
+  const items = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await api.jobs(cursor);
+    items.push(...page.items);
+    if (page.next === null) break;
+    cursor = page.next;
+  }
+  if (json) printJson({ items });
+  else printLines(jobLines(items, language));
 }
 
-async function watch(api: ApiClient, id: string, language: Language, guest: string): Promise<void> {
+async function watch({ api, language, json, guest }: Tools, id: JobId): Promise<void> {
   const progress = new Progress(language, guest);
   for await (const event of api.events(id)) {
     progress.job(event);
     if (event.type === "state" && event.failure !== null) throw new AppError(event.failure.code, event.failure.party === null ? {} : { party: event.failure.party });
+    if (event.type === "state" && event.state === "cancelled") throw new AppError("JOB_CANCELLED");
   }
-  out(await api.job(id));
+  const view = await api.job(id);
+  if (json) printJson(view);
+  else printLines(jobDetail(view, language));
 }
 
-async function report(id: string, o: Common & { out: string }): Promise<void> {
-  const { api, key } = openProfile(o.profile);
-  try {
-    const parsed = jointReportSchema.parse(JSON.parse(await openSealed(await api.result(id, "report"), key)));
-    const folder = resolve(o.out);
-    writeDurably(join(folder, "report.json"), `${JSON.stringify(parsed, undefined, 2)}\n`);
-    writeDurably(join(folder, "report.html"), renderReport(parsed));
-    writeDurably(join(folder, "scores.csv"), await openSealed(await api.result(id, "scores"), key));
-    if (o.json === true) out(parsed);
-    else process.stdout.write(`${summarise(parsed, { lang: languageOf(o.lang), colour: process.stdout.isTTY })}\n`);
-  } finally {
-    await api[Symbol.asyncDispose]();
-  }
+/** A training job's report and scores, or a batch's summary and scores. */
+async function report({ api, key, language, json }: Tools, id: JobId, folder: string): Promise<void> {
+  const opened = parseJson(await openSealed(await api.result(id, "report"), key), "the opened report");
+  const scores = await openSealed(await api.result(id, "scores"), key);
+  const joint = jointReportSchema.safeParse(opened);
+  if (joint.success) {
+    const { renderReport } = await import("../../report/html.ts");
+    writeDurably(join(folder, "report.json"), `${JSON.stringify(joint.data, undefined, 2)}\n`);
+    writeDurably(join(folder, "report.html"), renderReport(joint.data));
+  } else if (isBatchSummary(opened)) writeDurably(join(folder, "score.json"), `${JSON.stringify(opened, undefined, 2)}\n`);
+  else throw new AppError("PROTOCOL_MALFORMED", { problems: joint.error.issues.length });
+  writeDurably(join(folder, "scores.csv"), scores);
+  if (json) printJson(opened);
+  else if (joint.success) {
+    printLines([`${folder}: report.json report.html scores.csv`, ""]);
+    process.stdout.write(summarise(joint.data, { lang: language, colour: process.stdout.isTTY }));
+  } else printLines([`${folder}: score.json scores.csv`]);
 }
 
-async function score(o: Common & { model: string; file: string; dir: string; purpose: string; wait: string; out: string }): Promise<void> {
-  const folder = resolve(o.dir);
-  const config = readConfig(folder);
-  const staged = await stageBatch(folder, resolve(o.file), config.dataset, silentLog);
-  const hosts = modelHosts(folder, o.model);
-  const { api, key, guest } = openProfile(o.profile);
-  try {
-    const progress = new Progress(languageOf(o.lang), guest);
-    const job = await scoreWithFallback(api, {
-      guest: partyId(guest), hosts: hosts.map(partyId), model: o.model, purpose: o.purpose, params: staged, waitSeconds: Number(o.wait),
-      say: (event) => progress.job(event),
-    });
-    const summary: unknown = JSON.parse(await openSealed(await api.result(job, "report"), key));
-    writeDurably(join(resolve(o.out), "scores.csv"), await openSealed(await api.result(job, "scores"), key));
-    writeDurably(join(resolve(o.out), "score.json"), `${JSON.stringify(summary, undefined, 2)}\n`);
-    out(summary);
-  } finally {
-    await api[Symbol.asyncDispose]();
-  }
-}
-
-/** The hosts of a model, from the guest's own half. */
-function modelHosts(folder: string, model: string): string[] {
-  using db = new StateDatabase(enclavePaths(folder).state);
-  const half = db.get("select half from models where model = ? and kind = 'scorecard-guest'", model)?.["half"];
-  if (typeof half !== "string") throw new AppError("JOB_MODEL_UNKNOWN");
-  return guestHalfSchema.parse(JSON.parse(half)).hosts;
+function isBatchSummary(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "rows" in value && "partial" in value && "away" in value;
 }

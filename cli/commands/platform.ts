@@ -1,22 +1,32 @@
 // `yunei platform`: the operator's commands. They work on the data folder, also while the platform runs.
 import { spawn } from "node:child_process";
+import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { initialisePlatform, openAdmin, type Admin } from "../../api/admin.ts";
+import type { PartyId } from "../../core/brand.ts";
 import { silentLog, type Env } from "../../core/env.ts";
-import { partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
-import { createInstitutionKey } from "../institution-key.ts";
-import { defaultProfile, writeProfile } from "../profile.ts";
+import { writeDurably } from "../../enclave/store/files.ts";
+import { httpsUrl, languageOption, partyName, port, wholeNumber } from "../arguments.ts";
+import { refuseExisting, type Admission } from "../profile.ts";
+import { partyLines } from "../show.ts";
+import { exitWith } from "../stop.ts";
+import { languageOf, printJson, printLines, remark } from "../terminal.ts";
 
 const env: Env = { rng: systemRng, now: Date.now, log: silentLog };
-const print = (value: unknown): void => {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
-};
+const hourMs = 3_600_000;
+
+type Common = { data: string; json?: boolean; lang?: string };
+
+/** "postgresql://…"; without it the data folder's own SQLite file. In the environment, since arguments can be seen by all users. */
+function database(): string | undefined {
+  return process.env["YUNEI_DATABASE"];
+}
 
 async function withAdmin<T>(data: string, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = await openAdmin({ data, env });
+  const admin = await openAdmin({ data, env, database: database() });
   try {
     return await work(admin);
   } finally {
@@ -24,52 +34,85 @@ async function withAdmin<T>(data: string, work: (admin: Admin) => Promise<T>): P
   }
 }
 
-export function addPlatform(program: Command): void {
-  const platform = program.command("platform").summary("run and administer the platform / 运行与管理平台");
-  platform.command("start")
-    .summary("start it; the first start makes its folder, authority and database")
-    .option("--data <dir>", "data folder", "platform-data").option("--api-port <port>", "bank-facing API", "8443").option("--enclave-port <port>", "enclaves", "8444")
-    .option("--host <name...>", "host names for the server certificate").option("--listen <address>", "address to listen on", "127.0.0.1")
-    .action(start);
-  platform.command("invite <party>").summary("make a one-time enrolment token for an enclave").option("--data <dir>", "data folder", "platform-data")
-    .action((party: string, o: { data: string }) => withAdmin(o.data, async (admin) => print({ party, token: await admin.createEnrolToken(partyId(party)) })));
-  platform.command("institution <name>").summary("register an institution; writes its profile with API key and sealing key")
-    .requiredOption("--guest <party>", "the party of its own enclave").option("--data <dir>", "data folder", "platform-data")
-    .option("--url <url>", "address of the API as the institution sees it", "https://127.0.0.1:8443").option("--profile <file>", "file to write", defaultProfile)
-    .action(institution);
-  platform.command("parties").summary("list parties and their state").option("--data <dir>", "data folder", "platform-data")
-    .action((o: { data: string }) => withAdmin(o.data, async (admin) => print(await admin.listParties())));
-  platform.command("suspend <party>").summary("refuse a party from its next request on").option("--data <dir>", "data folder", "platform-data")
-    .action((party: string, o: { data: string }) => withAdmin(o.data, async (admin) => {
-      await admin.suspendParty(partyId(party));
-      print({ party, state: "suspended" });
-    }));
-  platform.command("resume <party>").summary("admit a suspended party again").option("--data <dir>", "data folder", "platform-data")
-    .action((party: string, o: { data: string }) => withAdmin(o.data, async (admin) => {
-      await admin.resumeParty(partyId(party));
-      print({ party, state: "active" });
-    }));
+function common(command: Command): Command {
+  return command.option("--data <dir>", "data folder", "platform-data").option("--json", "print JSON").addOption(languageOption());
 }
 
-async function start(o: { data: string; apiPort: string; enclavePort: string; listen: string; host?: string[] }): Promise<void> {
-  await initialisePlatform({ data: o.data, env });
+export function addPlatform(program: Command): void {
+  const platform = program.command("platform").description("run and administer the platform / 运行与管理平台");
+  platform.command("start")
+    .description("start it; the first start makes its folder, authority and database / 启动平台")
+    .option("--data <dir>", "data folder", "platform-data").option("--api-port <port>", "bank-facing API", port, 8443).option("--enclave-port <port>", "enclaves", port, 8444)
+    .option("--host <name...>", "host names and addresses for the server certificate").option("--listen <address>", "address to listen on", "127.0.0.1")
+    .action(start);
+  common(platform.command("invite").argument("<party>", "name of the party", partyName).description("make a one-time enrolment token for an enclave and print it / 生成一次性注册令牌"))
+    .option("--hours <number>", "how long it is valid", wholeNumber(1, 24 * 30), 24).action(invite);
+  common(platform.command("institution <name>").description("register an institution; writes its admission, with the API key, to a file / 登记机构并写出接入文件"))
+    .requiredOption("--guest <party>", "the party of its own enclave", partyName)
+    .requiredOption("--seal-to <key>", "public key that `yunei profile create` printed at the institution", sealKey)
+    .option("--url <url>", "address of the API as the institution sees it", httpsUrl, "https://127.0.0.1:8443").option("--out <file>", "file to write", "admission.json")
+    .action(institution);
+  common(platform.command("parties").description("list parties and their state / 列出参与方")).action(parties);
+  common(platform.command("suspend").argument("<party>", "name of the party", partyName).description("refuse a party from its next request on / 停用参与方"))
+    .action((party: PartyId, o: Common) => setState(o, party, "suspended"));
+  common(platform.command("resume").argument("<party>", "name of the party", partyName).description("admit a suspended party again / 恢复参与方"))
+    .action((party: PartyId, o: Common) => setState(o, party, "active"));
+}
+
+function sealKey(x: string): string {
+  try {
+    createPublicKey({ key: { kty: "OKP", crv: "X25519", x }, format: "jwk" });
+  } catch {
+    throw new InvalidArgumentError("It is the 43 characters that `yunei profile create` prints.");
+  }
+  return x;
+}
+
+async function start(o: { data: string; apiPort: number; enclavePort: number; listen: string; host?: string[] }): Promise<void> {
+  await initialisePlatform({ data: o.data, env, database: database() });
   const hosts = (o.host ?? []).flatMap((name) => ["--host", name]);
   const main = join(import.meta.dirname, "..", "..", "api", "main.ts");
-  const args = ["--disable-warning=ExperimentalWarning", main, "--data", o.data, "--api-port", o.apiPort, "--enclave-port", o.enclavePort, "--listen", o.listen, ...hosts];
-  const child = spawn(process.execPath, args, { stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
-  process.exitCode = await new Promise<number>((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
+  const ports = ["--api-port", String(o.apiPort), "--enclave-port", String(o.enclavePort)];
+  const args = ["--disable-warning=ExperimentalWarning", main, "--data", o.data, ...ports, "--listen", o.listen, ...hosts];
+  process.exitCode = await exitWith(spawn(process.execPath, args, { stdio: "inherit" }));
 }
 
-async function institution(name: string, o: { guest: string; data: string; url: string; profile: string }): Promise<void> {
-  const key = createInstitutionKey();
-  const { d = "" } = key.privateJwk;
+function invite(party: PartyId, o: Common & { hours: number }): Promise<void> {
+  return withAdmin(o.data, async (admin) => {
+    const token = await admin.createEnrolToken(party, o.hours * hourMs);
+    if (o.json === true) printJson({ party, token });
+    else printLines([token]);
+  });
+}
+
+function parties(o: Common): Promise<void> {
+  return withAdmin(o.data, async (admin) => {
+    const all = await admin.listParties();
+    if (o.json === true) printJson(all);
+    else printLines(partyLines(all, languageOf(o.lang)));
+  });
+}
+
+function setState(o: Common, party: PartyId, state: "suspended" | "active"): Promise<void> {
+  return withAdmin(o.data, async (admin) => {
+    await (state === "active" ? admin.resumeParty(party) : admin.suspendParty(party));
+    if (o.json === true) printJson({ party, state });
+    else printLines([`${party}  ${state}`]);
+  });
+}
+
+async function institution(name: string, o: Common & { guest: PartyId; sealTo: string; url: string; out: string }): Promise<void> {
+  refuseExisting(o.out);
   await withAdmin(o.data, async (admin) => {
-    const made = await admin.addInstitution({ name, guest: partyId(o.guest), sealTo: key.publicJwk });
-    writeProfile(o.profile, {
-      url: o.url, apiKey: made.apiKey, ca: readFileSync(join(o.data, "ca.pem"), "utf8"), guest: o.guest,
-      sealKey: { kty: "OKP", crv: "X25519", x: key.publicJwk.x, d },
-    });
-    print({ institution: made.institution, profile: o.profile });
+    const made = await admin.addInstitution({ name, guest: o.guest, sealTo: { kty: "OKP", crv: "X25519", x: o.sealTo } });
+    const admission: Admission = {
+      institution: made.institution, guest: o.guest, url: o.url, apiKey: made.apiKey, ca: readFileSync(join(o.data, "ca.pem"), "utf8"),
+    };
+    writeDurably(o.out, `${JSON.stringify(admission, undefined, 2)}\n`);
+    if (o.json === true) printJson({ institution: made.institution, admission: o.out });
+    else {
+      remark(languageOf(o.lang), { en: `written: ${o.out}. It holds the API key: hand it over on a safe way.`, zh: `已写入 ${o.out}，其中含 API 密钥，请安全移交。` });
+      printLines([made.institution]);
+    }
   });
 }

@@ -9,6 +9,7 @@ export const enclaveErrors = {
   ENCLAVE_NOT_ENROLLED: { status: 401, en: "This enclave is not enrolled, or its certificate was revoked. Ask the platform's operator for an enrolment token.", zh: "本节点未注册或证书已撤销。请向平台运营方申请注册令牌。" },
   ENCLAVE_REPLAY_DIVERGED: { status: 500, en: "After a restart the job would send other bytes under a used number; it was stopped. Data or program changed during the job: cancel it and start a new one.", zh: "重启后将以同一序号发送不同内容，任务已停止。任务期间数据或程序发生变化：请取消并重新发起。" },
   ENCLAVE_SNAPSHOT_CHANGED: { status: 409, en: "The data changed since this job was approved. Cancel the job and start a new one.", zh: "自任务批准以来数据已变化。请取消并重新发起任务。" },
+  MODEL_ONNX: { status: 422, en: "The ONNX model could not be opened, or its inputs do not fit it. Export it again and compare its input names and shapes.", zh: "ONNX 模型无法打开，或输入与模型不符。请重新导出并核对输入名称与形状。" },
   POLICY_REFUSED: { status: 403, en: "The local policy of an enclave refuses this job. Its operator can change the policy file.", zh: "节点的本地策略拒绝该任务。其运营方可修改策略文件。" },
   POLICY_MISSING: { status: 403, en: "There is no policy file, so every job is refused. Write one (see README, policy).", zh: "没有策略文件，因此拒绝所有任务。请编写策略文件（见 README）。" },
   POLICY_PURPOSE: { status: 403, en: "The policy does not allow this purpose for this guest.", zh: "策略不允许该发起方以此用途使用数据。" },

@@ -1,7 +1,7 @@
 // The real `Party` of a job: sends through the door, receives from the durable inbox, waits with back-off, replays after a
 // restart. It holds no protocol logic.
 import { setTimeout as delay } from "node:timers/promises";
-import type { JobId, PartyId } from "../../core/brand.ts";
+import type { JobId, PartyId, Released } from "../../core/brand.ts";
 import type { Clock, Log, Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Role } from "../../core/message.ts";
@@ -15,6 +15,7 @@ import type { Session } from "../channel/session.ts";
 import type { Ledger } from "../ledger.ts";
 import { release } from "../release.ts";
 import type { Platform } from "../transport/platform.ts";
+import { reach } from "../transport/reach.ts";
 import type { PhaseClock } from "./phases.ts";
 import type { KeyObject } from "node:crypto";
 
@@ -24,6 +25,8 @@ export type PartyOptions = {
   readonly peers: ReadonlyMap<PartyId, Peer>; readonly inbox: Inbox; readonly ledger: Ledger; readonly platform: Platform;
   readonly kernels: Kernels; readonly phases: PhaseClock; readonly now: Clock; readonly log: Log; readonly signal: AbortSignal;
   readonly peerTimeoutMs: number;
+  /** The guest has its result and the platform takes no more frames: this party only goes over what it has again. */
+  readonly isOver: boolean;
 };
 
 const longPollSeconds = 20;
@@ -55,7 +58,7 @@ export class JobParty implements Party {
     const ends = { from: this.#o.role, to: peer.role };
     const out = release({ type, body, to, seq, ends, session: peer.session, identity: this.#o.identity, ledger: this.#o.ledger });
     if (out.acknowledged) return;
-    await this.#persist(() => this.#o.platform.put(this.job, to, seq, out.sealed));
+    await this.#put(to, seq, out.sealed);
     this.#o.ledger.acknowledge(to, seq);
   }
 
@@ -88,6 +91,14 @@ export class JobParty implements Party {
     this.#o.phases.progress(done, total);
   }
 
+  async #put(to: PartyId, seq: number, sealed: Released): Promise<void> {
+    try {
+      await reach(() => this.#o.platform.put(this.job, to, seq, sealed), this.#o);
+    } catch (error) {
+      if (!this.#o.isOver || !(error instanceof AppError) || error.code !== "JOB_ENDED") throw error;
+    }
+  }
+
   #peer(name: PartyId): Peer {
     const peer = this.#o.peers.get(name);
     if (peer === undefined) throw new AppError("PROTOCOL_WRONG_PARTY", { party: name });
@@ -110,10 +121,13 @@ export class JobParty implements Party {
         log.info("waiting", { peer: from, message: type });
         this.#o.phases.waiting(from, type);
       }
-      const patience = said ? longPollSeconds : Math.ceil(sayAfterMs / 1000);
-      const sealed = await this.#persist(() => platform.pull(this.job, from, seq, patience, signal));
-      if (sealed === undefined) continue;
+      const left = Math.max(0, Math.ceil((this.#o.peerTimeoutMs - (now() - since)) / 1000));
+      const patience = Math.min(said ? longPollSeconds : Math.ceil(sayAfterMs / 1000), left);
       try {
+        const sealed = await reach(() => platform.pull(this.job, from, seq, patience, signal), this.#o);
+        if (sealed === undefined) continue;
+        // An ended job takes nothing more in, also not what came at the same moment.
+        signal.throwIfAborted();
         const ends = { from: peer.role, to: this.#o.role };
         return inbox.accept(sealed, { peer: from, seq, expected: type, ends, session: peer.session, peerIdentity: peer.identity });
       } catch (error) {
@@ -126,18 +140,4 @@ export class JobParty implements Party {
     }
   }
 
-  /** Repeats a call to the platform with back-off while it cannot be reached. */
-  async #persist<T>(call: () => Promise<T>): Promise<T> {
-    for (let backOff = firstBackOffMs; ; backOff = Math.min(backOff * 2, maxBackOffMs)) {
-      this.#o.signal.throwIfAborted();
-      try {
-        return await call();
-      } catch (error) {
-        this.#o.signal.throwIfAborted();
-        if (!(error instanceof AppError) || error.code !== "JOB_PLATFORM_UNREACHABLE") throw error;
-        this.#o.log.warn("platform-unreachable", { retryMs: backOff });
-        await delay(backOff, undefined, { signal: this.#o.signal });
-      }
-    }
-  }
 }

@@ -30,7 +30,7 @@ export class JobRecords {
 
   /** Remembers a plan when it is first seen. The same job with another plan is refused. */
   see(planText: string, digest: string): JobPlan {
-    const parsed = jobPlanSchema.safeParse(JSON.parse(planText));
+    const parsed = jobPlanSchema.safeParse(parseJson(planText));
     if (!parsed.success || planDigest(parsed.data) !== digest) throw new AppError("PROTOCOL_MALFORMED", { bytes: planText.length });
     const plan = parsed.data;
     const known = this.#db.get("select digest from jobs where job = ?", plan.job);
@@ -62,9 +62,15 @@ export class JobRecords {
     return typeof jws === "string" ? jws : undefined;
   }
 
-  /** Ends a job here: its channel key and seed are erased. */
+  /** Why it ended, when it did not end well. */
+  code(job: JobId): Code | undefined {
+    return (this.#db.get("select code from jobs where job = ?", job)?.["code"] ?? undefined) as Code | undefined;
+  }
+
+  /** Ends a job here: its channel key and seed are erased, from the file and from its log too. */
   end(job: JobId, state: "refused" | "done" | "failed" | "cancelled", code?: Code): void {
     this.#db.run("update jobs set state = ?, code = ?, secrets = null, finished_at = ? where job = ?", state, code ?? null, this.#now(), job);
+    this.#db.settle();
   }
 
   /** A value that is made once per job and stays the same over restarts: a time, a receipt. */
@@ -89,5 +95,13 @@ export class JobRecords {
     return this.#db.all("select job, state, code, plan from jobs order by created_at desc").map((r) => ({
       job: String(r["job"]), state: String(r["state"]), code: typeof r["code"] === "string" ? r["code"] : null, plan: String(r["plan"]),
     }));
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

@@ -28,12 +28,13 @@ import type { ActiveLayer } from "../confinement.ts";
 import type { Policy, PolicyRule } from "../policy.ts";
 import type { StateDatabase } from "../store/database.ts";
 import type { Platform } from "../transport/platform.ts";
+import { reach } from "../transport/reach.ts";
 import { verifyApproval } from "./approval.ts";
 import { JobParty, type Peer } from "./party.ts";
 import { peakRssMb, PhaseClock } from "./phases.ts";
 import { signReceipt } from "./receipt.ts";
 import type { JobRecords } from "./records.ts";
-import { keepGuestResult, keepScores } from "./results.ts";
+import { keepGuestResult, keepScores, type Sink } from "./results.ts";
 
 export type JobTools = {
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
@@ -45,6 +46,8 @@ export type JobTools = {
 export type JobInput = {
   readonly plan: JobPlan; readonly planDigest: string; readonly approvals: Readonly<Record<string, string>>;
   readonly rule: PolicyRule; readonly signal: AbortSignal;
+  /** The job has ended well at the platform, and this enclave was killed before it kept its part. */
+  readonly isOver: boolean;
 };
 
 export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
@@ -55,11 +58,12 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
   const secrets = tools.records.secrets(plan.job);
   if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
   const ledger = new Ledger(tools.db, plan, self);
-  const inbox = new Inbox(tools.db, plan.job, `${tools.paths.inbox}/${plan.job}`, tools.now);
+  const inbox = new Inbox({ db: tools.db, plan, self, folder: `${tools.paths.inbox}/${plan.job}`, now: tools.now });
   const phases = new PhaseClock({ db: tools.db, job: plan.job, platform: tools.platform, now: tools.now, log: tools.log });
   const party = new JobParty({
     self, role: plan.guest === self ? "guest" : "host", job: plan.job, seed: secrets.seed, identity: tools.identity.signKey, peers, inbox, ledger,
     platform: tools.platform, kernels: tools.kernels, phases, now: tools.now, log: tools.log, signal: input.signal, peerTimeoutMs: tools.peerTimeoutMs,
+    isOver: input.isOver,
   });
   try {
     if (plan.guest === self && plan.kind === "score") await runScoreGuest(tools, input, party);
@@ -74,7 +78,7 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
 async function openChannels(tools: JobTools, input: JobInput): Promise<Map<PartyId, Peer>> {
   const { plan, planDigest } = input;
   const { identity } = tools;
-  const certificates = await tools.platform.parties();
+  const certificates = await reach(() => tools.platform.parties(), { signal: input.signal, log: tools.log });
   const approvals = new Map<PartyId, string>();
   const opened = new Map<PartyId, { key: KeyObject; channelKey: string }>();
   for (const party of [plan.guest, ...plan.hosts]) {
@@ -134,7 +138,7 @@ async function runScoreGuest(tools: JobTools, input: JobInput, party: JobParty):
   const scores = await scoreGuest(party, {
     hosts: plan.hosts, half, ids: batch.ids, features: batch.features, setSecret: tools.setSecret, intersection: tools.intersection,
   });
-  await keepScores({ plan, half, scores, ids: batch.ids, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform });
+  await keepScores({ half, scores, ids: batch.ids, ...sinkOf(tools, input) });
 }
 
 async function runGuest(tools: JobTools, input: JobInput, party: JobParty, ledger: Ledger, phases: PhaseClock): Promise<void> {
@@ -153,10 +157,13 @@ async function runGuest(tools: JobTools, input: JobInput, party: JobParty, ledge
   keepHalf(tools, plan, "scorecard-guest", half);
   const createdAt = await records.once(plan.job, "created-at", () => new Date(tools.now()).toISOString());
   await keepGuestResult({
-    plan, planDigest, self: identity.party, params, result, half, hosts, ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(),
-    layers: tools.layers, createdAt, ids: dataset.ids, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform,
-    budgets: budgetLines(tools, plan, result),
+    planDigest, self: identity.party, params, result, half, hosts, ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(),
+    layers: tools.layers, createdAt, ids: dataset.ids, budgets: budgetLines(tools, plan, result), ...sinkOf(tools, input),
   });
+}
+
+function sinkOf(tools: JobTools, { plan, signal }: JobInput): Sink {
+  return { plan, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform, signal, log: tools.log };
 }
 
 /** What this job left of the budgets that the guest's own enclave keeps. */

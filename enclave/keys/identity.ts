@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Pkcs10CertificateRequestGenerator, cryptoProvider } from "@peculiar/x509";
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { identityOid } from "../../core/names.ts";
 import { readBytes, writeDurably } from "../store/files.ts";
 
 export type Identity = {
@@ -81,7 +82,8 @@ export function peerKey(certificatePem: string, options: { party: PartyId; ca: s
     const ca = new X509Certificate(options.ca);
     const inTime = now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
     const named = certificate.subject.split("\n").includes(`CN=${party}`);
-    if (!inTime || !named || certificate.ca || !certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) throw new AppError("APPROVAL_INVALID", { party });
+    const forSigning = certificate.keyUsage?.includes(identityOid) === true;
+    if (!inTime || !named || !forSigning || certificate.ca || !certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) throw new AppError("APPROVAL_INVALID", { party });
     const key = createPublicKey(certificate.publicKey.export({ format: "pem", type: "spki" }));
     if (key.asymmetricKeyType !== "ed25519") throw new AppError("APPROVAL_INVALID", { party });
     if (options.pinned !== undefined && options.pinned !== fingerprint(key)) throw new AppError("POLICY_UNPINNED_PEER", { party });

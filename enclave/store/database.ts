@@ -44,7 +44,7 @@ export class StateDatabase implements Disposable {
       if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       this.#db = new DatabaseSync(file);
       if (file !== ":memory:") chmodSync(file, 0o600);
-      this.#db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000");
+      this.#db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000; pragma secure_delete = on");
       this.#db.exec(schema);
     } catch (cause) {
       throw new AppError("ENCLAVE_STATE", {}, { cause });
@@ -74,6 +74,11 @@ export class StateDatabase implements Disposable {
       this.#db.exec("rollback");
       throw error;
     }
+  }
+
+  /** Moves everything into the main file and empties the log beside it, where overwritten rows would live on. */
+  settle(): void {
+    this.#guard(() => this.#db.exec("pragma wal_checkpoint(truncate)"));
   }
 
   #guard<T>(work: () => T): T {

@@ -108,10 +108,14 @@ export class HttpPlatform implements Platform {
   }
 }
 
+/** Too many requests for now, in contrast to a quota that is used up: that one ends the job. */
+const isBusy: ReadonlySet<string> = new Set(["PLATFORM_BUSY", "AUTH_RATE_LIMITED"]);
+
 /** A refusal of the platform as an error of ours; a busy or broken platform is one to wait for. */
 function refusal(status: number, body: Uint8Array): AppError {
   const problem = problemSchema.safeParse(parseJson(body));
-  if (status >= 500 || status === 429) return new AppError("JOB_PLATFORM_UNREACHABLE", { status });
+  const passes = status >= 500 || (problem.success ? isBusy.has(problem.data.code) : status === 429);
+  if (passes) return new AppError("JOB_PLATFORM_UNREACHABLE", { status });
   return problem.success ? new AppError(problem.data.code, { status }) : new AppError("PLATFORM_REFUSED", { status });
 }
 

@@ -122,9 +122,8 @@ async function receiveOwn(party: Party, block: Block, moments: Mutable, d: numbe
   for (let at = 0, index = 0; at < total; at += maxOwnValues, index++) {
     const part = await party.receive(block.host, "moments/own");
     const size = Math.min(maxOwnValues, total - at);
-    if (part.index !== index || part.values.length !== size * 8 || part.last !== at + size >= total) {
-      throw new AppError("PROTOCOL_WRONG_SHAPE", { party: block.host, index });
-    }
+    if (part.index !== index) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: block.host, index });
+    if (part.values.length !== size * 8 || part.last !== at + size >= total) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: block.host, index });
     values.set(new Float64Array(part.values.slice().buffer), at);
   }
   const most = moments.n * 127 * 127;
@@ -160,7 +159,8 @@ async function receiveCross(party: Party, blocks: readonly Block[], moments: Mut
 
 async function receiveHalf(party: Party, type: "cross/opened" | "cross/masks", from: PartyId, other: Block, column: number, size: number): Promise<BigUint64Array> {
   const half = await party.receive(from, type);
-  if (half.peer !== other.host || half.column !== column || half.values.length !== size * 8) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: from, column });
+  if (half.peer !== other.host || half.column !== column) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: from, column });
+  if (half.values.length !== size * 8) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: from, column });
   return new BigUint64Array(half.values.slice().buffer);
 }
 

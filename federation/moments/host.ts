@@ -80,7 +80,8 @@ async function crossQuerier(party: Party, peers: readonly PartyId[], input: Mome
   await using querier = await Querier.open(party, { use: "cross", jointSeed: input.jointSeed, rows: input.rows });
   const secrets: QuerySecret[] = [];
   for (const codes of input.columns) secrets.push(await querier.send(peers, Int32Array.from(codes.subarray(0, input.rows)), 127, crossBits));
-  return Promise.all(peers.map(async (peer) => {
+  // Awaited here: a promise that is returned waits for the disposal first, and a rejection in that time would end the process.
+  return await Promise.all(peers.map(async (peer) => {
     const hint = await querier.hint(peer, input.columnsOf.get(peer) ?? 0);
     const columns: BigInt64Array[] = [];
     for (const [query, secret] of secrets.entries()) columns.push(await querier.answer(peer, query, hint, secret, true));

@@ -51,7 +51,7 @@ export class Querier implements AsyncDisposable {
     let next = 0;
     for (let index = 0; ; index++) {
       const chunk = await this.#party.receive(from, `${this.#use}/hint`);
-      if (chunk.index !== index || chunk.firstCell !== next) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: from, index });
+      if (chunk.index !== index || chunk.firstCell !== next) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: from, index });
       next += chunk.bytes.length / hintBytesPerCell;
       chunks.push({ firstCell: chunk.firstCell, bytes: chunk.bytes });
       this.#party.progress(next, cells);

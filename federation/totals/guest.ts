@@ -27,9 +27,8 @@ async function receiveOne(party: Party, host: PartyId, round: number, rows: numb
   for (let at = 0, index = 0; at < rows; at += rowsPerChunk, index++) {
     const part = await party.receive(host, "totals/masked");
     const size = Math.min(rowsPerChunk, rows - at);
-    if (part.round !== round || part.index !== index || part.bytes.length !== size || part.last !== at + size >= rows) {
-      throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, index });
-    }
+    if (part.round !== round || part.index !== index) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: host, round, index });
+    if (part.bytes.length !== size || part.last !== at + size >= rows) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, index });
     all.set(part.bytes, at);
     party.progress(at + size, rows);
   }

@@ -10,7 +10,8 @@ import { rowsPerChunk } from "./messages.ts";
 /** Receives this host's weights of a round; they must fit its selected columns. */
 export async function receiveWeights(party: Party, guest: PartyId, round: number, columns: number): Promise<TypedBody<"totals/weights">> {
   const weights = await party.receive(guest, "totals/weights");
-  if (weights.round !== round || weights.plan.weights.length !== columns) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: guest, round });
+  if (weights.round !== round) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest, round });
+  if (weights.plan.weights.length !== columns) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: guest, round });
   return weights;
 }
 

@@ -35,7 +35,7 @@ export function hostileCases(type: string, fields: readonly string[], sender?: s
   return [
     make("truncated", "PROTOCOL_MALFORMED", (m) => [m.frame.subarray(0, -1)]),
     make("empty", "PROTOCOL_MALFORMED", () => [new Uint8Array()]),
-    make("followed by a byte", "PROTOCOL_MALFORMED", (m) => [Uint8Array.of(...m.frame, 0)]),
+    make("followed by a byte", "PROTOCOL_MALFORMED", (m) => [Uint8Array.from({ length: m.frame.length + 1 }, (_, i) => m.frame[i] ?? 0)]),
     rebuilt("oversized", "PROTOCOL_OVERSIZED", (body) => ({ ...body, padding: new Uint8Array(spec.maxBytes) })),
     rebuilt("with an unknown field", "PROTOCOL_SCHEMA", (body) => ({ ...body, extra: 1 })),
     ...fields.map((field) => rebuilt(`without ${field}`, "PROTOCOL_SCHEMA", (body) => without(body, field))),

@@ -1,0 +1,106 @@
+// What a person reads where a program would read `--json`: jobs, plans, parties and an enclave's state as lines of text.
+import type { JobView } from "../api/contract.ts";
+import type { Code } from "../core/errors.ts";
+import type { JobPlan, LeakageItem } from "../federation/plan-schema.ts";
+import { byteSize, integer, padded } from "../report/format.ts";
+import type { Language } from "./terminal.ts";
+
+type Bilingual = { readonly en: string; readonly zh: string };
+type JobLine = Pick<JobView, "id" | "kind" | "purpose" | "guest" | "state" | "createdAt" | "failure">;
+
+const stateWords: Readonly<Record<string, Bilingual>> = {
+  submitted: { en: "submitted", zh: "已提交" }, "awaiting-approval": { en: "awaiting approval", zh: "等待批准" },
+  running: { en: "running", zh: "运行中" }, done: { en: "done", zh: "已完成" }, failed: { en: "failed", zh: "失败" },
+  cancelled: { en: "cancelled", zh: "已取消" }, seen: { en: "waits for your decision", zh: "等待本方决定" },
+  approved: { en: "approved", zh: "已批准" }, refused: { en: "refused", zh: "已拒绝" },
+};
+
+export function stateWord(state: string, language: Language): string {
+  return stateWords[state]?.[language] ?? state;
+}
+
+/** One line per job. */
+export function jobLines(jobs: readonly JobLine[], language: Language): string[] {
+  if (jobs.length === 0) return [language === "zh" ? "没有任务" : "no jobs"];
+  return jobs.map((job) => {
+    const party = job.failure === null || job.failure.party === null ? "" : ` (${job.failure.party})`;
+    const failure = job.failure === null ? "" : `  ${job.failure.code}${party}`;
+    return `${job.id}  ${padded(job.kind, 9)}  ${padded(stateWord(job.state, language), 18)}  ${job.createdAt.slice(0, 19)}Z  ${job.purpose}${failure}`;
+  });
+}
+
+/** A job with its parties and traffic. */
+export function jobDetail(job: JobView, language: Language): string[] {
+  const yes = (value: boolean): string => (value ? "✓" : "–");
+  const words = language === "zh" ? { approved: "已批准", finished: "已完成" } : { approved: "approved", finished: "finished" };
+  const traffic = job.traffic.map((t) => `  ${t.from} → ${t.to}  ${byteSize(t.bytes)}  ${integer(t.messages)}`);
+  return [
+    ...jobLines([job], language),
+    ...job.parties.map((p) => `  ${padded(p.party, 20)} ${p.role}  ${words.approved} ${yes(p.approved)}  ${words.finished} ${yes(p.finished)}`),
+    ...traffic,
+  ];
+}
+
+/** Who would learn what at most, per receiver: the sentences and bounds of the leakage statement. */
+export function leakageLines(leakage: readonly LeakageItem[], language: Language): string[] {
+  const told = leakage.filter((item) => item.reveals.en !== "");
+  return [...new Set(told.map((item) => item.to))].flatMap((to) => [
+    language === "zh" ? `${to} 至多得知：` : `${to} learns at most:`,
+    ...told.filter((item) => item.to === to).map((item) => {
+      const bound = item.numbers === 0 ? "" : language === "zh" ? `（至多 ${integer(item.numbers)} 个数值）` : ` (at most ${integer(item.numbers)} numbers)`;
+      return `  ${language === "zh" ? "来自" : "from"} ${item.from}: ${item.reveals[language]}${bound}`;
+    }),
+  ]);
+}
+
+export function planLines(plan: JobPlan, digest: string, language: Language): string[] {
+  const sizes = Object.entries(plan.datasets).map(([party, d]) => (
+    `  ${padded(party, 20)} ${integer(d.rows)} ${language === "zh" ? "行" : "rows"}, ${integer(d.features)} ${language === "zh" ? "项特征" : "features"}`));
+  return [`${plan.job}  ${plan.kind}  ${plan.purpose}  ${plan.expiresAt}`, `  sha256 ${digest}`, ...sizes, ...leakageLines(plan.leakage, language)];
+}
+
+export type PartyListing = { readonly party: string; readonly state: string; readonly enrolledAt: string | null; readonly dataset: { readonly rows: number; readonly features: number } | null };
+
+export function partyLines(parties: readonly PartyListing[], language: Language): string[] {
+  if (parties.length === 0) return [language === "zh" ? "没有参与方" : "no parties"];
+  return parties.map((p) => {
+    const dataset = p.dataset === null ? (language === "zh" ? "未发布数据集" : "no dataset published")
+      : `${integer(p.dataset.rows)} ${language === "zh" ? "行" : "rows"}, ${integer(p.dataset.features)} ${language === "zh" ? "项特征" : "features"}`;
+    return `${padded(p.party, 20)} ${padded(p.state, 10)} ${padded(p.enrolledAt === null ? "–" : `${p.enrolledAt.slice(0, 19)}Z`, 21)} ${dataset}`;
+  });
+}
+
+/** What `yunei enclave status --json` prints. */
+export type EnclaveStatus = {
+  readonly party: string; readonly identity: string; readonly policyRules: number | null;
+  readonly jobs: readonly EnclaveJobStatus[];
+  readonly models: readonly { readonly model: string; readonly kind: string; readonly job: string }[];
+};
+export type EnclaveJobStatus = {
+  readonly job: string; readonly state: string; readonly code: Code | null; readonly kind: string; readonly guest: string; readonly purpose: string;
+  readonly hosts: readonly string[];
+  /** Only while the job waits for this enclave's operator: lines of the leakage statement from and to this party. */
+  readonly othersWouldLearn?: readonly LeakageItem[]; readonly thisPartyWouldLearn?: readonly LeakageItem[];
+};
+
+export function statusLines(status: EnclaveStatus, language: Language): string[] {
+  const say = (en: string, zh: string): string => (language === "zh" ? zh : en);
+  const rules = status.policyRules === null ? say("no policy file: everything is refused", "没有策略文件：拒绝一切")
+    : status.policyRules === 0 ? say("the policy has no rule: everything is refused", "策略没有规则：拒绝一切")
+      : say(`${status.policyRules} policy rule(s)`, `${status.policyRules} 条策略规则`);
+  return [
+    `${status.party}  ${rules}`,
+    `${say("identity key (for other parties' `pinned`)", "身份公钥指纹（供他方 pinned 使用）")}: ${status.identity}`,
+    ...status.jobs.flatMap((j) => jobStatusLines(j, language)),
+    ...status.models.map((m) => `${m.model}  ${m.kind}  ${m.job}`),
+  ];
+}
+
+function jobStatusLines(job: EnclaveJobStatus, language: Language): string[] {
+  const head = `${job.job}  ${padded(job.kind, 9)}  ${stateWord(job.state, language)}${job.code === null ? "" : `  ${job.code}`}  ${job.guest}: ${job.purpose}`;
+  if (job.othersWouldLearn === undefined) return [head];
+  return [
+    head, ...leakageLines(job.othersWouldLearn, language).map((line) => `  ${line}`), ...leakageLines(job.thisPartyWouldLearn ?? [], language).map((line) => `  ${line}`),
+    language === "zh" ? `  批准或拒绝：yunei enclave approve|refuse ${job.job} --dir …` : `  to decide: yunei enclave approve|refuse ${job.job} --dir …`,
+  ];
+}

@@ -1,0 +1,255 @@
+// The deployment of the README, command by command: a platform, a bank and two providers that each run their own enclave.
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert } from "chai";
+import { after, before, describe, it } from "mocha";
+import type { JobView } from "../../api/contract.ts";
+import type { EnclaveStatus } from "../../cli/show.ts";
+import { jointReportSchema } from "../../report/schema.ts";
+import { fails, json, serve, succeeds, yunei, type Server } from "./support.ts";
+
+const parties = ["bank", "tax", "utilities"] as const;
+type Rule = { approve?: "auto" | "manual"; purposes?: string[]; singleHostTotals?: boolean; maxNewIdsPerMonth?: number };
+
+describe("the walk-through of the README", function () {
+  this.timeout(240_000);
+  let work = "";
+  let urls: string[] = [];
+  let platform: Server | undefined;
+  const enclaves = new Map<string, Server>();
+  let trained = "";
+  let model = "";
+
+  const policy = (party: string, rule: Rule): void => {
+    const allow = [{ guest: "bank", kinds: ["scorecard", "score"], purposes: ["model-development", "loan-approval"], ...rule }];
+    writeFileSync(join(work, `enclave-${party}`, "policy.json"), JSON.stringify({ version: 1, allow, pinned: {} }));
+  };
+  const init = (party: string, token: string, folder = `enclave-${party}`, dataset = `demo-data/${party}/dataset.json`): string[] => (
+    ["enclave", "init", "--dir", folder, "--token", token, ...urls, "--data", `demo-data/${party}`, "--dataset", dataset]);
+  const start = async (party: string): Promise<void> => {
+    enclaves.set(party, await serve(["enclave", "start", "--dir", `enclave-${party}`], work));
+  };
+  const status = (party: string): Promise<EnclaveStatus> => json(["enclave", "status", "--dir", `enclave-${party}`], work);
+  /** Waits until the enclave shows the job in that state. */
+  const shows = async (party: string, job: string, state: string): Promise<EnclaveStatus["jobs"][number]> => {
+    for (let tries = 0; tries < 60; tries++) {
+      const found = (await status(party)).jobs.find((j) => j.job === job);
+      if (found?.state === state) return found;
+    }
+    throw new Error(`${party} never showed ${job} as ${state}`);
+  };
+  const score = (out: string, ...more: string[]): string[] => (
+    ["score", "--model", model, "--file", "demo-data/bank/applications.csv", "--dir", "enclave-bank", "--out", out, ...more]);
+
+  before(async () => {
+    work = mkdtempSync(join(tmpdir(), "yunei-walk-"));
+    const made = await json<{ loans: number }>(["demo-data", "--out", "demo-data", "--companies", "6000"], work);
+    assert.isAbove(made.loans, 3000);
+    platform = await serve(["platform", "start", "--data", "platform", "--api-port", "0", "--enclave-port", "0"], work);
+    const [api, enclave] = [platform.ready["apiPort"], platform.ready["enclavePort"]];
+    urls = ["--url", `https://127.0.0.1:${String(api)}`, "--enclave-url", `https://127.0.0.1:${String(enclave)}`];
+  });
+
+  after(async () => {
+    await Promise.all([...enclaves.values(), ...(platform === undefined ? [] : [platform])].map((server) => server.stop()));
+    rmSync(work, { recursive: true, force: true });
+  });
+
+  it("checks data before anybody enrols, and says what is wrong with it", async () => {
+    const tax = await json<{ rows: number; features: number }>(["enclave", "check", "--data", "demo-data/tax", "--dataset", "demo-data/tax/dataset.json"], work);
+    assert.isAbove(tax.rows, 5000);
+    assert.equal(tax.features, 15);
+    const bank = await succeeds(["enclave", "check", "--dataset", "demo-data/bank/dataset.json"], work);
+    assert.match(bank, /^bads: [1-9]/m);
+    writeFileSync(join(work, "broken.json"), "{ not json");
+    writeFileSync(join(work, "wrong.json"), JSON.stringify({ name: "x", idColumn: "uscc", idKind: "other", features: "loans.csv" }));
+    await fails(["enclave", "check", "--dataset", "broken.json"], work, "CLI_JSON");
+    assert.include(await fails(["enclave", "check", "--dataset", "wrong.json"], work, "DATA_DEFINITION"), "idKind");
+    await fails(["enclave", "check", "--dataset", "absent.json"], work, "CLI_FILE");
+    await fails(["enclave", "check"], work, "CLI_ARGUMENT");
+  });
+
+  it("enrols each party with a token of its own, and nobody twice", async () => {
+    for (const party of parties) {
+      const token = await succeeds(["platform", "invite", party, "--data", "platform"], work);
+      assert.match(token, new RegExp(`^yunei1\\.${party}\\.`));
+      if (party === "tax") {
+        // What is wrong is found before the token is spent, and a token is not spent by a guess.
+        await fails(init(party, token, "enclave-tax", "broken.json"), work, "CLI_JSON");
+        await fails(init(party, token, "enclave-tax", "wrong.json"), work, "DATA_DEFINITION");
+        await fails(init(party, "yunei1.nonsense", "enclave-tax"), work, "ENROL_TOKEN");
+        const parts = token.split(".");
+        const forged = [parts[0], parts[1], "A".repeat(43), parts[3]].join(".");
+        await fails(init(party, forged, "enclave-tax"), work, "ENROL_TOKEN", "PLATFORM_REFUSED");
+        const otherAuthority = [parts[0], parts[1], parts[2], "A".repeat(43)].join(".");
+        await fails(init(party, otherAuthority, "enclave-tax"), work, "ENROL_TOKEN");
+        assert.isFalse(existsSync(join(work, "enclave-tax", "keys")), "an attempt that failed leaves no keys behind");
+      }
+      await succeeds(init(party, token), work);
+      await fails(init(party, token), work, "CLI_EXISTS");
+      await fails(init(party, token, `again-${party}`), work, "ENROL_USED", "PLATFORM_REFUSED");
+      assert.equal(statSync(join(work, `enclave-${party}`, "keys", "identity.key")).mode & 0o777, 0o600);
+      assert.deepEqual(JSON.parse(readFileSync(join(work, `enclave-${party}`, "policy.json"), "utf8")), { version: 1, allow: [], pinned: {} });
+    }
+    const listed = await json<{ party: string; state: string }[]>(["platform", "parties", "--data", "platform"], work);
+    assert.deepEqual(listed.map((p) => [p.party, p.state]), parties.map((p) => [p, "active"]));
+  });
+
+  it("lets the bank make its own sealing key, and the operator admit it", async () => {
+    await fails(["job", "list"], work, "CLI_PROFILE");
+    const sealTo = await succeeds(["profile", "create"], work);
+    await fails(["profile", "create"], work, "CLI_EXISTS");
+    await fails(["job", "list"], work, "CLI_PROFILE");
+    await fails(["platform", "institution", "Demo Bank", "--guest", "bank", "--seal-to", "short", "--data", "platform"], work, "CLI_ARGUMENT");
+    await succeeds(["platform", "institution", "Demo Bank", "--guest", "bank", "--seal-to", sealTo, "--data", "platform", ...urls.slice(0, 2)], work);
+    assert.equal(statSync(join(work, "admission.json")).mode & 0o777, 0o600);
+    const secret = JSON.parse(readFileSync(join(work, "yunei-bank.json"), "utf8")) as { sealKey: { d: string } };
+    assert.notInclude(readFileSync(join(work, "admission.json"), "utf8"), secret.sealKey.d);
+    await fails(["platform", "institution", "Another", "--guest", "bank", "--seal-to", sealTo, "--data", "platform", "--out", "other.json"], work, "PARTY_EXISTS");
+    await fails(["profile", "admit", "demo-data/tax/dataset.json"], work, "CLI_ARGUMENT");
+    await succeeds(["profile", "admit", "admission.json"], work);
+    assert.equal(await succeeds(["job", "list", "--lang", "zh"], work), "没有任务");
+    await fails(["job", "submit", "--host", "tax"], work, "JOB_DATASET_UNKNOWN");
+  });
+
+  it("starts the enclaves, which print the layers of protection and refuse everything", async () => {
+    for (const party of parties) await start(party);
+    for (const server of enclaves.values()) {
+      const layers = server.ready["layers"] as { name: string; active: boolean }[];
+      assert.deepInclude(layers, { name: "node-permission-model", active: true });
+    }
+    const job = await submitWhenPublished();
+    assert.include(await fails(["job", "watch", job], work, "JOB_REFUSED"), "party=");
+    assert.match(await succeeds(["job", "list"], work), new RegExp(`^${job} .*failed.*JOB_REFUSED`));
+    assert.equal((await shows("tax", job, "refused")).code, "POLICY_REFUSED");
+    for (const party of parties) policy(party, { approve: "auto" });
+  });
+
+  /** The first submission may come before an enclave has published its sizes. */
+  async function submitWhenPublished(): Promise<string> {
+    for (;;) {
+      const { status: code, out, err } = await yunei(["job", "submit", "--host", "tax", "utilities"], work);
+      if (code === 0) return out.trim();
+      assert.match(err, /JOB_DATASET_UNKNOWN/);
+    }
+  }
+
+  it("refuses a purpose that a provider's policy does not name", async () => {
+    policy("utilities", { approve: "auto", purposes: ["loan-approval"] });
+    const job = await succeeds(["job", "submit", "--host", "tax", "utilities"], work);
+    await fails(["job", "watch", job], work, "JOB_REFUSED");
+    assert.equal((await shows("utilities", job, "refused")).code, "POLICY_PURPOSE");
+    policy("utilities", { approve: "auto" });
+  });
+
+  it("cancels a job that waits for a person, and a person cannot approve it any more", async () => {
+    policy("tax", { approve: "manual" });
+    const job = await succeeds(["job", "submit", "--host", "tax", "utilities"], work);
+    await shows("tax", job, "seen");
+    assert.equal((await json<JobView>(["job", "cancel", job], work)).state, "cancelled");
+    await fails(["job", "watch", job], work, "JOB_CANCELLED");
+    await shows("tax", job, "cancelled");
+    await fails(["enclave", "approve", job, "--dir", "enclave-tax"], work, "JOB_ENDED");
+    await fails(["enclave", "approve", "job_0123456789abcdef01234567", "--dir", "enclave-tax"], work, "JOB_NOT_FOUND");
+  });
+
+  it("shows a provider's operator what the bank would learn, and runs once it is approved by hand", async () => {
+    const submitted = await yunei(["job", "submit", "--host", "tax", "--host", "utilities", "--key", "first-model-1"], work);
+    const job = submitted.out.trim();
+    assert.match(submitted.err, /^bank learns at most:/m);
+    assert.equal(await succeeds(["job", "submit", "--host", "tax", "--host", "utilities", "--key", "first-model-1"], work), job, "the same key gives the same job");
+    const asked = await shows("tax", job, "seen");
+    const toBank = asked.othersWouldLearn?.filter((line) => line.to === "bank") ?? [];
+    assert.include(toBank.map((line) => line.type), "totals/masked");
+    assert.isTrue(toBank.some((line) => line.numbers > 0 && line.reveals.zh !== ""));
+    const text = await succeeds(["enclave", "status", "--dir", "enclave-tax", "--lang", "zh"], work);
+    assert.include(text, "bank 至多得知：");
+    assert.include(text, "等待本方决定");
+    assert.equal((await json<JobView>(["job", "show", job], work)).state, "awaiting-approval");
+    await succeeds(["enclave", "approve", job, "--dir", "enclave-tax"], work);
+    const done = await json<JobView>(["job", "watch", job], work);
+    assert.equal(done.state, "done");
+    assert.match(await succeeds(["job", "plan", job], work), /bank learns at most:/);
+    policy("tax", { approve: "auto" });
+    trained = job;
+  });
+
+  it("fetches and opens the report and the scores, which only the bank's profile can", async () => {
+    const shown = await succeeds(["job", "report", trained, "--out", "out"], work);
+    assert.include(shown, "report.html");
+    const report = jointReportSchema.parse(JSON.parse(readFileSync(join(work, "out", "report.json"), "utf8")));
+    assert.isTrue(report.leakage.insidePlan);
+    assert.isAbove(report.metrics.test.auc, report.guestOnly.test.auc);
+    assert.include(readFileSync(join(work, "out", "report.html"), "utf8"), "<svg");
+    const scores = readFileSync(join(work, "out", "scores.csv"), "utf8").trimEnd().split("\n");
+    assert.equal(scores[0], "id,points,probability,part");
+    assert.equal(scores.length - 1, report.rows.total);
+    assert.deepEqual(await json(["job", "report", trained, "--out", "out"], work), report);
+    model = report.model.id;
+    const stranger = JSON.parse(readFileSync(join(work, "yunei-bank.json"), "utf8")) as { sealKey: unknown };
+    await succeeds(["profile", "create", "--profile", "stranger.json"], work);
+    const { sealKey } = JSON.parse(readFileSync(join(work, "stranger.json"), "utf8")) as { sealKey: unknown };
+    writeFileSync(join(work, "stranger.json"), JSON.stringify({ ...stranger, sealKey }));
+    await fails(["job", "report", trained, "--profile", "stranger.json"], work, "CLI_SEAL");
+    await fails(["job", "report", "job_0123456789abcdef01234567"], work, "JOB_NOT_FOUND");
+  });
+
+  it("scores a batch with all providers", async () => {
+    const summary = await json<{ partial: boolean; rows: number; job: string }>(score("batch"), work);
+    assert.isFalse(summary.partial);
+    const lines = readFileSync(join(work, "batch", "scores.csv"), "utf8").trimEnd().split("\n");
+    assert.equal(lines[0], "id,points,probability,partial");
+    assert.equal(lines.length - 1, summary.rows);
+    assert.isTrue(lines.slice(1).every((line) => line.endsWith(",0")));
+    assert.include(await succeeds(["job", "report", summary.job, "--out", "batch-again"], work), "score.json");
+    assert.deepEqual(readFileSync(join(work, "batch-again", "scores.csv")), readFileSync(join(work, "batch", "scores.csv")));
+    await fails(["score", "--model", "model_0123456789abcdef01234567", "--file", "demo-data/bank/applications.csv", "--dir", "enclave-bank"], work, "JOB_MODEL_UNKNOWN");
+    await fails(["score", "--model", model, "--file", "absent.csv", "--dir", "enclave-bank"], work, "CLI_FILE");
+  });
+
+  it("flags every score as partial when a provider is away, if the one that is left allows it", async () => {
+    const full = readFileSync(join(work, "batch", "scores.csv"), "utf8");
+    assert.equal(await enclaves.get("tax")?.stop(), 0, "an enclave that is told to stop ends well");
+    await fails(score("refused", "--wait", "1"), work, "JOB_REFUSED");
+    assert.isFalse(existsSync(join(work, "refused", "scores.csv")));
+    policy("utilities", { approve: "auto", singleHostTotals: true });
+    const summary = await json<{ partial: boolean; away: string[] }>(score("partial", "--wait", "1"), work);
+    assert.deepInclude(summary, { partial: true, away: ["tax"] });
+    const lines = readFileSync(join(work, "partial", "scores.csv"), "utf8").trimEnd().split("\n");
+    assert.isTrue(lines.slice(1).every((line) => line.endsWith(",1")));
+    assert.notEqual(lines.join("\n"), full.trimEnd());
+  });
+
+  it("keeps identity, jobs and model over a restart, and answers again", async () => {
+    const before = await status("tax");
+    await start("tax");
+    assert.deepEqual(await status("tax"), before);
+    assert.include(before.models.map((m) => m.model), model);
+    const summary = await json<{ partial: boolean }>(score("batch-2"), work);
+    assert.isFalse(summary.partial);
+    assert.equal(readFileSync(join(work, "batch-2", "scores.csv"), "utf8"), readFileSync(join(work, "batch", "scores.csv"), "utf8"), "the same companies score the same");
+  });
+
+  it("enforces a budget of the policy across jobs", async () => {
+    policy("utilities", { approve: "auto", maxNewIdsPerMonth: 10 });
+    cpSync(join(work, "demo-data", "bank", "applications.csv"), join(work, "more.csv"));
+    const lines = readFileSync(join(work, "more.csv"), "utf8").trimEnd().split("\n");
+    writeFileSync(join(work, "more.csv"), `${lines.slice(0, -3).join("\n")}\n`);
+    await fails(["score", "--model", model, "--file", "more.csv", "--dir", "enclave-bank", "--out", "over"], work, "BUDGET_NEW_IDS");
+    policy("utilities", { approve: "auto" });
+  });
+
+  it("refuses a suspended party until it is resumed", async () => {
+    await succeeds(["platform", "suspend", "utilities", "--data", "platform"], work);
+    await fails(["job", "submit", "--host", "tax", "utilities"], work, "PARTY_NOT_FOUND", "JOB_DATASET_UNKNOWN");
+    await succeeds(["platform", "resume", "utilities", "--data", "platform"], work);
+    await fails(["platform", "suspend", "nobody", "--data", "platform"], work, "PARTY_NOT_FOUND");
+  });
+
+  it("says in a sentence that the platform is away", async () => {
+    assert.equal(await platform?.stop(), 0);
+    await fails(["job", "list"], work, "CLI_UNREACHABLE");
+    assert.match((await yunei(["job", "list", "--json"], work)).out, /^\{"error":\{"code":"CLI_UNREACHABLE"/);
+  });
+});

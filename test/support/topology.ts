@@ -1,0 +1,206 @@
+// The whole product on this machine for a test: the platform and one enclave per party as real processes with real sockets,
+// started as the command line starts them. A test may kill, start again and look into every folder.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { initialisePlatform, openAdmin } from "../../api/admin.ts";
+import type { JobStateName, JobView } from "../../api/contract.ts";
+import { ApiClient } from "../../cli/api-client.ts";
+import { createInstitutionKey, openSealed } from "../../cli/institution-key.ts";
+import { bubblewrapWorks, startEnclave, startPlatform, startProcess, type Started } from "../../cli/processes.ts";
+import { fileParty, partyFolder, setUpParty } from "../../cli/sandbox/parties.ts";
+import { silentLog, type Env } from "../../core/env.ts";
+import { partyId } from "../../core/names.ts";
+import { systemRng } from "../../core/rng.ts";
+import { enclavePaths, readConfig } from "../../enclave/config.ts";
+import { StateDatabase, type Row } from "../../enclave/store/database.ts";
+import { writeDurably } from "../../enclave/store/files.ts";
+import type { Policy } from "../../enclave/policy.ts";
+import { platformReady } from "../../cli/processes.ts";
+import { jointReportSchema, type JointReport } from "../../report/schema.ts";
+import { eventually, killHard } from "./process.ts";
+import type { Tables } from "./tables.ts";
+
+export type Name = "platform" | keyof Tables;
+const names = ["bank", "tax", "power"] as const;
+const hosts = ["tax", "power"] as const;
+
+export type TopologyOptions = {
+  readonly tables: Tables;
+  readonly peerTimeoutSeconds?: number;
+  /** Default: where it works here. */
+  readonly bubblewrap?: boolean;
+  /** The platform keeps relayed frames after the end of a job, so that a test can look at them. */
+  readonly keepsFrames?: boolean;
+};
+
+/** One total per company and job: two jobs fit into the budget of a set of companies. */
+export const plainParams = { scorecard: { fit: { refinementRounds: 0 } } };
+
+export class Topology implements AsyncDisposable {
+  readonly work: string;
+  readonly key = createInstitutionKey();
+  readonly bubblewrap: boolean;
+  apiKey = "";
+  #options: TopologyOptions;
+  #ports = { api: 0, enclave: 0 };
+  #api: ApiClient | undefined;
+  readonly #running = new Map<Name, Started<unknown>>();
+
+  private constructor(options: TopologyOptions) {
+    this.#options = options;
+    this.bubblewrap = options.bubblewrap ?? bubblewrapWorks();
+    this.work = mkdtempSync(join(tmpdir(), "yunei-e2e-"));
+  }
+
+  static async start(options: TopologyOptions): Promise<Topology> {
+    const topology = new Topology(options);
+    try {
+      await topology.#setUp();
+    } catch (error) {
+      await topology[Symbol.asyncDispose]();
+      throw error;
+    }
+    return topology;
+  }
+
+  async #setUp(): Promise<void> {
+    const env: Env = { rng: systemRng, now: Date.now, log: silentLog };
+    await initialisePlatform({ data: this.platformFolder, env });
+    await this.launch("platform");
+    const [apiUrl, enclaveUrl] = [`https://127.0.0.1:${this.#ports.api}`, `https://127.0.0.1:${this.#ports.enclave}`];
+    const admin = await openAdmin({ data: this.platformFolder, env });
+    try {
+      for (const name of names) {
+        const dataFolder = join(this.work, "data", name);
+        mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+        writeFileSync(join(dataFolder, `${name}.csv`), this.#options.tables[name]);
+        const party = fileParty(name, join(dataFolder, `${name}.csv`), "ent_id", { label: name === "bank" ? "y" : undefined, idKind: "opaque" });
+        await setUpParty(party, {
+          folder: this.folder(name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name), guest: partyId("bank"), hosts: hosts.length,
+          workers: 1, peerTimeoutSeconds: this.#options.peerTimeoutSeconds ?? 600,
+        });
+      }
+      ({ apiKey: this.apiKey } = await admin.addInstitution({ name: "bank", guest: partyId("bank"), sealTo: this.key.publicJwk }));
+    } finally {
+      await admin.close();
+    }
+    this.#api = new ApiClient({ url: apiUrl, apiKey: this.apiKey, ca: readFileSync(join(this.platformFolder, "ca.pem"), "utf8") });
+    await Promise.all(names.map((name) => this.launch(name)));
+    await eventually("datasets of all parties", async () => (await this.api.datasets()).datasets.length === names.length);
+  }
+
+  get api(): ApiClient {
+    if (this.#api === undefined) throw new Error("not started");
+    return this.#api;
+  }
+  get platformFolder(): string {
+    return join(this.work, "platform");
+  }
+  folder(name: keyof Tables): string {
+    return partyFolder(this.work, name);
+  }
+  log(name: Name): string {
+    return readFileSync(this.#logFile(name), "utf8");
+  }
+  logs(): string {
+    return (["platform", ...names] as const).map((name) => this.log(name)).join("");
+  }
+  pid(name: Name): number {
+    return this.#running.get(name)?.process.pid ?? -1;
+  }
+  #logFile(name: Name): string {
+    return join(this.work, "logs", `${name}.log`);
+  }
+
+  /** Starts a process, the first time or again: on the same folder and, for the platform, the same ports. */
+  async launch(name: Name): Promise<void> {
+    if (name === "platform") {
+      const started = await this.#startPlatform();
+      this.#ports = { api: started.ready.apiPort, enclave: started.ready.enclavePort };
+      this.#running.set(name, started);
+    } else {
+      const { dataFolder } = readConfig(this.folder(name));
+      this.#running.set(name, await startEnclave(name, this.folder(name), dataFolder, this.#logFile(name), this.bubblewrap));
+    }
+  }
+
+  #startPlatform() {
+    if (this.#options.keepsFrames !== true) return startPlatform(this.platformFolder, this.#logFile("platform"), this.#ports);
+    const args = [join(import.meta.dirname, "keeping-platform.ts"), this.platformFolder, String(this.#ports.api), String(this.#ports.enclave)];
+    return startProcess("platform", { file: process.execPath, args, env: process.env }, this.#logFile("platform"), platformReady);
+  }
+
+  /** kill -9 of the process and, with bubblewrap, of what runs inside. */
+  async kill(name: Name): Promise<void> {
+    const running = this.#running.get(name);
+    this.#running.delete(name);
+    if (running !== undefined) await killHard(running.process);
+  }
+
+  /** SIGTERM. */
+  async stop(name: Name): Promise<void> {
+    const running = this.#running.get(name);
+    this.#running.delete(name);
+    await running?.stop();
+  }
+
+  async submit(params: Record<string, unknown> = plainParams): Promise<string> {
+    const job = await this.api.submit({ kind: "scorecard", guest: partyId("bank"), hosts: hosts.map(partyId), purpose: "model-development", params });
+    return job.id;
+  }
+
+  /** Waits until the platform says that the job is in one of these states. */
+  until(job: string, ...states: JobStateName[]): Promise<JobView> {
+    return eventually(`job ${states.join(" or ")}`, async () => {
+      const view = await this.view(job);
+      if (view === undefined || states.includes(view.state)) return view;
+      if (view.failure !== null) throw new Error(`the job failed: ${view.failure.code} ${view.failure.party ?? ""}\n${this.logs().slice(-3000)}`);
+      return undefined;
+    }, 120_000);
+  }
+
+  /** Undefined while the platform is down. */
+  async view(job: string): Promise<JobView | undefined> {
+    return this.#running.has("platform") ? this.api.job(job).catch(() => undefined) : undefined;
+  }
+
+  /** Waits until that many frames of a job were relayed. */
+  relayed(job: string, messages: number): Promise<JobView> {
+    return eventually(`${messages} frames`, async () => {
+      const view = await this.view(job);
+      const sum = view?.traffic.reduce((n, t) => n + t.messages, 0) ?? 0;
+      return sum >= messages || view?.state === "done" || view?.state === "failed" ? view : undefined;
+    });
+  }
+
+  async report(job: string): Promise<JointReport> {
+    return jointReportSchema.parse(JSON.parse(await openSealed(await this.api.result(job, "report"), this.key)));
+  }
+  async scores(job: string): Promise<string> {
+    return openSealed(await this.api.result(job, "scores"), this.key);
+  }
+
+  /** Rows of a party's state database, read beside its running process. */
+  rows(name: keyof Tables, sql: string, ...values: (string | number)[]): Row[] {
+    using db = new StateDatabase(enclavePaths(this.folder(name)).state);
+    return db.all(sql, ...values);
+  }
+
+  /** The command line `yunei`, as a person would use it beside a running enclave. */
+  cli(args: readonly string[]): string {
+    return execFileSync(process.execPath, [join(import.meta.dirname, "..", "..", "cli", "main.ts"), ...args], { encoding: "utf8" });
+  }
+
+  setPolicy(name: keyof Tables, change: (policy: Policy) => unknown): void {
+    const path = enclavePaths(this.folder(name)).policy;
+    writeDurably(path, JSON.stringify(change(JSON.parse(readFileSync(path, "utf8")) as Policy)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#api?.[Symbol.asyncDispose]();
+    await Promise.all([...this.#running.values()].map(({ process: child }) => killHard(child)));
+    rmSync(this.work, { recursive: true, force: true, maxRetries: 5 });
+  }
+}

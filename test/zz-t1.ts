@@ -1,0 +1,12 @@
+import { Topology } from "./support/topology.ts";
+import { smallTables } from "./support/tables.ts";
+const t0 = performance.now();
+const say = (m: string) => process.stdout.write(`${((performance.now()-t0)/1000).toFixed(1)} ${m}\n`);
+await using t = await Topology.start({ tables: smallTables() });
+say("started bw=" + t.bubblewrap);
+const job = await t.submit();
+await t.relayed(job, 16); say("16");
+await t.kill("tax"); say("killed"); await t.launch("tax"); say("launched");
+await t.kill("bank"); say("killed"); await t.launch("bank"); say("launched");
+await t.until(job, "done"); say("done");
+process.stdout.write(t.logs().split("\n").filter(l=>!l.includes('"request"')).join("\n"));
