@@ -74,7 +74,8 @@ function statOf(pid: number): string[] | undefined {
 function nameOf(pid: number): string | undefined {
   const args = textOf(`/proc/${pid}/cmdline`).split("\0").filter((a) => a !== "");
   if (!/node/.test(basename(args[0] ?? ""))) return undefined;
-  const entry = args.findIndex((a) => a.endsWith(".ts"));
+  // Flags name files too.
+  const entry = args.findIndex((a) => !a.startsWith("-") && a.endsWith(".ts"));
   const file = args[entry] ?? "";
   if (file.endsWith("enclave/main.ts")) return basename(args[entry + 1] ?? "enclave");
   return file.endsWith("api/main.ts") ? "platform" : "command";

@@ -101,6 +101,18 @@ export class ApiClient implements AsyncDisposable {
   }
 }
 
+/** The end of a job as an error of ours, in the name of the party that it names. */
+export function failureOf({ code, party }: NonNullable<JobView["failure"]>): AppError {
+  return new AppError(code, party === null ? {} : { party });
+}
+
+/** Throws when the event says that the job failed or was cancelled. */
+export function refuseEnd(event: JobEvent): void {
+  if (event.type !== "state") return;
+  if (event.failure !== null) throw failureOf(event.failure);
+  if (event.state === "cancelled") throw new AppError("JOB_CANCELLED");
+}
+
 type Call = { params?: Record<string, string>; query?: Record<string, string>; body?: unknown; headers?: Record<string, string> };
 
 /** The `data:` parts of a stream of server-sent events (one line each, as our platform writes them). */

@@ -35,9 +35,14 @@ export function partyName(text: string): PartyId {
   return parsed.data;
 }
 
+/** Providers of a training job: the gain is split exactly over at most ten parties, and the job would fail at its end with more. */
+export const mostHosts = 9;
+
 /** For options that take several names: `--host tax utilities`, `--host tax --host utilities`. */
 export function partyNames(text: string, before: readonly PartyId[] | undefined): readonly PartyId[] {
-  return [...(before ?? []), partyName(text)];
+  const all = [...(before ?? []), partyName(text)];
+  if (all.length > mostHosts) throw new InvalidArgumentError(`At most ${mostHosts} providers.`);
+  return all;
 }
 
 export function jobName(text: string): JobId {

@@ -34,7 +34,10 @@ try {
   // Commander has printed help, version, or a sentence that names the option; `help` without a command is a wrong call too.
   const shown = error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help");
   if (shown) process.exitCode = error.exitCode;
-  else process.exitCode = sayError(error instanceof CommanderError ? new AppError("CLI_ARGUMENT") : error, languageOf(languageFlag(flags)), flags.includes("--json"));
+  else {
+    const told = error instanceof CommanderError ? new AppError("CLI_ARGUMENT") : error;
+    process.exitCode = sayError(told, languageOf(languageFlag(flags)), flags.includes("--json"));
+  }
 }
 
 /** `--lang zh` or `--lang=zh`, also when the rest of the line could not be read. */

@@ -4,7 +4,7 @@ import type { JobEvent } from "../api/contract.ts";
 import type { PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { jobRequestSchema } from "../federation/plan-schema.ts";
-import type { ApiClient } from "./api-client.ts";
+import { failureOf, refuseEnd, type ApiClient } from "./api-client.ts";
 
 export type ScoreRequest = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly model: string; readonly purpose: string;
@@ -15,7 +15,8 @@ export type ScoreRequest = {
 export async function scoreWithFallback(api: ApiClient, request: ScoreRequest): Promise<string> {
   let { hosts } = request;
   while (hosts.length > 0) {
-    const parsed = jobRequestSchema.safeParse({ kind: "score", guest: request.guest, hosts, purpose: request.purpose, params: request.params, model: request.model });
+    const { guest, purpose, params, model } = request;
+    const parsed = jobRequestSchema.safeParse({ kind: "score", guest, hosts, purpose, params, model });
     if (!parsed.success) throw new AppError("CLI_ARGUMENT", { problems: parsed.error.issues.length });
     const job = await api.submit(parsed.data);
     const away = await silentHosts(api, job.id, request);
@@ -35,7 +36,8 @@ async function silentHosts(api: ApiClient, job: string, request: ScoreRequest): 
   for (;;) {
     const view = await api.job(job);
     if (view.state === "running" || view.state === "done") return [];
-    if (view.failure !== null) throw new AppError(view.failure.code, view.failure.party === null ? {} : { party: view.failure.party });
+    if (view.failure !== null) throw failureOf(view.failure);
+    if (view.state === "cancelled") throw new AppError("JOB_CANCELLED");
     if (Date.now() > until) return view.parties.filter((p) => p.role === "host" && !p.approved).map((p) => p.party);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
@@ -44,7 +46,6 @@ async function silentHosts(api: ApiClient, job: string, request: ScoreRequest): 
 async function followToEnd(api: ApiClient, job: string, say: (event: JobEvent) => void): Promise<void> {
   for await (const event of api.events(job)) {
     say(event);
-    if (event.type === "state" && event.failure !== null) throw new AppError(event.failure.code, event.failure.party === null ? {} : { party: event.failure.party });
-    if (event.type === "state" && event.state === "cancelled") throw new AppError("JOB_CANCELLED");
+    refuseEnd(event);
   }
 }

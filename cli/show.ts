@@ -19,13 +19,18 @@ export function stateWord(state: string, language: Language): string {
   return stateWords[state]?.[language] ?? state;
 }
 
+function timeOf(iso: string): string {
+  return `${iso.slice(0, 19)}Z`;
+}
+
 /** One line per job. */
 export function jobLines(jobs: readonly JobLine[], language: Language): string[] {
   if (jobs.length === 0) return [language === "zh" ? "没有任务" : "no jobs"];
   return jobs.map((job) => {
     const party = job.failure === null || job.failure.party === null ? "" : ` (${job.failure.party})`;
     const failure = job.failure === null ? "" : `  ${job.failure.code}${party}`;
-    return `${job.id}  ${padded(job.kind, 9)}  ${padded(stateWord(job.state, language), 18)}  ${job.createdAt.slice(0, 19)}Z  ${job.purpose}${failure}`;
+    const state = padded(stateWord(job.state, language), 18);
+    return `${job.id}  ${padded(job.kind, 9)}  ${state}  ${timeOf(job.createdAt)}  ${job.purpose}${failure}`;
   });
 }
 
@@ -47,26 +52,31 @@ export function leakageLines(leakage: readonly LeakageItem[], language: Language
   return [...new Set(told.map((item) => item.to))].flatMap((to) => [
     language === "zh" ? `${to} 至多得知：` : `${to} learns at most:`,
     ...told.filter((item) => item.to === to).map((item) => {
-      const bound = item.numbers === 0 ? "" : language === "zh" ? `（至多 ${integer(item.numbers)} 个数值）` : ` (at most ${integer(item.numbers)} numbers)`;
-      return `  ${language === "zh" ? "来自" : "from"} ${item.from}: ${item.reveals[language]}${bound}`;
+      const most = integer(item.numbers);
+      const bound = language === "zh" ? `（至多 ${most} 个数值）` : ` (at most ${most} numbers)`;
+      return `  ${language === "zh" ? "来自" : "from"} ${item.from}: ${item.reveals[language]}${item.numbers === 0 ? "" : bound}`;
     }),
   ]);
 }
 
 export function planLines(plan: JobPlan, digest: string, language: Language): string[] {
-  const sizes = Object.entries(plan.datasets).map(([party, d]) => (
-    `  ${padded(party, 20)} ${integer(d.rows)} ${language === "zh" ? "行" : "rows"}, ${integer(d.features)} ${language === "zh" ? "项特征" : "features"}`));
+  const sizes = Object.entries(plan.datasets).map(([party, d]) => `  ${padded(party, 20)} ${sizeOf(d, language)}`);
   return [`${plan.job}  ${plan.kind}  ${plan.purpose}  ${plan.expiresAt}`, `  sha256 ${digest}`, ...sizes, ...leakageLines(plan.leakage, language)];
 }
 
-export type PartyListing = { readonly party: string; readonly state: string; readonly enrolledAt: string | null; readonly dataset: { readonly rows: number; readonly features: number } | null };
+type Size = { readonly rows: number; readonly features: number };
+export type PartyListing = { readonly party: string; readonly state: string; readonly enrolledAt: string | null; readonly dataset: Size | null };
+
+function sizeOf({ rows, features }: Size, language: Language): string {
+  return language === "zh" ? `${integer(rows)} 行，${integer(features)} 项特征` : `${integer(rows)} rows, ${integer(features)} features`;
+}
 
 export function partyLines(parties: readonly PartyListing[], language: Language): string[] {
   if (parties.length === 0) return [language === "zh" ? "没有参与方" : "no parties"];
   return parties.map((p) => {
-    const dataset = p.dataset === null ? (language === "zh" ? "未发布数据集" : "no dataset published")
-      : `${integer(p.dataset.rows)} ${language === "zh" ? "行" : "rows"}, ${integer(p.dataset.features)} ${language === "zh" ? "项特征" : "features"}`;
-    return `${padded(p.party, 20)} ${padded(p.state, 10)} ${padded(p.enrolledAt === null ? "–" : `${p.enrolledAt.slice(0, 19)}Z`, 21)} ${dataset}`;
+    const none = language === "zh" ? "未发布数据集" : "no dataset published";
+    const since = padded(p.enrolledAt === null ? "–" : timeOf(p.enrolledAt), 21);
+    return `${padded(p.party, 20)} ${padded(p.state, 10)} ${since} ${p.dataset === null ? none : sizeOf(p.dataset, language)}`;
   });
 }
 
@@ -79,6 +89,8 @@ export type EnclaveStatus = {
 export type EnclaveJobStatus = {
   readonly job: string; readonly state: string; readonly code: Code | null; readonly kind: string; readonly guest: string; readonly purpose: string;
   readonly hosts: readonly string[];
+  /** At the guest: the key to which results would be sealed, for comparison with the institution's own. */
+  readonly sealTo?: string;
   /** Only while the job waits for this enclave's operator: lines of the leakage statement from and to this party. */
   readonly othersWouldLearn?: readonly LeakageItem[]; readonly thisPartyWouldLearn?: readonly LeakageItem[];
 };
@@ -97,10 +109,13 @@ export function statusLines(status: EnclaveStatus, language: Language): string[]
 }
 
 function jobStatusLines(job: EnclaveJobStatus, language: Language): string[] {
-  const head = `${job.job}  ${padded(job.kind, 9)}  ${stateWord(job.state, language)}${job.code === null ? "" : `  ${job.code}`}  ${job.guest}: ${job.purpose}`;
+  const code = job.code === null ? "" : `  ${job.code}`;
+  const head = `${job.job}  ${padded(job.kind, 9)}  ${stateWord(job.state, language)}${code}  ${job.guest}: ${job.purpose}`;
   if (job.othersWouldLearn === undefined) return [head];
+  const seal = job.sealTo === undefined ? [] : [`  ${language === "zh" ? "结果将密封给" : "results would be sealed to"}: ${job.sealTo}`];
+  const learnt = [job.othersWouldLearn, job.thisPartyWouldLearn ?? []].flatMap((lines) => leakageLines(lines, language));
   return [
-    head, ...leakageLines(job.othersWouldLearn, language).map((line) => `  ${line}`), ...leakageLines(job.thisPartyWouldLearn ?? [], language).map((line) => `  ${line}`),
-    language === "zh" ? `  批准或拒绝：yunei enclave approve|refuse ${job.job} --dir …` : `  to decide: yunei enclave approve|refuse ${job.job} --dir …`,
+    head, ...seal, ...learnt.map((line) => `  ${line}`),
+    `  ${language === "zh" ? "批准或拒绝" : "to decide"}: yunei enclave approve|refuse ${job.job} --dir …`,
   ];
 }

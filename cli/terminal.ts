@@ -84,17 +84,21 @@ export function sayError(error: unknown, language: Language, json: boolean): num
   const code = error instanceof AppError ? error.code : "JOB_INTERNAL";
   const facts = error instanceof AppError ? error.facts : {};
   const words = describeError(code);
-  if (error instanceof AppError && error.cause instanceof Explanation) process.stderr.write(`${stripVTControlCharacters(error.cause.message)}\n`);
+  const cause = error instanceof AppError ? error.cause : undefined;
+  if (cause instanceof Explanation) process.stderr.write(`${stripVTControlCharacters(cause.message)}\n`);
   if (json) printJson({ error: { code, facts: printable(facts), en: words.en, zh: words.zh } });
   else {
     const detail = Object.entries(facts).map(([name, value]) => `${name}=${String(value)}`).join(" ");
     process.stderr.write(`${code}${detail === "" ? "" : ` (${detail})`}: ${words[language]}\n`);
   }
-  if (!(error instanceof AppError) && process.env["YUNEI_TRACE"] === "1") process.stderr.write(`${error instanceof Error ? (error.stack ?? "") : String(error)}\n`);
+  if (!(error instanceof AppError) && process.env["YUNEI_TRACE"] === "1") {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? "") : String(error)}\n`);
+  }
   return 1;
 }
 
 /** JSON has no infinities. */
 function printable(facts: Facts): Record<string, number | boolean | string> {
-  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, typeof value === "number" && !Number.isFinite(value) ? String(value) : value]));
+  const finite = (value: Facts[string]): boolean => typeof value !== "number" || Number.isFinite(value);
+  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, finite(value) ? value : String(value)]));
 }

@@ -99,7 +99,8 @@ export class EnclaveWorker {
       return await this.#answer(plan, signal);
     } catch (error) {
       signal.throwIfAborted();
-      this.#p.env.log.error("job-not-handled", { job: notice.id, code: codeOf(error) });
+      // Another party has just ended it: the notice of that is on its way.
+      if (codeOf(error) !== "JOB_ENDED") this.#p.env.log.error("job-not-handled", { job: notice.id, code: codeOf(error) });
       return true;
     }
   }

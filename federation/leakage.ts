@@ -1,7 +1,7 @@
 // The leakage statement: for every message type of a job, how much of it may pass at most between which parties and how
 // many numbers the receiver can compute from it. Compiled from the plan alone, so that every enclave can compile it again.
 import type { PartyId } from "../core/brand.ts";
-import { floodAdvantageBits } from "../kernels/privacy.ts";
+import { floodAdvantageBits, type PlannedAnswers } from "../kernels/privacy.ts";
 import { hintBytesPerCell, queryBytesPerCoefficient, ringDegree } from "../kernels/params.ts";
 import { maxCodeEnergy } from "../models/binning/woe.ts";
 import { floors } from "./guards.ts";
@@ -84,7 +84,8 @@ function alignment(plan: Sizes, add: Add): void {
 const queryBytes = (rows: number): number => queryBytesPerCoefficient * ringDegree * (chunks(rows, ringDegree) + 1);
 const answerBytes = (cells: number): number => Math.ceil(cells * 5.5) + 64;
 
-/** Adds the scorecard's messages; returns log2 of the statistical distance of the worst host's answers. */
+/** Adds the scorecard's messages; returns log2 of the statistical distance of all answers of one host to one party, the worst pair:
+ *  two parties that put their answers of one host together must not collude (federation/moments/README.md). */
 function scorecard(plan: Sizes, add: Add): number {
   const { guest, hosts } = plan;
   const params = scorecardJobSchema.parse(plan.params).scorecard;
@@ -92,7 +93,7 @@ function scorecard(plan: Sizes, add: Add): number {
   const bins = params.fine.maxBins + extraBins;
   const refinements = params.fit.refinementRounds;
   const guestQueries = featuresOf(plan, guest) + 1 + refinements;
-  const energy = new Map<PartyId, { cells: number; columnEnergy: number; queries: number }[]>();
+  const answered: PlannedAnswers[][] = [];
   for (const host of hosts) {
     const d = featuresOf(plan, host);
     const cells = d * bins;
@@ -106,7 +107,7 @@ function scorecard(plan: Sizes, add: Add): number {
     add(guest, host, "finish/next", 2 * refinements + 2, 0, 2 * refinements + 2);
     add(guest, host, "finish/model", 1, 1024, 0);
     add(host, guest, "finish/receipt", 1, 256 * 1024, 0);
-    energy.set(host, [
+    answered.push([
       { cells, columnEnergy: d * n, queries: 1 },
       { cells: d, columnEnergy: d * n * maxCodeEnergy, queries: guestQueries },
     ]);
@@ -118,10 +119,10 @@ function scorecard(plan: Sizes, add: Add): number {
       sums(plan, add, { use: "cross", querier: a, answerer: b, cells: db, queries: da, numbers: 0 });
       add(a, guest, "cross/opened", da, da * db * 8, 0);
       add(b, guest, "cross/masks", da, da * db * 8, da * db);
-      energy.get(b)?.push({ cells: db, columnEnergy: db * n * maxCodeEnergy, queries: da });
+      answered.push([{ cells: db, columnEnergy: db * n * maxCodeEnergy, queries: da }]);
     }
   }
-  return Math.max(noAnswers, ...[...energy.values()].map((answers) => floodAdvantageBits(answers)));
+  return Math.max(noAnswers, ...answered.map((answers) => floodAdvantageBits(answers)));
 }
 
 function sums(plan: Sizes, add: Add, use: { use: "binning" | "moments" | "cross"; querier: PartyId; answerer: PartyId; cells: number; queries: number; numbers: number }): void {

@@ -44,6 +44,17 @@ export interface SumsQuerier extends AsyncDisposable {
   /** Opens a host's answer with that host's hint chunks (in order): exact signed sums, one per cell; with `masked` the
    *  values mod 2^tBits as they are. */
   open(answer: Uint8Array, hint: HintSource, secret: QuerySecret, masked?: boolean): Promise<BigInt64Array>;
+  /** Opens while the hint of `cells` cells still comes in: of each cell only a number is kept, so that a large hint that serves one
+   *  query never lies in memory. */
+  opening(cells: number, secret: QuerySecret): HintOpening;
+}
+
+/** An opening under way. */
+export interface HintOpening {
+  /** Takes the next chunk of the hint. Throws PROTOCOL_WRONG_SHAPE for one that does not follow. */
+  add(chunk: { readonly firstCell: number; readonly bytes: Uint8Array }): void;
+  /** The sums, as `open` gives them, once the whole hint was added. */
+  finish(answer: Uint8Array, masked?: boolean): BigInt64Array;
 }
 
 /** Hint chunks as received, re-readable (the enclave keeps them in files). */

@@ -13,8 +13,9 @@ import type { HostPartOptions } from "./workers/host-part.ts";
 type Unit = { readonly slot: number; readonly index: number; readonly cells: number; readonly firstCell: number };
 type Mask = { readonly rng: Rng; readonly tBits: number };
 const partUrl = new URL("./workers/host-part.ts", import.meta.url);
-/** Units that one thread may have in work or waiting to be sent: bounds the memory of a hint. */
-const unitsAhead = 2;
+/** Units (features) that one thread may have in work or waiting to be sent: enough to go on while a chunk is sealed and stored, and a
+ *  bound of the memory of a hint. */
+const unitsAhead = 4;
 
 export async function openHost(pool: Pool, options: { crsSeed: Uint8Array; columns: PlainColumns; rng: Rng }): Promise<SumsHost> {
   const { columns } = options;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Rng } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
-import type { HintSource, QuerySecret, SumsQuerier } from "./api.ts";
+import type { HintOpening, HintSource, QuerySecret, SumsQuerier } from "./api.ts";
 import { requireCrsSeed } from "./crs.ts";
 import { decodeSum } from "./decode.ts";
 import { unpackAnswer } from "./pack.ts";
@@ -64,33 +64,55 @@ class PooledQuerier implements SumsQuerier {
   }
 
   async open(answer: Uint8Array, hint: HintSource, secret: QuerySecret, masked = false): Promise<BigInt64Array> {
+    const opening = this.opening(hint.cells, secret);
+    for await (const chunk of hint.chunks()) opening.add(chunk);
+    return opening.finish(answer, masked);
+  }
+
+  opening(cells: number, secret: QuerySecret): HintOpening {
     if (!(secret instanceof TernarySecret)) throw new AppError("KERNEL_PARAMS");
-    const rounded = unpackAnswer(answer, hint.cells);
-    const sums = new BigInt64Array(hint.cells);
     this.#opener ??= new HintOpener();
-    const largest = BigInt(secret.largestSum);
-    let cell = 0;
-    for await (const { firstCell, bytes } of hint.chunks()) {
-      const count = bytes.length / hintBytesPerCell;
-      const next = firstCell === cell && Number.isInteger(count) && cell + count <= hint.cells;
-      if (!next) throw new AppError("PROTOCOL_WRONG_SHAPE", { cell, cells: hint.cells });
-      // Chunks arrive asynchronously and another opening may run between them: set the secret for every chunk.
-      this.#opener.use(secret);
-      for (let k = 0; k < count; k++, cell++) {
-        const product = this.#opener.product(bytes.subarray(k * hintBytesPerCell, (k + 1) * hintBytesPerCell));
-        const value = decodeSum(rounded[cell] ?? 0, product, secret.tBits);
-        const signed = BigInt.asIntN(secret.tBits, value);
-        if (!masked && (signed > largest || -signed > largest)) throw new AppError("KERNEL_SUM_IMPOSSIBLE", { cell });
-        sums[cell] = masked ? value : signed;
-      }
-    }
-    if (cell !== hint.cells) throw new AppError("PROTOCOL_WRONG_SHAPE", { cell, cells: hint.cells });
-    return sums;
+    return new Opening(this.#opener, cells, secret);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#opener = undefined;
     await Promise.all(this.#parts.map((part) => part[Symbol.asyncDispose]()));
+  }
+}
+
+class Opening implements HintOpening {
+  readonly #opener: HintOpener;
+  readonly #cells: number;
+  readonly #secret: TernarySecret;
+  readonly #products: bigint[] = [];
+
+  constructor(opener: HintOpener, cells: number, secret: TernarySecret) {
+    this.#opener = opener;
+    this.#cells = cells;
+    this.#secret = secret;
+  }
+
+  add({ firstCell, bytes }: { readonly firstCell: number; readonly bytes: Uint8Array }): void {
+    const count = bytes.length / hintBytesPerCell;
+    const next = firstCell === this.#products.length && Number.isInteger(count) && firstCell + count <= this.#cells;
+    if (!next) throw new AppError("PROTOCOL_WRONG_SHAPE", { cell: this.#products.length, cells: this.#cells });
+    // Chunks arrive asynchronously and another opening may run between them: set the secret for every chunk.
+    this.#opener.use(this.#secret);
+    for (let k = 0; k < count; k++) this.#products.push(this.#opener.product(bytes.subarray(k * hintBytesPerCell, (k + 1) * hintBytesPerCell)));
+  }
+
+  finish(answer: Uint8Array, masked = false): BigInt64Array {
+    const { tBits, largestSum } = this.#secret;
+    const rounded = unpackAnswer(answer, this.#cells);
+    if (this.#products.length !== this.#cells) throw new AppError("PROTOCOL_WRONG_SHAPE", { cell: this.#products.length, cells: this.#cells });
+    const largest = BigInt(largestSum);
+    return BigInt64Array.from(this.#products, (product, cell) => {
+      const value = decodeSum(rounded[cell] ?? 0, product, tBits);
+      const signed = BigInt.asIntN(tBits, value);
+      if (!masked && (signed > largest || -signed > largest)) throw new AppError("KERNEL_SUM_IMPOSSIBLE", { cell });
+      return masked ? value : signed;
+    });
   }
 }
 

@@ -18,8 +18,10 @@ type Options = { out: string; companies: number; seed: number; json?: boolean; l
 export function addDemo(program: Command): void {
   program.command("demo")
     .description("generate data for a bank and five providers and run the main job on it / 生成演示数据并运行主任务")
-    .option("--out <dir>", "folder for data and report", "out/demo").option("--companies <number>", "number of companies", wholeNumber(5_000, 5_000_000), 20_000)
-    .option("--seed <number>", "seed of the data", wholeNumber(0, 2 ** 31), 1).option("--keep", "keep the work folder with all parties' state and logs")
+    .option("--out <dir>", "folder for data and report", "out/demo")
+    .option("--companies <number>", "number of companies", wholeNumber(5_000, 5_000_000), 20_000)
+    .option("--seed <number>", "seed of the data", wholeNumber(0, 2 ** 31), 1)
+    .option("--keep", "keep the work folder with all parties' state and logs")
     .option("--json", "print the report as JSON").addOption(languageOption())
     .action(demo);
 }

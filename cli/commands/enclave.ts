@@ -4,6 +4,7 @@ import { createPublicKey } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
+import { enrolTokenSchema } from "../../api/contract.ts";
 import type { JobId } from "../../core/brand.ts";
 import { silentLog } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
@@ -35,19 +36,26 @@ function common(command: Command): Command {
 
 export function addEnclave(program: Command): void {
   const enclave = program.command("enclave").description("run an enclave beside your own data / 在本方数据旁运行节点");
-  common(enclave.command("init").description("check the data, enrol, write the configuration, and a policy that refuses everything / 初始化并注册节点"))
-    .requiredOption("--token <token>", "enrolment token from the platform's operator").requiredOption("--url <url>", "https://host:port of the platform's API", httpsUrl)
+  common(enclave.command("init")
+    .description("check the data, enrol, write the configuration, and a policy that refuses everything / 初始化并注册节点"))
+    .requiredOption("--token <token>", "enrolment token from the platform's operator")
+    .requiredOption("--url <url>", "https://host:port of the platform's API", httpsUrl)
     .requiredOption("--enclave-url <url>", "https://host:port of its enclave listener", httpsUrl)
     .requiredOption("--data <folder>", "folder with the data files").requiredOption("--dataset <file>", "dataset.json: what the files mean")
-    .option("--split <file>", "CSV with the id column and `part`, train or test; in the data folder").option("--workers <number>", "threads for the kernels", wholeNumber(1, 64), 2)
+    .option("--split <file>", "CSV with the id column and `part`, train or test; in the data folder")
+    .option("--workers <number>", "threads for the kernels", wholeNumber(1, 64), 2)
     .action(init);
   enclave.command("start").description("run until stopped; resumes unfinished jobs / 启动节点，自动恢复未完成任务")
     .requiredOption("--dir <folder>", "folder of this enclave").action(startEnclave);
-  enclave.command("check").description("load the data and say what is wrong, without the platform: --dir, or --data and --dataset before init / 检查数据")
-    .option("--dir <folder>", "folder of this enclave").option("--data <folder>", "folder with the data files").option("--dataset <file>", "dataset.json")
+  enclave.command("check")
+    .description("load the data and say what is wrong, without the platform: --dir, or --data and --dataset before init / 检查数据")
+    .option("--dir <folder>", "folder of this enclave").option("--data <folder>", "folder with the data files")
+    .option("--dataset <file>", "dataset.json")
     .option("--json", "print JSON").addOption(languageOption()).action(check);
-  common(enclave.command("status").description("identity, policy, models, and jobs with what each party would learn / 查看身份、策略、模型与任务")).action(status);
-  common(enclave.command("approve").argument("<job>", "job id", jobName).description("approve a job that the policy leaves to a person / 批准任务"))
+  common(enclave.command("status").description("identity, policy, models, and jobs with what each party would learn / 查看身份、策略、模型与任务"))
+    .action(status);
+  common(enclave.command("approve").argument("<job>", "job id", jobName)
+    .description("approve a job that the policy leaves to a person / 批准任务"))
     .action((job: JobId, o: Common) => decide(o, job, "approve"));
   common(enclave.command("refuse").argument("<job>", "job id", jobName).description("refuse it / 拒绝任务"))
     .action((job: JobId, o: Common) => decide(o, job, "refuse"));
@@ -57,6 +65,7 @@ async function init(o: InitOptions): Promise<void> {
   const folder = resolve(o.dir);
   const paths = enclavePaths(folder);
   if (existsSync(paths.config) || existsSync(paths.keys)) throw explained("CLI_EXISTS", `already an enclave: ${o.dir}`);
+  if (!enrolTokenSchema.safeParse(o.token).success) throw new AppError("ENROL_TOKEN");
   const dataset = readDefinition(o.dataset);
   const dataFolder = existingFolder(o.data);
   if (o.split !== undefined && !existsSync(resolve(dataFolder, o.split))) throw explained("CLI_FILE", `not in the data folder: ${o.split}`);
@@ -106,7 +115,8 @@ async function check(o: CheckOptions): Promise<void> {
   const { dataset, dataFolder } = checked(o);
   const data = await loadDataset(dataset, { directory: dataFolder, log: silentLog });
   const bads = data.label?.reduce((a, b) => a + b, 0);
-  const found = { rows: data.rows, features: data.features.length, skipped: data.skipped.length, snapshotDigest: data.snapshotDigest, ...(bads === undefined ? {} : { bads }) };
+  const { rows, features, skipped, snapshotDigest } = data;
+  const found = { rows, features: features.length, skipped: skipped.length, snapshotDigest, ...(bads === undefined ? {} : { bads }) };
   if (o.json === true) printJson(found);
   else printLines(Object.entries(found).map(([name, value]) => `${name}: ${value}`));
 }
@@ -140,8 +150,8 @@ function status(o: Common): void {
 }
 
 function jobStatus(party: string, { job, state, code, plan }: ReturnType<JobRecords["list"]>[number]): EnclaveJobStatus {
-  const { kind, guest, purpose, hosts, leakage } = jobPlanSchema.parse(JSON.parse(plan));
-  const base = { job, state, code: code as EnclaveJobStatus["code"], kind, guest, purpose, hosts };
+  const { kind, guest, purpose, hosts, leakage, sealTo } = jobPlanSchema.parse(JSON.parse(plan));
+  const base = { job, state, code: code as EnclaveJobStatus["code"], kind, guest, purpose, hosts, ...(guest === party ? { sealTo: sealTo.x } : {}) };
   if (state !== "seen") return base;
   return { ...base, othersWouldLearn: leakage.filter((l) => l.from === party), thisPartyWouldLearn: leakage.filter((l) => l.to === party) };
 }

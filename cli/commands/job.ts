@@ -8,7 +8,7 @@ import { jobRequestSchema, purposes } from "../../federation/plan-schema.ts";
 import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
 import { jointReportSchema } from "../../report/schema.ts";
 import { summarise } from "../../report/text.ts";
-import type { ApiClient } from "../api-client.ts";
+import { refuseEnd, type ApiClient } from "../api-client.ts";
 import { explained, jobName, languageOption, parseJson, partyNames, problemsOf, readJson } from "../arguments.ts";
 import { openSealed, type InstitutionKey } from "../institution-key.ts";
 import { defaultProfile, openProfile } from "../profile.ts";
@@ -19,7 +19,8 @@ export type Common = { profile: string; json?: boolean; lang?: string };
 type Tools = { readonly api: ApiClient; readonly key: InstitutionKey; readonly guest: PartyId; readonly language: Language; readonly json: boolean };
 
 export function common(command: Command): Command {
-  return command.option("--profile <file>", "institution profile", defaultProfile).option("--json", "print JSON on stdout").addOption(languageOption());
+  return command.option("--profile <file>", "institution profile", defaultProfile).option("--json", "print JSON on stdout")
+    .addOption(languageOption());
 }
 
 export function purposeOption(standard: (typeof purposes)[number]): Option {
@@ -28,8 +29,10 @@ export function purposeOption(standard: (typeof purposes)[number]): Option {
 
 export function addJob(program: Command): void {
   const job = program.command("job").description("submit, follow and read jobs / 提交、跟踪与读取任务");
-  common(job.command("submit").description("submit a training job; prints its id / 提交训练任务").requiredOption("--host <party...>", "data providers", partyNames)
-    .addOption(purposeOption("model-development")).option("--params <file>", "JSON file with the job's parameters").option("--key <text>", "idempotency key: the same key gives the same job"))
+  common(job.command("submit").description("submit a training job; prints its id / 提交训练任务")
+    .requiredOption("--host <party...>", "data providers", partyNames)
+    .addOption(purposeOption("model-development")).option("--params <file>", "JSON file with the job's parameters")
+    .option("--key <text>", "idempotency key: the same key gives the same job"))
     .action(submit);
   common(job.command("list").description("the institution's jobs, newest first / 列出任务")).action((o: Common) => run(o, list));
   const byId = (name: string, description: string): Command => common(job.command(name).argument("<job>", "job id", jobName).description(description));
@@ -39,7 +42,8 @@ export function addJob(program: Command): void {
     else printLines(jobDetail(view, language));
   }));
   byId("watch", "follow a job until it ends / 跟踪任务").action((id: JobId, o: Common) => run(o, (tools) => watch(tools, id)));
-  byId("plan", "the plan with its leakage statement / 查看计划与信息披露声明").action((id: JobId, o: Common) => run(o, async ({ api, json, language }) => {
+  byId("plan", "the plan with its leakage statement / 查看计划与信息披露声明")
+    .action((id: JobId, o: Common) => run(o, async ({ api, json, language }) => {
     const { plan, planDigest } = await api.plan(id);
     if (json) printJson({ plan, planDigest });
     else printLines(planLines(plan, planDigest, language));
@@ -97,8 +101,7 @@ async function watch({ api, language, json, guest }: Tools, id: JobId): Promise<
   const progress = new Progress(language, guest);
   for await (const event of api.events(id)) {
     progress.job(event);
-    if (event.type === "state" && event.failure !== null) throw new AppError(event.failure.code, event.failure.party === null ? {} : { party: event.failure.party });
-    if (event.type === "state" && event.state === "cancelled") throw new AppError("JOB_CANCELLED");
+    refuseEnd(event);
   }
   const view = await api.job(id);
   if (json) printJson(view);

@@ -42,20 +42,27 @@ export function addPlatform(program: Command): void {
   const platform = program.command("platform").description("run and administer the platform / 运行与管理平台");
   platform.command("start")
     .description("start it; the first start makes its folder, authority and database / 启动平台")
-    .option("--data <dir>", "data folder", "platform-data").option("--api-port <port>", "bank-facing API", port, 8443).option("--enclave-port <port>", "enclaves", port, 8444)
-    .option("--host <name...>", "host names and addresses for the server certificate").option("--listen <address>", "address to listen on", "127.0.0.1")
+    .option("--data <dir>", "data folder", "platform-data").option("--api-port <port>", "bank-facing API", port, 8443)
+    .option("--enclave-port <port>", "enclaves", port, 8444)
+    .option("--host <name...>", "host names and addresses for the server certificate")
+    .option("--listen <address>", "address to listen on", "127.0.0.1")
     .action(start);
-  common(platform.command("invite").argument("<party>", "name of the party", partyName).description("make a one-time enrolment token for an enclave and print it / 生成一次性注册令牌"))
+  common(platform.command("invite").argument("<party>", "name of the party", partyName)
+    .description("make a one-time enrolment token for an enclave and print it / 生成一次性注册令牌"))
     .option("--hours <number>", "how long it is valid", wholeNumber(1, 24 * 30), 24).action(invite);
-  common(platform.command("institution <name>").description("register an institution; writes its admission, with the API key, to a file / 登记机构并写出接入文件"))
+  common(platform.command("institution <name>")
+    .description("register an institution; writes its admission, with the API key, to a file / 登记机构并写出接入文件"))
     .requiredOption("--guest <party>", "the party of its own enclave", partyName)
     .requiredOption("--seal-to <key>", "public key that `yunei profile create` printed at the institution", sealKey)
-    .option("--url <url>", "address of the API as the institution sees it", httpsUrl, "https://127.0.0.1:8443").option("--out <file>", "file to write", "admission.json")
+    .option("--url <url>", "address of the API as the institution sees it", httpsUrl, "https://127.0.0.1:8443")
+    .option("--out <file>", "file to write", "admission.json")
     .action(institution);
   common(platform.command("parties").description("list parties and their state / 列出参与方")).action(parties);
-  common(platform.command("suspend").argument("<party>", "name of the party", partyName).description("refuse a party from its next request on / 停用参与方"))
+  common(platform.command("suspend").argument("<party>", "name of the party", partyName)
+    .description("refuse a party from its next request on / 停用参与方"))
     .action((party: PartyId, o: Common) => setState(o, party, "suspended"));
-  common(platform.command("resume").argument("<party>", "name of the party", partyName).description("admit a suspended party again / 恢复参与方"))
+  common(platform.command("resume").argument("<party>", "name of the party", partyName)
+    .description("admit a suspended party again / 恢复参与方"))
     .action((party: PartyId, o: Common) => setState(o, party, "active"));
 }
 

@@ -8,10 +8,12 @@ type Options = { profile: string; json?: boolean; lang?: string };
 
 export function addProfile(program: Command): void {
   const profile = program.command("profile").description("the institution's key and its access to a platform / 机构的密钥与平台接入配置");
-  profile.command("create").description("make the key to which results are sealed; prints its public half, for the platform's operator / 生成结果密封密钥")
+  profile.command("create")
+    .description("make the key to which results are sealed; prints its public half, for the platform's operator / 生成结果密封密钥")
     .option("--profile <file>", "file to write", defaultProfile).option("--json", "print JSON").addOption(languageOption()).action(create);
   profile.command("admit <file>").description("add what the platform's operator sent back (API key, address, CA) / 写入平台返回的接入信息")
-    .option("--profile <file>", "the institution's profile", defaultProfile).option("--json", "print JSON").addOption(languageOption()).action(admit);
+    .option("--profile <file>", "the institution's profile", defaultProfile).option("--json", "print JSON").addOption(languageOption())
+    .action(admit);
 }
 
 function create(o: Options): void {

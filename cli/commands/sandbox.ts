@@ -7,7 +7,7 @@ import type { PartyId } from "../../core/brand.ts";
 import { partyId } from "../../core/names.ts";
 import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
 import { summarise } from "../../report/text.ts";
-import { existingFile, explained, languageOption, parseJson, partyName, problemsOf, wholeNumber } from "../arguments.ts";
+import { existingFile, explained, languageOption, mostHosts, parseJson, partyName, problemsOf, wholeNumber } from "../arguments.ts";
 import { fileParty, type SandboxParty } from "../sandbox/parties.ts";
 import { runSandbox } from "../sandbox/run.ts";
 import { languageOf, printJson, Progress } from "../terminal.ts";
@@ -19,7 +19,6 @@ type Options = {
 };
 
 const guestName = partyId("bank");
-const mostHosts = 16;
 
 export function addSandbox(program: Command): void {
   program.command("sandbox")

@@ -17,9 +17,11 @@ import { common, purposeOption, run, type Common } from "./job.ts";
 
 export function addScore(program: Command): void {
   common(program.command("score").description("score a batch of companies with a trained model / 用已训练模型批量评分")
-    .requiredOption("--model <id>", "model id, from the report or `yunei enclave status`").requiredOption("--file <csv>", "companies with the bank's own columns, no label")
+    .requiredOption("--model <id>", "model id, from the report or `yunei enclave status`")
+    .requiredOption("--file <csv>", "companies with the bank's own columns, no label")
     .requiredOption("--dir <folder>", "the bank's own enclave folder on this machine").addOption(purposeOption("loan-approval"))
-    .option("--wait <seconds>", "how long hosts may take to approve before they are left out", wholeNumber(0, 86_400), 30).option("--out <dir>", "folder to write to", "out"))
+    .option("--wait <seconds>", "how long hosts may take to approve before they are left out", wholeNumber(0, 86_400), 30)
+    .option("--out <dir>", "folder to write to", "out"))
     .action(score);
 }
 

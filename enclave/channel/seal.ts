@@ -29,12 +29,15 @@ function nonce(seq: number): Buffer {
   return bytes;
 }
 
-function signedDigest(session: Session, header: Uint8Array, ciphertext: Uint8Array): Buffer {
-  return Buffer.concat([
-    Buffer.from("yunei/frame/v1\0", "ascii"),
-    session.transcript,
-    createHash("sha256").update(header).update(ciphertext).digest(),
-  ]);
+/** The same bytes, not copied. */
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+}
+
+function signedDigest(session: Session, header: Uint8Array, ciphertext: readonly Uint8Array[]): Buffer {
+  const hash = createHash("sha256").update(header);
+  for (const part of ciphertext) hash.update(part);
+  return Buffer.concat([Buffer.from("yunei/frame/v1\0", "ascii"), session.transcript, hash.digest()]);
 }
 
 /** Seals one frame. Deterministic: the same frame under the same number gives the same bytes. */
@@ -42,9 +45,10 @@ export function sealFrame(frame: Uint8Array, seq: number, session: Session, iden
   const header = encodeHeader({ from: session.self, to: session.peer, seq }, frame.length);
   const cipher = createCipheriv("aes-256-gcm", session.key(session.self, session.peer), nonce(seq));
   cipher.setAAD(Buffer.concat([session.transcript, header]));
-  const ciphertext = Buffer.concat([cipher.update(frame), cipher.final(), cipher.getAuthTag()]);
-  const signature = sign(null, signedDigest(session, header, ciphertext), identity);
-  return new Uint8Array(Buffer.concat([header, ciphertext, signature]));
+  const parts = [cipher.update(frame), cipher.final(), cipher.getAuthTag()];
+  const signature = sign(null, signedDigest(session, header, parts), identity);
+  // One copy of a frame of megabytes, not one for every step.
+  return plain(Buffer.concat([header, ...parts, signature]));
 }
 
 function parse(sealed: Uint8Array): { header: Header; headerBytes: Buffer; ciphertext: Buffer; signature: Buffer } {
@@ -74,7 +78,7 @@ function parse(sealed: Uint8Array): { header: Header; headerBytes: Buffer; ciphe
 export function openFrame(sealed: Uint8Array, seq: number, session: Session, peerIdentity: KeyObject): Uint8Array {
   const { header, headerBytes, ciphertext, signature } = parse(sealed);
   if (header.from !== session.peer || header.to !== session.self) throw new AppError("PROTOCOL_WRONG_PARTY", { party: session.peer });
-  if (!verify(null, signedDigest(session, headerBytes, ciphertext), peerIdentity, signature)) {
+  if (!verify(null, signedDigest(session, headerBytes, [ciphertext]), peerIdentity, signature)) {
     throw new AppError("PROTOCOL_BAD_SIGNATURE", { party: session.peer });
   }
   if (header.seq < seq) throw new AppError("PROTOCOL_REPLAYED", { party: session.peer, seq: header.seq, expected: seq });
@@ -87,7 +91,9 @@ function decrypt(session: Session, header: Uint8Array, ciphertext: Buffer, seq: 
   decipher.setAAD(Buffer.concat([session.transcript, header]));
   decipher.setAuthTag(ciphertext.subarray(ciphertext.length - tagBytes));
   try {
-    return new Uint8Array(Buffer.concat([decipher.update(ciphertext.subarray(0, ciphertext.length - tagBytes)), decipher.final()]));
+    const frame = decipher.update(ciphertext.subarray(0, ciphertext.length - tagBytes));
+    const rest = decipher.final();
+    return plain(rest.length === 0 ? frame : Buffer.concat([frame, rest]));
   } catch (cause) {
     throw new AppError("PROTOCOL_BAD_SEAL", { party: session.peer }, { cause });
   }

@@ -19,9 +19,9 @@ export function createEphemeralKey(): EphemeralKey {
 
 /** Digest over the plan and everybody's approval; part of every key and signature. */
 export function transcriptHash(planDigest: string, approvals: ReadonlyMap<PartyId, string>): Uint8Array {
-  const hash = createHash("sha256").update("yunei/transcript/v1\0").update(planDigest);
-  for (const party of [...approvals.keys()].sort()) hash.update(`\0${party}\0`).update(approvals.get(party) ?? "");
-  return new Uint8Array(hash.digest());
+  // JSON, so that no two different sets of approvals give one text.
+  const entries = [...approvals].sort(([a], [b]) => (a < b ? -1 : 1));
+  return new Uint8Array(createHash("sha256").update("yunei/transcript/v1\0").update(JSON.stringify([planDigest, entries])).digest());
 }
 
 /** The two direction keys of one channel and the secret streams that both ends can expand. */

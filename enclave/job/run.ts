@@ -60,9 +60,11 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
   const ledger = new Ledger(tools.db, plan, self);
   const inbox = new Inbox({ db: tools.db, plan, self, folder: `${tools.paths.inbox}/${plan.job}`, now: tools.now });
   const phases = new PhaseClock({ db: tools.db, job: plan.job, platform: tools.platform, now: tools.now, log: tools.log });
+  // When one of several exchanges fails, the others stop with it: nothing leaves for a job that has failed.
+  const ended = new AbortController();
   const party = new JobParty({
     self, role: plan.guest === self ? "guest" : "host", job: plan.job, seed: secrets.seed, identity: tools.identity.signKey, peers, inbox, ledger,
-    platform: tools.platform, kernels: tools.kernels, phases, now: tools.now, log: tools.log, signal: input.signal, peerTimeoutMs: tools.peerTimeoutMs,
+    platform: tools.platform, kernels: tools.kernels, phases, now: tools.now, log: tools.log, signal: AbortSignal.any([input.signal, ended.signal]), peerTimeoutMs: tools.peerTimeoutMs,
     isOver: input.isOver,
   });
   try {
@@ -70,6 +72,7 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
     else if (plan.guest === self) await runGuest(tools, input, party, ledger, phases);
     else await runHost(tools, input, party, ledger, phases);
   } finally {
+    ended.abort(new AppError("JOB_ENDED"));
     await phases.settled();
   }
 }

@@ -21,8 +21,17 @@ export function writeDurably(path: string, bytes: Uint8Array | string): void {
     }
     renameSync(temp, path);
   } catch (cause) {
-    rmSync(temp, { force: true });
+    discard(temp);
     throw new AppError("ENCLAVE_DISK", {}, { cause });
+  }
+}
+
+/** On a disk that refuses everything this fails too; the next write of that file truncates what is left. */
+function discard(temp: string): void {
+  try {
+    rmSync(temp, { force: true });
+  } catch {
+    return;
   }
 }
 

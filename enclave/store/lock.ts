@@ -5,11 +5,9 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 
-/** How long a killed predecessor may take to be gone. */
-const waitMs = 5_000;
-
-/** Holds the lock until disposed. Throws ENCLAVE_STATE while another process has it. */
-export function lockFolder(file: string): Disposable {
+/** Holds the lock until disposed. waitMs: how long a killed predecessor may take to be gone. Throws ENCLAVE_STATE while
+ *  another process has it. */
+export function lockFolder(file: string, waitMs = 5_000): Disposable {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const db = new DatabaseSync(file);

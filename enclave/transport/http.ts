@@ -136,5 +136,6 @@ async function readBounded(body: AsyncIterable<Uint8Array>): Promise<Uint8Array>
     if (size > maxRelayBytes) throw new AppError("PROTOCOL_OVERSIZED", { bytes: size, limit: maxRelayBytes });
     parts.push(part);
   }
-  return new Uint8Array(Buffer.concat(parts));
+  const all = Buffer.concat(parts, size);
+  return new Uint8Array(all.buffer, all.byteOffset, size);
 }

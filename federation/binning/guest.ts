@@ -32,9 +32,8 @@ export async function binningGuest(party: Party, input: {
   const secret = active.length === 0 ? undefined : await querier.send(active.map((o) => o.host), Int32Array.from(train), 1);
   const perHost = await Promise.all(active.map(async ({ host, offer }) => {
     const cells = offer.features.reduce((sum, f) => sum + f.shape.bins, 0);
-    const hint = await querier.hint(host, cells);
     if (secret === undefined) return [];
-    const sums = await querier.answer(host, 0, hint, secret);
+    const sums = await querier.sums(host, cells, 0, secret);
     return splitCounts(host, offer.features, sums, bads);
   }));
   return perHost.flat();
@@ -42,7 +41,7 @@ export async function binningGuest(party: Party, input: {
 
 /** Every row of the training part is in one bin, and no bin is below the floor: before the labels are asked about it. */
 function checkOffer(host: PartyId, index: number, { shape, totals }: Offered, asked: { rows: number; minRows: number }): void {
-  const fits = totals.length === shape.bins && sum(totals) === asked.rows;
+  const fits = totals.length === shape.bins && whole(totals) === asked.rows;
   if (!fits) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, feature: index });
   if (totals.some((t) => t < asked.minRows)) throw new AppError("FLOOR_BINS", { party: host, feature: index, least: asked.minRows });
 }
@@ -53,13 +52,13 @@ function splitCounts(host: PartyId, features: readonly Offered[], sums: BigInt64
   return features.map(({ shape, totals }, index) => {
     const events = Array.from(sums.subarray(at, at + shape.bins), Number);
     at += shape.bins;
-    const fits = sum(events) === bads && events.every((e, b) => e >= 0 && e <= (totals[b] ?? 0));
+    const fits = whole(events) === bads && events.every((e, b) => e >= 0 && e <= (totals[b] ?? 0));
     if (!fits) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, feature: index });
     return { ...shape, party: host, name: opaqueName(index), totals, events };
   });
 }
 
-function sum(values: readonly number[]): number {
+function whole(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
 }
 

@@ -6,10 +6,16 @@ import type { Feature } from "../../models/features.ts";
 export function alignFeature(feature: Feature, rowOf: Int32Array): Feature {
   if (feature.kind === "numeric") {
     const values = new Float64Array(rowOf.length);
-    for (const [row, record] of rowOf.entries()) values[row] = record < 0 ? Number.NaN : (feature.values[record] ?? Number.NaN);
+    for (let row = 0; row < values.length; row++) {
+      const record = rowOf[row] as number;
+      values[row] = record < 0 ? Number.NaN : (feature.values[record] ?? Number.NaN);
+    }
     return { ...feature, values };
   }
   const codes = new Int32Array(rowOf.length);
-  for (const [row, record] of rowOf.entries()) codes[row] = record < 0 ? -1 : (feature.codes[record] ?? -1);
+  for (let row = 0; row < codes.length; row++) {
+    const record = rowOf[row] as number;
+    codes[row] = record < 0 ? -1 : (feature.codes[record] ?? -1);
+  }
   return { ...feature, codes };
 }

@@ -53,13 +53,9 @@ export async function fitAndOpen(party: Party, input: FitInput): Promise<Fitted>
     await sendWeights(party, hosts, round, plan);
     return { plan, values: await receiveTotals(party, present, round++, label.length) };
   };
-  let totals: OpenedTotal[] = [];
-  let stage = decideStage(rows, columns, fit.fit, totals, params);
+  let totals = present.length > 0 ? [await party.phase("totals", () => open(fit.plan))] : [];
+  let stage = await party.phase("fit", async () => decideStage(rows, columns, fit.fit, totals, params));
   let refinement = { rounds: 0, kept: 0 };
-  if (present.length > 0) {
-    totals = [await party.phase("totals", () => open(fit.plan))];
-    stage = decideStage(rows, columns, fit.fit, totals, params);
-  }
   if (params.fit.refinementRounds > 0 && present.length > 0) {
     const refined = await party.phase("totals", async () => {
       const residuals = residualQuery(stage.odds, label, trainRows);

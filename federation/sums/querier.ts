@@ -10,6 +10,7 @@ import { crsSeed } from "./crs.ts";
 import { maxChunkBytes } from "./messages.ts";
 
 export type Use = "binning" | "moments" | "cross";
+type Chunk = { readonly firstCell: number; readonly bytes: Uint8Array };
 
 export class Querier implements AsyncDisposable {
   readonly #party: Party;
@@ -47,31 +48,50 @@ export class Querier implements AsyncDisposable {
 
   /** Receives the hint of one answerer, which must cover exactly `cells` cells: PROTOCOL_WRONG_SHAPE at the first chunk that does not fit. */
   async hint(from: PartyId, cells: number): Promise<HintSource> {
-    const chunks: { firstCell: number; bytes: Uint8Array }[] = [];
+    const chunks: Chunk[] = [];
+    for await (const chunk of this.#chunks(from, cells)) chunks.push(chunk);
+    return { cells, chunks: () => chunks };
+  }
+
+  /** Receives hint and answer of one answerer for a use with one query, `query`, that was sent before: opens while the hint comes in
+   *  and keeps nothing of it. Throws as `hint` and `answer` do. */
+  async sums(from: PartyId, cells: number, query: number, secret: QuerySecret): Promise<BigInt64Array> {
+    const opening = this.#kernel.opening(cells, secret);
+    for await (const chunk of this.#chunks(from, cells)) opening.add(chunk);
+    const bytes = await this.#receiveAnswer(from, query);
+    return this.#named(from, async () => opening.finish(bytes));
+  }
+
+  async *#chunks(from: PartyId, cells: number): AsyncGenerator<Chunk, void, undefined> {
     let next = 0;
     for (let index = 0; ; index++) {
       const chunk = await this.#party.receive(from, `${this.#use}/hint`);
       if (chunk.index !== index || chunk.firstCell !== next) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: from, index });
       next += chunk.bytes.length / hintBytesPerCell;
-      chunks.push({ firstCell: chunk.firstCell, bytes: chunk.bytes });
       this.#party.progress(next, cells);
       if (next > cells || chunk.last !== (next === cells)) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: from, cells: next, expected: cells });
-      if (chunk.last) return { cells, chunks: () => chunks };
+      yield { firstCell: chunk.firstCell, bytes: chunk.bytes };
+      if (chunk.last) return;
     }
   }
 
   /** Receives and opens the answer to query number `query`. Throws PROTOCOL_OUT_OF_ORDER for another number, PROTOCOL_WRONG_SHAPE for
    *  another length, KERNEL_SUM_IMPOSSIBLE for a sum that no columns can give; each names the answerer. */
   async answer(from: PartyId, query: number, hint: HintSource, secret: QuerySecret, masked = false): Promise<BigInt64Array> {
+    const bytes = await this.#receiveAnswer(from, query);
+    return this.#named(from, () => this.#kernel.open(bytes, hint, secret, masked));
+  }
+
+  async #receiveAnswer(from: PartyId, query: number): Promise<Uint8Array> {
     const answer = await this.#party.receive(from, `${this.#use}/answer`);
     if (answer.query !== query) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: from, query: answer.query });
-    return this.#open(from, answer.bytes, hint, secret, masked);
+    return answer.bytes;
   }
 
   /** The kernel does not know whose answer it opens: what it refuses is refused in that party's name. */
-  async #open(from: PartyId, bytes: Uint8Array, hint: HintSource, secret: QuerySecret, masked: boolean): Promise<BigInt64Array> {
+  async #named<T>(from: PartyId, open: () => Promise<T>): Promise<T> {
     try {
-      return await this.#kernel.open(bytes, hint, secret, masked);
+      return await open();
     } catch (error) {
       if (isAppError(error)) throw new AppError(error.code, { ...error.facts, party: from }, { cause: error });
       throw error;

@@ -103,12 +103,13 @@ function numericDefinition(feature: NumericFeature, options: FineOptions): FineD
   const { trainRows, maxBins, minRows } = options;
   const specialRows = new Map<number, number>();
   for (const value of feature.special) if (Number.isFinite(value)) specialRows.set(value, 0);
+  const anySpecial = specialRows.size > 0;
   const kept = new Float64Array(trainRows);
   let count = 0;
   let missingRows = 0;
   for (let row = 0; row < trainRows; row++) {
     const value = feature.values[row] ?? Number.NaN;
-    const seen = specialRows.get(value);
+    const seen = anySpecial ? specialRows.get(value) : undefined;
     if (seen !== undefined) specialRows.set(value, seen + 1);
     else if (Number.isFinite(value)) kept[count++] = value;
     else missingRows++;
@@ -197,10 +198,11 @@ function binOfValue(edges: readonly number[], value: number): number {
 
 function applyNumeric(definition: FineDefinition & { kind: "numeric" }, feature: NumericFeature): Uint8Array {
   const special = new Map(definition.special.map((s) => [s.value, s.bin]));
+  const anySpecial = special.size > 0;
   const binOf = new Uint8Array(feature.values.length);
   for (let row = 0; row < binOf.length; row++) {
     const value = feature.values[row] ?? Number.NaN;
-    binOf[row] = special.get(value)
+    binOf[row] = (anySpecial ? special.get(value) : undefined)
       ?? (!Number.isFinite(value) ? definition.missing
         : definition.orderedBins > 0 ? binOfValue(definition.edges, value) : definition.fallback);
   }
@@ -247,5 +249,10 @@ function categoricalDefinition(feature: CategoricalFeature, options: FineOptions
 function applyCategorical(definition: FineDefinition & { kind: "categorical" }, feature: CategoricalFeature): Uint8Array {
   const known = new Map(definition.levels.map((l) => [l.level, l.bin]));
   const byCode = feature.levels.map((level) => known.get(level) ?? definition.fallback);
-  return Uint8Array.from(feature.codes, (code) => (code === -1 ? definition.missing : (byCode[code] ?? definition.fallback)));
+  const binOf = new Uint8Array(feature.codes.length);
+  for (let row = 0; row < binOf.length; row++) {
+    const code = feature.codes[row] as number;
+    binOf[row] = code === -1 ? definition.missing : (byCode[code] ?? definition.fallback);
+  }
+  return binOf;
 }

@@ -25,7 +25,7 @@ export type LogisticOptions = {
 export function fitLogistic(
   columns: readonly DesignColumn[], label: Uint8Array, rows: number, options: LogisticOptions,
 ): LogisticFit {
-  const used = Int32Array.from({ length: rows }, (_, i) => i).filter((row) => options.use?.(row) ?? true);
+  const used = rowsOf(rows, options.use);
   const n = used.length;
   let events = 0;
   for (const row of used) events += label[row] ?? 0;
@@ -104,14 +104,21 @@ export function rowLoss(x: number, y: number): number {
   return toward > 0 ? toward + Math.log1p(Math.exp(-toward)) : Math.log1p(Math.exp(toward));
 }
 
+function rowsOf(rows: number, use: LogisticOptions["use"]): Int32Array {
+  const all = new Int32Array(rows);
+  let count = 0;
+  for (let row = 0; row < rows; row++) if (use?.(row) ?? true) all[count++] = row;
+  return all.subarray(0, count);
+}
+
 function scale(column: DesignColumn, used: Int32Array): { values: Float64Array; mean: number; sd: number } {
-  const values = Float64Array.from(used, (row) => column[row] ?? 0);
-  const n = values.length;
+  const n = used.length;
+  const values = new Float64Array(n);
   let sum = 0;
-  for (const v of values) sum += v;
+  for (let i = 0; i < n; i++) sum += values[i] = column[used[i] as number] ?? 0;
   const mean = sum / n;
   let square = 0;
-  for (const v of values) square += (v - mean) ** 2;
+  for (let i = 0; i < n; i++) square += ((values[i] as number) - mean) ** 2;
   const sd = Math.sqrt(square / n);
   if (!(sd > 1e-12 * (1 + Math.abs(mean)))) return { values, mean, sd: 0 };
   for (let i = 0; i < n; i++) values[i] = ((values[i] ?? 0) - mean) / sd;

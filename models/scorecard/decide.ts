@@ -118,8 +118,11 @@ function dropLowest(decisions: BinDecision[], own: readonly number[], reason: Se
 
 /** The 8-bit code of every row of a feature at its owner; a row without a fine bin has WOE 0. */
 export function codeColumn(binOf: Uint8Array, mergedOf: readonly number[], codes: readonly number[]): Int8Array {
-  const byFine = mergedOf.map((merged) => codes[merged] ?? 0);
-  return Int8Array.from(binOf, (bin) => (bin === neutralBin ? 0 : (byFine[bin] ?? 0)));
+  const codeOf = new Int8Array(256);
+  for (const [bin, merged] of mergedOf.entries()) if (bin !== neutralBin) codeOf[bin] = codes[merged] ?? 0;
+  const column = new Int8Array(binOf.length);
+  for (let row = 0; row < column.length; row++) column[row] = codeOf[binOf[row] as number] as number;
+  return column;
 }
 
 /** A selected feature, in the order of the moments: guest and hosts in the order of the plan, each party's features in its own order. */

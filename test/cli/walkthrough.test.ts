@@ -18,6 +18,7 @@ describe("the walk-through of the README", function () {
   let urls: string[] = [];
   let platform: Server | undefined;
   const enclaves = new Map<string, Server>();
+  let sealTo = "";
   let trained = "";
   let model = "";
 
@@ -71,34 +72,35 @@ describe("the walk-through of the README", function () {
   });
 
   it("enrols each party with a token of its own, and nobody twice", async () => {
-    for (const party of parties) {
+    await Promise.all(parties.map(async (party) => {
       const token = await succeeds(["platform", "invite", party, "--data", "platform"], work);
       assert.match(token, new RegExp(`^yunei1\\.${party}\\.`));
-      if (party === "tax") {
-        // What is wrong is found before the token is spent, and a token is not spent by a guess.
-        await fails(init(party, token, "enclave-tax", "broken.json"), work, "CLI_JSON");
-        await fails(init(party, token, "enclave-tax", "wrong.json"), work, "DATA_DEFINITION");
-        await fails(init(party, "yunei1.nonsense", "enclave-tax"), work, "ENROL_TOKEN");
-        const parts = token.split(".");
-        const forged = [parts[0], parts[1], "A".repeat(43), parts[3]].join(".");
-        await fails(init(party, forged, "enclave-tax"), work, "ENROL_TOKEN", "PLATFORM_REFUSED");
-        const otherAuthority = [parts[0], parts[1], parts[2], "A".repeat(43)].join(".");
-        await fails(init(party, otherAuthority, "enclave-tax"), work, "ENROL_TOKEN");
-        assert.isFalse(existsSync(join(work, "enclave-tax", "keys")), "an attempt that failed leaves no keys behind");
-      }
+      if (party === "bank") await refusedAttempts(party, token);
       await succeeds(init(party, token), work);
       await fails(init(party, token), work, "CLI_EXISTS");
-      await fails(init(party, token, `again-${party}`), work, "ENROL_USED", "PLATFORM_REFUSED");
+      if (party === "bank") await fails(init(party, token, "again"), work, "ENROL_USED", "PLATFORM_REFUSED");
       assert.equal(statSync(join(work, `enclave-${party}`, "keys", "identity.key")).mode & 0o777, 0o600);
       assert.deepEqual(JSON.parse(readFileSync(join(work, `enclave-${party}`, "policy.json"), "utf8")), { version: 1, allow: [], pinned: {} });
-    }
+    }));
     const listed = await json<{ party: string; state: string }[]>(["platform", "parties", "--data", "platform"], work);
     assert.deepEqual(listed.map((p) => [p.party, p.state]), parties.map((p) => [p, "active"]));
   });
 
+  /** What is wrong is found before the token is spent, a guess spends no token, and no attempt leaves keys behind. */
+  async function refusedAttempts(party: string, token: string): Promise<void> {
+    const [version, name, secret, fingerprint] = token.split(".");
+    const folder = `enclave-${party}`;
+    await fails(init(party, token, folder, "broken.json"), work, "CLI_JSON");
+    await fails(init(party, token, folder, "wrong.json"), work, "DATA_DEFINITION");
+    await fails(init(party, "yunei1.nonsense", folder), work, "ENROL_TOKEN");
+    await fails(init(party, [version, name, "A".repeat(43), fingerprint].join("."), folder), work, "ENROL_TOKEN", "PLATFORM_REFUSED");
+    await fails(init(party, [version, name, secret, "A".repeat(43)].join("."), folder), work, "ENROL_TOKEN");
+    assert.isFalse(existsSync(join(work, folder, "keys")));
+  }
+
   it("lets the bank make its own sealing key, and the operator admit it", async () => {
     await fails(["job", "list"], work, "CLI_PROFILE");
-    const sealTo = await succeeds(["profile", "create"], work);
+    sealTo = await succeeds(["profile", "create"], work);
     await fails(["profile", "create"], work, "CLI_EXISTS");
     await fails(["job", "list"], work, "CLI_PROFILE");
     await fails(["platform", "institution", "Demo Bank", "--guest", "bank", "--seal-to", "short", "--data", "platform"], work, "CLI_ARGUMENT");
@@ -114,7 +116,7 @@ describe("the walk-through of the README", function () {
   });
 
   it("starts the enclaves, which print the layers of protection and refuse everything", async () => {
-    for (const party of parties) await start(party);
+    await Promise.all(parties.map((party) => start(party)));
     for (const server of enclaves.values()) {
       const layers = server.ready["layers"] as { name: string; active: boolean }[];
       assert.deepInclude(layers, { name: "node-permission-model", active: true });
@@ -167,6 +169,9 @@ describe("the walk-through of the README", function () {
     assert.include(text, "bank 至多得知：");
     assert.include(text, "等待本方决定");
     assert.equal((await json<JobView>(["job", "show", job], work)).state, "awaiting-approval");
+    const own = (await status("bank")).jobs.find((j) => j.job === job);
+    assert.equal(own?.sealTo, sealTo, "the bank sees to which key its results would be sealed");
+    assert.isUndefined(asked.sealTo);
     await succeeds(["enclave", "approve", job, "--dir", "enclave-tax"], work);
     const done = await json<JobView>(["job", "watch", job], work);
     assert.equal(done.state, "done");
@@ -222,10 +227,10 @@ describe("the walk-through of the README", function () {
   });
 
   it("keeps identity, jobs and model over a restart, and answers again", async () => {
-    const before = await status("tax");
+    const earlier = await status("tax");
     await start("tax");
-    assert.deepEqual(await status("tax"), before);
-    assert.include(before.models.map((m) => m.model), model);
+    assert.deepEqual(await status("tax"), earlier);
+    assert.include(earlier.models.map((m) => m.model), model);
     const summary = await json<{ partial: boolean }>(score("batch-2"), work);
     assert.isFalse(summary.partial);
     assert.equal(readFileSync(join(work, "batch-2", "scores.csv"), "utf8"), readFileSync(join(work, "batch", "scores.csv"), "utf8"), "the same companies score the same");
@@ -242,7 +247,7 @@ describe("the walk-through of the README", function () {
 
   it("refuses a suspended party until it is resumed", async () => {
     await succeeds(["platform", "suspend", "utilities", "--data", "platform"], work);
-    await fails(["job", "submit", "--host", "tax", "utilities"], work, "PARTY_NOT_FOUND", "JOB_DATASET_UNKNOWN");
+    await fails(["job", "submit", "--host", "tax", "utilities"], work, "PARTY_NOT_FOUND");
     await succeeds(["platform", "resume", "utilities", "--data", "platform"], work);
     await fails(["platform", "suspend", "nobody", "--data", "platform"], work, "PARTY_NOT_FOUND");
   });

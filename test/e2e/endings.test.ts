@@ -55,13 +55,13 @@ describe("a job that cannot go on", () => {
       assert.deepEqual(stateAt(name, job), ["cancelled", "JOB_CANCELLED"]);
       const key = Buffer.from(sealed[i] ?? []);
       assert.isAbove(key.length, 100);
-      assert.isFalse(stateFiles(topology.folder(name)).some((f) => f.includes(key)), `${name} holds the sealed secrets no more`);
+      await eventually(`${name} holds the sealed secrets no more`, () => !stateFiles(topology.folder(name)).some((f) => f.includes(key)));
       await eventually(`${name} removed the frames`, () => !existsSync(join(enclavePaths(topology.folder(name)).inbox, job)));
     }
   });
 
   it("fails with the refusing party's name when a policy refuses, and never starts when a policy cannot be read", async () => {
-    const before = readFileSync(enclavePaths(topology.folder("power")).policy, "utf8");
+    const readable = readFileSync(enclavePaths(topology.folder("power")).policy, "utf8");
     topology.setPolicy("power", (policy) => ({ ...policy, allow: [] }));
     const refused = await topology.submit();
     const view = await topology.until(refused, "failed");
@@ -75,7 +75,7 @@ describe("a job that cannot go on", () => {
     assert.deepEqual((await topology.until(unread, "failed")).failure?.party, "power");
     await eventually("power wrote it down", () => stateAt("power", unread)[1] === "ENCLAVE_CONFIG");
     assert.isEmpty(topology.rows("power", "select 1 from jobs where job = ? and approval is not null", unread));
-    writeDurably(enclavePaths(topology.folder("power")).policy, before);
+    writeDurably(enclavePaths(topology.folder("power")).policy, readable);
   });
 
   it("fails when a peer stays away for good, naming it", async () => {
@@ -102,7 +102,8 @@ describe("a job that cannot go on", () => {
   it("leaves everybody able to work: the next job is done", async () => {
     const view = await topology.until(await topology.submit(), "done");
     assert.lengthOf(view.results, 3);
-    assert.notMatch(topology.logs(), /JOB_INTERNAL|crashed|job-not-handled|job-not-ended/);
+    const lines = topology.logs().split("\n");
+    assert.deepEqual(lines.filter((line) => /JOB_INTERNAL|crashed|job-not-handled|job-not-ended/.test(line)), []);
   });
 });
 

@@ -160,7 +160,7 @@ describe("batch scoring", () => {
       assert.isFalse(world.sent.some((m) => m.type === "totals/masked" && m.from === "host_a"));
     });
     it("a training part in a job that only scores", async () => {
-      const tamper = withBody("rows/open", ((b: object) => ({ ...b, trainRows: 5 })) as never);
+      const tamper = withBody("rows/open", ((b: object) => ({ ...b, trainRows: 5 })));
       assert.equal((await refusal(score({ tamper }))).code, "PROTOCOL_WRONG_SHAPE");
     });
     for (const { type, fields } of [{ type: "totals/masked", fields: ["round", "index", "last", "bytes"] }, { type: "finish/receipt", fields: ["receipt", "account"] }]) {

@@ -30,11 +30,13 @@ function nth(type: string, to: PartyId, k: number, replace: (m: Entry) => readon
 }
 const step = (name: string): Uint8Array => encodeFrame("finish/next", { step: name });
 
+const moreWeights = encodeFrame("totals/weights", { round: 1, plan: { clip: 1, fractionBits: 20, offset: 0, weights: [0] } });
+
 describe("a training job with a party that deviates", () => {
   describe("in the order of its end", () => {
     const cases: [string, PartyId, Tamper][] = [
       ["asks for residuals before any total", bank, nth("finish/next", hostA, 0, () => [step("residuals")])],
-      ["opens a second total without the residuals in between", bank, nth("finish/next", hostA, 1, () => [step("weights"), encodeFrame("totals/weights", { round: 1, plan: { clip: 1, fractionBits: 20, offset: 0, weights: [0] } })])],
+      ["opens a second total without the residuals in between", bank, nth("finish/next", hostA, 1, () => [step("weights"), moreWeights])],
       ["asks for residuals twice", bank, nth("finish/next", hostA, 2, () => [step("residuals")])],
     ];
     for (const [name, party, tamper] of cases) {
@@ -86,7 +88,7 @@ describe("a training job with a party that deviates", () => {
         const values = new Float64Array(b.values.slice().buffer);
         values[0] = (values[0] ?? 0) + 1;
         return { ...b, values: new Uint8Array(values.buffer) };
-      }) as never, hostA);
+      }), hostA);
       assert.deepEqual(await attempt(tamper), { code: "PROTOCOL_WRONG_SHAPE", party: hostA });
     });
   });

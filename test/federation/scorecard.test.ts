@@ -2,6 +2,7 @@
 // and weights; and how it ends when there is little or nothing to learn from.
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
+import type { Feature } from "../../models/features.ts";
 import type { BinDecision, FeatureCounts } from "../../models/scorecard/decide.ts";
 import { fitLogistic, logOdds } from "../../models/linear/logistic.ts";
 import { ranking } from "../../models/metrics/ranking.ts";
@@ -16,7 +17,10 @@ import { codeOf, createWorld, type World } from "../support/world.ts";
 const kernels = createKernels();
 after(() => kernels[Symbol.asyncDispose]());
 
-type Run = { readonly job: Job; readonly world: World; readonly trained: Trained; readonly halves: Record<string, HostHalf>; readonly oracle: OracleResult; readonly options: JointOptions };
+type Run = {
+  readonly job: Job; readonly world: World; readonly trained: Trained; readonly halves: Record<string, HostHalf>;
+  readonly oracle: OracleResult; readonly options: JointOptions;
+};
 
 async function train(job: Job, options: JointOptions = {}, seed: number | string = 1): Promise<Omit<Run, "oracle">> {
   const world = createWorld({ parties: namesOf(job), seed, kernels });
@@ -163,8 +167,8 @@ describe("the joint scorecard in memory", () => {
     });
     it("refuses tables in which no feature of anybody tells anything", async () => {
       const job = generatedJob({ ...base, seed: 6, signal: 0 });
-      const constant = (party: Job["guest"]): Job["guest"] => (
-        { ...party, table: { ...party.table, features: party.table.features.map((f) => ({ kind: "numeric", name: f.name, values: new Float64Array(base.rows).fill(1), special: [] })) } });
+      const one = ({ name }: { name: string }): Feature => ({ kind: "numeric", name, values: new Float64Array(base.rows).fill(1), special: [] });
+      const constant = (party: Job["guest"]): Job["guest"] => ({ ...party, table: { ...party.table, features: party.table.features.map(one) } });
       assert.equal(await codeOf(train({ ...job, guest: constant(job.guest), hosts: job.hosts.map(constant) })), "JOB_NO_FEATURE");
     });
     it("leaves constant features out and goes on with the rest", async () => {

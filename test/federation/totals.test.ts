@@ -12,7 +12,7 @@ import { seededDraw } from "../support/draw.ts";
 import { hostileCases, onFirst, withBody } from "../support/hostile.ts";
 import { refusal } from "../support/joint.ts";
 import { encodeFrame } from "../../core/codec.ts";
-import { createWorld, type Program, type Tamper, type World } from "../support/world.ts";
+import { createWorld, type Entry, type Program, type Tamper, type World } from "../support/world.ts";
 
 const guest = partyId("bank");
 const nameOf = (i: number): PartyId => partyId(`host_${i}`);
@@ -47,7 +47,7 @@ function setup(s: Setup): { world: World; hosts: PartyId[]; programs: Record<str
   const expected = addTotals(plan.parties.map((p, i) => partialTotals(p, columns[i] ?? [], s.rows)), s.rows);
   return { world, hosts, plan, expected, programs: { [guest]: opening, ...Object.fromEntries(hosts.map((h, i) => [h, giving(i)])) } };
 }
-const maskedBy = (world: World, host: PartyId): Uint8Array => (world.view(guest).find((m) => m.from === host)?.body as TypedBody<"totals/masked">).bytes;
+const maskedBy = (world: World, host: PartyId): Uint8Array => ((world.view(guest).find((m) => m.from === host) as Entry).body as TypedBody<"totals/masked">).bytes;
 const chiSquare = (bytes: Uint8Array): number => {
   const counts = new Float64Array(16);
   for (const byte of bytes) counts[byte & 15] = (counts[byte & 15] ?? 0) + 1;

@@ -88,7 +88,8 @@ describe("kernels: a host whose threads die", () => {
   it("ends its hint with KERNEL_WORKER_LOST, even while nobody waits for the next chunk", async () => {
     await using pool = new Pool({ threads: 2 });
     const kernels = createKernels({ pool });
-    const features = Array.from({ length: 8 }, () => ({ bins: 4, binOf: new Uint8Array(50) }));
+    // More features than are ever worked on ahead.
+    const features = Array.from({ length: 40 }, () => ({ bins: 4, binOf: new Uint8Array(50) }));
     const host = await kernels.host({ crsSeed: new Uint8Array(32), columns: { kind: "bins", rows: 50, features }, rng: rngOf("die") });
     const hint = host.hint(4)[Symbol.asyncIterator]();
     assert.equal((await hint.next()).value?.firstCell, 0);

@@ -48,7 +48,7 @@ export const jobParams = (options: JointOptions = {}): ScorecardJobParams => sco
 export function holding(job: Job, host: number): { ids: EntityId[]; features: Feature[] } {
   const table = job.hosts[host]?.table ?? { rows: 0, features: [] };
   const known = (row: number): boolean => table.features.some((f) => (f.kind === "numeric" ? Number.isFinite(f.values[row]) : f.codes[row] !== -1));
-  const records = [...Array(table.rows).keys()].filter(known).reverse();
+  const records = [...Array(table.rows).keys()].filter(known).toReversed();
   const strangers = [-1, -1, -1];
   const rows = Int32Array.from([...records, ...strangers]);
   const ids = [...records.map(idOf), ...strangers.map((_, i) => `stranger-${host}-${i}` as EntityId)];
@@ -147,7 +147,9 @@ export function assertWithin({ leakage, log2FloodDistance }: Compiled, world: Wo
   }
 }
 
-export type ScoreOptions = Omit<JointOptions, "params"> & { readonly half: GuestHalf; readonly hostHalves: Readonly<Record<string, HostHalf>>; readonly present?: readonly string[]; readonly records?: readonly number[] };
+export type ScoreOptions = Omit<JointOptions, "params"> & {
+  readonly half: GuestHalf; readonly hostHalves: Readonly<Record<string, HostHalf>>; readonly present?: readonly string[]; readonly records?: readonly number[];
+};
 
 /** One program per party of a scoring job over some records of the same tables. */
 export function scorePrograms(job: Job, options: ScoreOptions): Record<string, Program<unknown>> {

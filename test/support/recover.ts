@@ -1,10 +1,12 @@
 // The attacks of the tests: what somebody with exact sums can make of them. They get only what the attacker has.
 import { cholesky, solveCholesky } from "../../models/linear/matrix.ts";
 
-/** Bins of single rows from linear sums of their codes, by the best linear estimate and Bayes' rule row by row. */
+/** Bins of single rows from linear sums of their codes, by the best linear estimate and Bayes' rule row by row. Rows after the first
+ *  `summed` were in no sum: what it finds there follows from the correlations alone. */
 export function recoverBins(known: {
   /** What the guest knows per row. */
   readonly label: Uint8Array;
+  readonly summed: number;
   /** Rows and bads of each bin, and the code of each bin: counted and chosen by the guest. */
   readonly bins: readonly { readonly total: number; readonly events: number }[];
   readonly codes: readonly number[];
@@ -12,8 +14,7 @@ export function recoverBins(known: {
   readonly vectors: readonly ArrayLike<number>[];
   readonly sums: readonly number[];
 }): Uint8Array {
-  const { label, bins, codes, vectors, sums } = known;
-  const n = label.length;
+  const { label, bins, codes, vectors, sums, summed: n } = known;
   const classes = [0, 1].map((y) => {
     const counts = bins.map((b) => (y === 1 ? b.events : b.total - b.events));
     const rows = counts.reduce((a, b) => a + b, 0);
@@ -30,7 +31,7 @@ export function recoverBins(known: {
       for (let i = 0; i < n; i++) if (label[i] === y) sum += v[i] ?? 0;
       return sum / Math.max(1, classes[y]?.rows ?? 1);
     });
-    return Float64Array.from({ length: n }, (_, i) => (v[i] ?? 0) - (means[label[i] ?? 0] ?? 0));
+    return Float64Array.from(label, (y, i) => (v[i] ?? 0) - (means[y] ?? 0));
   });
   const news = sums.map((sum, q) => {
     let explained = 0;
@@ -53,7 +54,7 @@ export function recoverBins(known: {
   if (!factor) throw new Error("the vectors are not independent");
   const weights = solveCholesky(factor, k, Float64Array.from(news));
   const share = Math.min(k / n, 1 - 1e-6);
-  return Uint8Array.from({ length: n }, (_, i) => {
+  return Uint8Array.from(label, (_, i) => {
     const { mean, variance, prior } = of(i);
     let shift = 0;
     for (let q = 0; q < k; q++) shift += (weights[q] ?? 0) * (centred[q]?.[i] ?? 0);
@@ -71,36 +72,51 @@ export function baseRate(label: Uint8Array, binOf: ArrayLike<number>, bins: read
   return label.reduce((sum, y, i) => sum + (guess[y] === binOf[i] ? 1 : 0), 0) / label.length;
 }
 
-/** Labels of single rows from the sums of the labels over sets of rows (each row's bins), by Douglas-Rachford between "these are the
- *  sums" and "each label is 0 or 1", from a first guess in [0, 1]. Returns a score per row. */
-export function recoverLabels(sets: readonly Uint8Array[], sums: readonly number[], guess: Float64Array, steps = 400): Float64Array {
-  const n = guess.length;
-  // An orthonormal basis of the sets, with the sums carried along: linear algebra on what the attacker has.
+/** The nearest point with these inner products: an orthonormal basis of the vectors, with the products carried along, so that it is
+ *  linear algebra on what the attacker has. */
+function projection(vectors: readonly Float64Array[], products: readonly number[]): (y: Float64Array) => Float64Array {
   const basis: Float64Array[] = [];
   const values: number[] = [];
-  for (const [at, set] of sets.entries()) {
-    const v = Float64Array.from(set);
-    let value = sums[at] ?? 0;
+  for (const [at, vector] of vectors.entries()) {
+    const v = Float64Array.from(vector);
+    const whole = Math.sqrt(dot(v, v));
+    let value = products[at] ?? 0;
     for (let pass = 0; pass < 2; pass++) {
       for (const [k, q] of basis.entries()) {
         const along = dot(v, q);
-        for (let i = 0; i < n; i++) v[i] = (v[i] as number) - along * (q[i] as number);
+        for (let i = 0; i < v.length; i++) v[i] = (v[i] as number) - along * (q[i] as number);
         value -= along * (values[k] ?? 0);
       }
     }
     const length = Math.sqrt(dot(v, v));
-    if (length < 1e-6) continue;
+    if (length < 1e-6 * whole) continue;
     basis.push(v.map((x) => x / length));
     values.push(value / length);
   }
-  const ontoSums = (y: Float64Array): Float64Array => {
+  return (y) => {
     const out = Float64Array.from(y);
     for (const [k, q] of basis.entries()) {
       const miss = (values[k] ?? 0) - dot(y, q);
-      for (let i = 0; i < n; i++) out[i] = (out[i] as number) + miss * (q[i] as number);
+      for (let i = 0; i < out.length; i++) out[i] = (out[i] as number) + miss * (q[i] as number);
     }
     return out;
   };
+}
+
+/** The best linear estimate of labels that are 1 with the given probabilities, given their sums over sets of rows. */
+export function likelyLabels(sets: readonly Uint8Array[], sums: readonly number[], probability: Float64Array): Float64Array {
+  const sd = probability.map((p) => Math.sqrt(p * (1 - p)));
+  const vectors = sets.map((set) => sd.map((s, i) => s * (set[i] ?? 0)));
+  const expected = sets.map((set) => probability.reduce((sum, p, i) => sum + p * (set[i] ?? 0), 0));
+  const off = projection(vectors, sums.map((sum, k) => sum - (expected[k] ?? 0)))(new Float64Array(probability.length));
+  return probability.map((p, i) => p + (sd[i] ?? 0) * (off[i] ?? 0));
+}
+
+/** Labels of single rows from their sums over sets of rows, by Douglas-Rachford between "these are the sums" and "each label is 0 or 1",
+ *  from a first guess in [0, 1]. Returns a score per row. */
+export function recoverLabels(sets: readonly Uint8Array[], sums: readonly number[], guess: Float64Array, steps = 400): Float64Array {
+  const n = guess.length;
+  const ontoSums = projection(sets.map((set) => Float64Array.from(set)), sums);
   const ontoLabels = (y: Float64Array): Float64Array => y.map((x) => (x > 0.5 ? 1 : 0));
   let state = Float64Array.from(guess);
   let projected = ontoSums(state);

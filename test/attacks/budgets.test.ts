@@ -1,0 +1,224 @@
+// Asking again and again: budgets that hold across jobs and restarts of the enclave's state database.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert } from "chai";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { jobIdSchema, partyId } from "../../core/names.ts";
+import { Budgets, guestGuard, hostGuard, labelRankScope } from "../../enclave/budgets.ts";
+import { policySchema, type PolicyRule } from "../../enclave/policy.ts";
+import { StateDatabase } from "../../enclave/store/database.ts";
+import type { GuestGuard, HostGuard } from "../../federation/guards.ts";
+import { idOf, refusal } from "../support/joint.ts";
+
+const [bank, other, tax] = [partyId("bank"), partyId("other"), partyId("tax")];
+const jobOf = (k: number): ReturnType<typeof jobIdSchema.parse> => jobIdSchema.parse(`job_${String(k).padStart(16, "0")}`);
+const ids = Array.from({ length: 9000 }, (_, i) => idOf(i));
+const rowsOf = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, i) => from + i);
+const ruleOf = (more: object = {}): PolicyRule => policySchema.parse({
+  version: 1, allow: [{ guest: "bank", kinds: ["scorecard", "score"], purposes: ["loan-approval"], ...more }],
+}).allow[0] as PolicyRule;
+const codeOf = async (work: () => unknown): Promise<string> => (await refusal((async () => work())())).code;
+
+describe("attack: asking again", () => {
+  let folder: string;
+  let file: string;
+  let db: StateDatabase;
+  let now: number;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "yunei-budgets-"));
+    file = join(folder, "state", "state.db");
+    db = new StateDatabase(file);
+    now = Date.parse("2026-03-10T00:00:00Z");
+  });
+  afterEach(() => {
+    db[Symbol.dispose]();
+    rmSync(folder, { recursive: true });
+  });
+  /** Kills the enclave between two jobs. */
+  const restart = (): void => {
+    db[Symbol.dispose]();
+    db = new StateDatabase(file);
+  };
+  const budgets = (): Budgets => new Budgets(db, () => now, new Uint8Array(32).fill(1));
+  type Options = { guest?: typeof bank; dataset?: string; rule?: PolicyRule; rows?: Int32Array; trainRows?: number; set?: number; size?: number };
+  function host(job: number, o: Options = {}): HostGuard {
+    const rows = o.rows ?? rowsOf(0, 2500);
+    const guard = hostGuard({ budgets: budgets(), job: jobOf(job), guest: o.guest ?? bank, dataset: o.dataset ?? "snapshot", rule: o.rule ?? ruleOf(), ids });
+    const open = { size: o.size ?? rows.length, setDigest: new Uint8Array(32).fill(o.set ?? 1) };
+    guard.admitSet(open);
+    guard.admitRows(rows, o.trainRows ?? 2000, open);
+    return guard;
+  }
+  function guest(job: number, digest = "rows-1", trainRows = 2000): GuestGuard {
+    const guard = guestGuard(budgets(), jobOf(job));
+    guard.setRows(digest, trainRows);
+    return guard;
+  }
+
+  describe("for totals per company", () => {
+    it("opens two for a set of companies, and no third one in another job or after a restart", async () => {
+      const first = host(1);
+      first.chargeTotals("round/0");
+      first.chargeTotals("round/1");
+      assert.equal(await codeOf(() => first.chargeTotals("round/2")), "BUDGET_TOTALS");
+      assert.equal(await codeOf(() => host(2).chargeTotals("round/0")), "BUDGET_TOTALS");
+      restart();
+      assert.equal(await codeOf(() => host(3).chargeTotals("round/0")), "BUDGET_TOTALS");
+    });
+    it("charges a job that is replayed after a restart nothing twice", () => {
+      host(1).chargeTotals("round/0");
+      for (let k = 0; k < 3; k++) {
+        restart();
+        const again = host(1);
+        again.chargeTotals("round/0");
+        again.chargeTotals("round/1");
+      }
+    });
+    it("keeps the sets of companies and the guests apart", () => {
+      for (const o of [{}, { rows: rowsOf(4000, 6500) }, { guest: other }]) {
+        const guard = host(1, o);
+        guard.chargeTotals("round/0");
+        guard.chargeTotals("round/1");
+      }
+    });
+    it("counts the companies, not their order", async () => {
+      host(1).chargeTotals("a");
+      host(2).chargeTotals("a");
+      const rows = rowsOf(0, 2500);
+      rows.subarray(0, 2000).reverse();
+      assert.equal(await codeOf(() => host(3, { rows }).chargeTotals("a")), "BUDGET_TOTALS");
+    });
+  });
+
+  describe("for sums over a set of companies", () => {
+    it("answers two in a hundred companies over all jobs and restarts", async () => {
+      host(1).chargeQueries("moments", 25);
+      restart();
+      host(2).chargeQueries("moments", 14);
+      assert.equal(await codeOf(() => host(3).chargeQueries("moments", 2)), "BUDGET_EQUATIONS");
+      host(3).chargeQueries("binning", 1);
+      assert.equal(await codeOf(() => host(4).chargeQueries("binning", 1)), "BUDGET_EQUATIONS");
+    });
+    it("leaves nothing charged for what it refused, and a replay free", async () => {
+      const guard = host(1);
+      assert.equal(await codeOf(() => guard.chargeQueries("moments", 41)), "BUDGET_EQUATIONS");
+      guard.chargeQueries("moments", 40);
+      restart();
+      host(1).chargeQueries("moments", 40);
+    });
+    it("answers nothing before the rows are known", async () => {
+      const guard = hostGuard({ budgets: budgets(), job: jobOf(1), guest: bank, dataset: "snapshot", rule: ruleOf(), ids });
+      assert.equal(await codeOf(() => guard.chargeQueries("moments", 1)), "PROTOCOL_OUT_OF_ORDER");
+      assert.equal(await codeOf(() => guard.chargeTotals("round/0")), "PROTOCOL_OUT_OF_ORDER");
+    });
+  });
+
+  describe("for what a host learns about labels", () => {
+    it("the guest's own enclave gives five in a hundred companies over all jobs and restarts", async () => {
+      assert.equal(guest(1).labelBudget(tax), 100);
+      guest(1).chargeLabelRank(tax, "binning", 70);
+      restart();
+      assert.equal(guest(2).labelBudget(tax), 30);
+      assert.equal(await codeOf(() => guest(2).chargeLabelRank(tax, "binning", 31)), "BUDGET_LABEL_RANK");
+      guest(2).chargeLabelRank(tax, "binning", 30);
+      assert.equal(guest(3).labelBudget(tax), 0);
+      assert.equal(budgets().used(labelRankScope(tax, "rows-1")), 100);
+    });
+    it("a replayed job finds the same figure as in its first run, so that it decides the same", () => {
+      guest(1).chargeLabelRank(tax, "binning", 70);
+      restart();
+      assert.equal(guest(1).labelBudget(tax), 100);
+      guest(1).chargeLabelRank(tax, "binning", 70);
+      assert.equal(guest(2).labelBudget(tax), 30);
+    });
+    it("counts hosts and sets apart", () => {
+      guest(1).chargeLabelRank(tax, "binning", 100);
+      assert.equal(guest(2).labelBudget(other), 100);
+      assert.equal(guest(2, "rows-2", 4000).labelBudget(tax), 200);
+    });
+  });
+
+  describe("for companies", () => {
+    it("refuses a set above the policy's cap at once", async () => {
+      const guard = hostGuard({ budgets: budgets(), job: jobOf(1), guest: bank, dataset: "snapshot", rule: ruleOf({ maxSetSize: 100 }), ids });
+      guard.admitSet({ size: 100, setDigest: new Uint8Array(32) });
+      assert.equal(await codeOf(() => guard.admitSet({ size: 101, setDigest: new Uint8Array(32) })), "BUDGET_SET_SIZE");
+    });
+    it("takes the same set again for nothing, and new companies until the month's budget is used up", async () => {
+      const rule = ruleOf({ maxNewIdsPerMonth: 4000 });
+      host(1, { rule });
+      restart();
+      host(2, { rule });
+      assert.equal(await codeOf(() => host(3, { rule, rows: rowsOf(5000, 7500), set: 3 })), "BUDGET_NEW_IDS");
+    });
+    it("counts ids that match nothing as new: who tries a register pays for it", async () => {
+      const rule = ruleOf({ maxNewIdsPerMonth: 4000 });
+      assert.equal(await codeOf(() => host(1, { rule, size: 4001 })), "BUDGET_NEW_IDS");
+    });
+    it("refuses before the alignment, which would already tell what matches", async () => {
+      const rule = ruleOf({ maxNewIdsPerMonth: 2499 });
+      const guard = hostGuard({ budgets: budgets(), job: jobOf(1), guest: bank, dataset: "snapshot", rule, ids });
+      assert.equal(await codeOf(() => guard.admitSet({ size: 2500, setDigest: new Uint8Array(32) })), "BUDGET_NEW_IDS");
+    });
+    it("is not cheated by jobs that stop after the alignment, nor by ids of a refused job that come again", async () => {
+      const rule = ruleOf({ maxNewIdsPerMonth: 4000 });
+      const stopped = hostGuard({ budgets: budgets(), job: jobOf(1), guest: bank, dataset: "snapshot", rule, ids });
+      stopped.admitSet({ size: 3000, setDigest: new Uint8Array(32).fill(9) });
+      for (const job of [2, 3]) assert.equal(await codeOf(() => host(job, { rule })), "BUDGET_NEW_IDS");
+    });
+    it("charges other companies that come under the name of an earlier set", async () => {
+      const rule = ruleOf({ maxNewIdsPerMonth: 4000 });
+      host(1, { rule });
+      assert.equal(await codeOf(() => host(2, { rule, rows: rowsOf(5000, 7500) })), "BUDGET_NEW_IDS");
+    });
+    it("charges a set that grew for what is new in it only, also when its job is replayed", () => {
+      const rule = ruleOf({ maxNewIdsPerMonth: 5300 });
+      host(1, { rule });
+      for (let k = 0; k < 2; k++) {
+        host(2, { rule, rows: rowsOf(0, 2600), set: 2 });
+        restart();
+      }
+      host(3, { rule, rows: rowsOf(0, 2700), set: 3 });
+      assert.equal(budgets().used("new-ids|bank|2026-03"), 2700);
+    });
+    it("gives a new budget in a new month", () => {
+      const rule = ruleOf({ maxNewIdsPerMonth: 2500 });
+      host(1, { rule });
+      now = Date.parse("2026-04-01T00:00:00Z");
+      host(2, { rule, rows: rowsOf(5000, 7500), set: 2 });
+    });
+  });
+
+  describe("for scores", () => {
+    it("limits how often one set is scored in a month, and lets one host alone only where its policy says so", async () => {
+      const rule = ruleOf({ maxScoresPerSetAndMonth: 2 });
+      const scoring = { rule, trainRows: 0 };
+      host(1, scoring).chargeScores("score");
+      host(2, scoring).chargeScores("score");
+      restart();
+      host(2, scoring).chargeScores("score");
+      assert.equal(await codeOf(() => host(3, scoring).chargeScores("score")), "BUDGET_TOTALS");
+      now = Date.parse("2026-04-02T00:00:00Z");
+      host(3, scoring).chargeScores("score");
+      assert.equal(await codeOf(() => host(4, scoring).admitCompany(1)), "POLICY_SINGLE_HOST");
+      host(4, scoring).admitCompany(2);
+      host(4, { rule: ruleOf({ singleHostTotals: true }), trainRows: 0 }).admitCompany(1);
+    });
+  });
+
+  it("keeps no company's id in the state database", () => {
+    host(1);
+    db[Symbol.dispose]();
+    const bytes = ["", "-wal"].map((end) => {
+      try {
+        return readFileSync(file + end);
+      } catch {
+        return Buffer.alloc(0);
+      }
+    });
+    db = new StateDatabase(file);
+    assert.isAbove(bytes[0]?.length ?? 0, 10_000);
+    for (const part of bytes) assert.isFalse(part.includes("company-17"));
+  });
+});

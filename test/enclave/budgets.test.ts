@@ -1,0 +1,167 @@
+// Budgets across replays and restarts: a job is charged once however often it is killed, and the state file remembers.
+import { join } from "node:path";
+import { assert } from "chai";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import type { JobId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import { Budgets, guestGuard, hostGuard, labelRankScope } from "../../enclave/budgets.ts";
+import { policySchema, type PolicyRule } from "../../enclave/policy.ts";
+import { StateDatabase } from "../../enclave/store/database.ts";
+import type { HostGuard } from "../../federation/guards.ts";
+import { bank, tax, temporaryFolder } from "../support/enclave.ts";
+
+const [one, two, three] = ["job_0000000000000001", "job_0000000000000002", "job_0000000000000003"] as JobId[] as [JobId, JobId, JobId];
+const ids = Array.from({ length: 4000 }, (_, i) => `C${i}`);
+const key = new Uint8Array(32).fill(5);
+
+describe("budgets over restarts", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let db: StateDatabase;
+  let budgets: Budgets;
+  let now: number;
+  beforeEach(() => {
+    folder = temporaryFolder();
+    now = Date.parse("2026-03-31T23:00:00Z");
+    restart();
+  });
+  afterEach(() => {
+    db[Symbol.dispose]();
+    folder[Symbol.dispose]();
+  });
+
+  /** As after kill -9: nothing but the file remains. */
+  function restart(): void {
+    db = new StateDatabase(join(folder.path, "state.db"));
+    budgets = new Budgets(db, () => now, key);
+  }
+
+  const ruleOf = (change: Partial<PolicyRule> = {}): PolicyRule => {
+    const [rule] = policySchema.parse({ version: 1, allow: [{ guest: "bank", kinds: ["scorecard"], purposes: ["model-development"], ...change }] }).allow;
+    return rule ?? assert.fail();
+  };
+  const guardOf = (job: JobId, rule = ruleOf()): HostGuard => hostGuard({ budgets, job, guest: bank, dataset: "d".repeat(64), rule, ids });
+  const setOf = (name: number, size = 3000) => ({ size, setDigest: new Uint8Array(32).fill(name) });
+  /** Rows [first, first + count) of the host's table, 70 % of them for training. */
+  const rowsOf = (first: number, count = 3000): [Int32Array, number] => [Int32Array.from({ length: count }, (_, i) => first + i), Math.floor(count * 0.7)];
+  const newIds = (): number => db.all("select amount from budget where label in ('alignment', 'unannounced')").reduce((sum, r) => sum + Number(r["amount"]), 0);
+  const charged = (): unknown[] => db.all("select scope, job, label, amount from budget order by scope, job, label");
+  const codeOf = (work: () => unknown): string => {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof AppError) return error.code;
+      throw error;
+    }
+    return "admitted";
+  };
+  const whole = (guard: HostGuard, set = setOf(1), rows = rowsOf(0)): void => {
+    guard.admitSet(set);
+    guard.admitRows(...rows, set);
+    guard.chargeQueries("binning", 1);
+    guard.chargeQueries("moments", 4);
+    guard.chargeTotals("round/0");
+  };
+
+  it("charge a job that is replayed from its beginning once, wherever it was killed", () => {
+    const guard = guardOf(one);
+    guard.admitSet(setOf(1));
+    restart();
+    guardOf(one).admitSet(setOf(1));
+    restart();
+    whole(guardOf(one));
+    const after = charged();
+    for (let i = 0; i < 3; i++) {
+      restart();
+      whole(guardOf(one));
+    }
+    assert.deepEqual(charged(), after);
+    assert.equal(newIds(), 3000);
+  });
+
+  it("charge a job that is replayed in the next month where it was charged at first", () => {
+    const tight = ruleOf({ maxNewIdsPerMonth: 3000, maxScoresPerSetAndMonth: 1 });
+    whole(guardOf(one, tight));
+    guardOf(one, tight);
+    now = Date.parse("2026-04-01T00:10:00Z");
+    restart();
+    whole(guardOf(one, tight));
+    assert.lengthOf(db.all("select 1 from budget where label = 'alignment'"), 1);
+    assert.equal(newIds(), 3000);
+  });
+
+  it("remember totals and equations over jobs: what one has used another cannot use again", () => {
+    whole(guardOf(one));
+    restart();
+    whole(guardOf(two));
+    restart();
+    const third = guardOf(three);
+    third.admitSet(setOf(1));
+    third.admitRows(...rowsOf(0), setOf(1));
+    third.chargeQueries("binning", 1);
+    assert.equal(codeOf(() => third.chargeTotals("round/0")), "BUDGET_TOTALS");
+    assert.equal(codeOf(() => third.chargeQueries("moments", 42)), "BUDGET_EQUATIONS");
+    // The replay of a job that was admitted stays admitted, although nothing is left.
+    restart();
+    assert.doesNotThrow(() => whole(guardOf(two)));
+  });
+
+  it("let the same set in again for nothing, and count companies that it did not show before", () => {
+    whole(guardOf(one));
+    assert.equal(newIds(), 3000);
+    restart();
+    whole(guardOf(two));
+    assert.equal(newIds(), 3000);
+    // Another set under the digest of an earlier one: the companies tell.
+    const third = guardOf(three, ruleOf({ maxNewIdsPerMonth: 3200 }));
+    third.admitSet(setOf(1));
+    assert.equal(codeOf(() => third.admitRows(...rowsOf(1000), setOf(1))), "BUDGET_NEW_IDS");
+    assert.equal(newIds(), 3000);
+  });
+
+  it("charge a set before it is answered: a guest that stops after the intersection has used its budget", () => {
+    const tight = ruleOf({ maxNewIdsPerMonth: 5000 });
+    guardOf(one, tight).admitSet(setOf(1));
+    assert.equal(codeOf(() => guardOf(two, tight).admitSet(setOf(2))), "BUDGET_NEW_IDS");
+    now += 3_600_000;
+    assert.equal(codeOf(() => guardOf(three, tight).admitSet(setOf(2))), "admitted", "the next month");
+  });
+
+  it("give back what a set did not use, and remember nothing of a set that was refused", () => {
+    whole(guardOf(one));
+    const second = guardOf(two);
+    second.admitSet(setOf(2, 3100));
+    second.admitRows(...rowsOf(600), setOf(2, 3100));
+    // 600 new companies and 100 that this host does not know.
+    assert.equal(newIds(), 3000 + 700);
+    const refused = guardOf(three, ruleOf({ maxNewIdsPerMonth: 3800 }));
+    assert.equal(codeOf(() => refused.admitSet(setOf(3))), "BUDGET_NEW_IDS");
+    assert.equal(newIds(), 3700);
+    assert.lengthOf(db.all("select 1 from known_ids"), 3600);
+  });
+
+  it("name no company in the state file", () => {
+    whole(guardOf(one));
+    const bytes = db.all("select record from known_ids limit 5").map((r) => r["record"] as Uint8Array);
+    assert.isTrue(bytes.every((b) => b.length === 16));
+    assert.notDeepEqual(budgets.hashId(bank, "C1"), new Budgets(db, () => now, new Uint8Array(32)).hashId(bank, "C1"));
+    assert.notDeepEqual(budgets.hashId(bank, "C1"), budgets.hashId(tax, "C1"));
+  });
+
+  it("bound what a host may learn of the labels, per set of companies over all jobs", () => {
+    const guestOf = (job: JobId) => {
+      const guard = guestGuard(budgets, job);
+      guard.setRows("e".repeat(64), 2000);
+      return guard;
+    };
+    guestOf(one).chargeLabelRank(tax, "binning", 60);
+    restart();
+    // Its own charge does not count against it when it is replayed: it decides the same again.
+    assert.equal(guestOf(one).labelBudget(tax), 100);
+    guestOf(one).chargeLabelRank(tax, "binning", 60);
+    assert.equal(budgets.used(labelRankScope(tax, "e".repeat(64))), 60);
+    assert.equal(guestOf(two).labelBudget(tax), 40);
+    assert.equal(codeOf(() => guestOf(two).chargeLabelRank(tax, "binning", 41)), "BUDGET_LABEL_RANK");
+    guestOf(two).chargeLabelRank(tax, "binning", 40);
+    assert.equal(guestOf(three).labelBudget(tax), 0);
+  });
+});

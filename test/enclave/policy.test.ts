@@ -1,0 +1,115 @@
+// The local policy: what an enclave says to a plan, whoever compiled it.
+import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { assert } from "chai";
+import { describe, it } from "mocha";
+import { AppError } from "../../core/errors.ts";
+import { judge, policySchema, readPolicy, type Policy } from "../../enclave/policy.ts";
+import type { JobPlan } from "../../federation/plan-schema.ts";
+import { bank, datasets, planOf, power, summaryOf, tax, temporaryFolder } from "../support/enclave.ts";
+
+type RuleInput = Record<string, unknown>;
+const policy = (...rules: RuleInput[]): Policy => policySchema.parse({ version: 1, allow: rules });
+const rule: RuleInput = { guest: "bank", kinds: ["scorecard"], purposes: ["model-development"], approve: "auto" };
+const open = policy(rule);
+const own = datasets["tax"] ?? assert.fail();
+const plan = planOf();
+
+/** The verdict in one word: approve, ask, or the code of a refusal. */
+function says(p: JobPlan, given: Policy | undefined = open, self = tax, summary = own): string {
+  const verdict = judge(p, self, given, summary);
+  return verdict.kind === "refuse" ? verdict.code : verdict.kind;
+}
+
+describe("the local policy", () => {
+  it("approves what a rule names, and asks a person where the rule says so, which is the default", () => {
+    assert.equal(says(plan), "approve");
+    assert.equal(says(plan, policy({ ...rule, approve: "manual" })), "ask");
+    assert.equal(says(plan, policy({ guest: "bank", kinds: ["scorecard"], purposes: ["model-development"] })), "ask");
+  });
+
+  const score = planOf({ kind: "score", model: "model_0123456789abcdef", params: { batch: "c".repeat(64), rows: 100 } });
+  const verdicts: readonly [string, string, () => string][] = [
+    ["there is no policy", "POLICY_MISSING", () => { const verdict = judge(plan, tax, undefined, own); return verdict.kind === "refuse" ? verdict.code : ""; }],
+    ["no rule is in it", "POLICY_REFUSED", () => says(plan, policy())],
+    ["the guest is not named", "POLICY_REFUSED", () => says(plan, policy({ ...rule, guest: "shop" }))],
+    ["the kind is not named", "POLICY_KIND", () => says(score)],
+    ["the purpose is not named", "POLICY_PURPOSE", () => says(planOf({ purpose: "loan-approval" }))],
+    ["kind and purpose are named by different rules", "POLICY_PURPOSE", () =>
+      says(score, policy(rule, { ...rule, kinds: ["score"], purposes: ["loan-approval"] }))],
+    ["this enclave is not in the plan", "POLICY_REFUSED", () => says(planOf({ hosts: [power] }))],
+    ["a host is named twice", "JOB_PARTIES", () => says({ ...plan, hosts: [tax, tax] })],
+    ["the guest is also a host", "JOB_PARTIES", () => says({ ...plan, hosts: [tax, bank] })],
+    ["its data has changed since", "ENCLAVE_SNAPSHOT_CHANGED", () => says(plan, open, tax, { ...own, snapshotDigest: "b".repeat(64) })],
+    ["the plan has other sizes of its data", "ENCLAVE_SNAPSHOT_CHANGED", () => says(planOf({}, { datasets: { ...datasets, tax: summaryOf("filings", false, 9) } }))],
+    ["the plan has no word of its data", "ENCLAVE_SNAPSHOT_CHANGED", () => says({ ...plan, datasets: { bank: datasets["bank"] ?? own } })],
+    ["it would be the only host", "POLICY_SINGLE_HOST", () => says(planOf({ hosts: [tax] }))],
+    ["the parameters cannot be read", "POLICY_LEAKAGE", () => says({ ...plan, params: { scorecard: { fit: { ridge: "none" } } } })],
+  ];
+  for (const [name, code, verdict] of verdicts) it(`refuses with ${code} when ${name}`, () => assert.equal(verdict(), code));
+
+  it("approves a job with itself as the only host where the rule says so", () => {
+    assert.equal(says(planOf({ hosts: [tax] }), policy({ ...rule, singleHostTotals: true })), "approve");
+  });
+
+  it("refuses a leakage statement that its own parameters do not give, whichever field was changed", () => {
+    const [first, ...rest] = plan.leakage;
+    assert.isDefined(first);
+    const item = first ?? assert.fail();
+    const tampered: JobPlan["leakage"][] = [
+      rest, plan.leakage.toReversed(), [...plan.leakage, item], [],
+      ...Object.entries({
+        from: power, to: power, type: "psi/twice", maxMessages: item.maxMessages + 1, maxBytes: item.maxBytes + 1, numbers: item.numbers + 1,
+        reveals: { en: "nothing at all", zh: item.reveals.zh },
+      }).map(([field, value]) => [{ ...item, [field]: value }, ...rest]),
+      [{ ...item, reveals: { ...item.reveals, zh: "无" } }, ...rest],
+      ...plan.leakage.map((_, at) => plan.leakage.map((l, i) => (i === at ? { ...l, numbers: 0, maxBytes: l.maxBytes * 2 } : l))),
+    ];
+    for (const leakage of tampered) assert.equal(says({ ...plan, leakage }), "POLICY_LEAKAGE");
+    for (const change of [{ scorecard: { fit: { refinementRounds: 0 } } }, { scorecard: { fine: { maxBins: 64 } } }]) {
+      assert.equal(says({ ...plan, params: { ...plan.params, ...change } }), "POLICY_LEAKAGE");
+    }
+    assert.equal(says({ ...plan, leakage: structuredClone(plan.leakage) }), "approve");
+  });
+
+  it("refuses another flood distance than the plan's own parameters give, and one above 2^-40 in any case", () => {
+    assert.isAtMost(plan.log2FloodDistance, -40);
+    for (const log2FloodDistance of [plan.log2FloodDistance + 1, plan.log2FloodDistance - 1, -39, 0]) assert.equal(says({ ...plan, log2FloodDistance }), "POLICY_LEAKAGE");
+    // A true statement about a job that leaves too much open: as many rows and features as the schemas take.
+    const huge = { ...datasets, bank: { ...summaryOf("loans", true, 1_000_000), features: 4096 }, tax: { ...summaryOf("filings", false, 1_000_000), features: 4096 } };
+    const wide = planOf({ hosts: [tax, power] }, { datasets: huge });
+    assert.isAbove(wide.log2FloodDistance, -40);
+    assert.equal(says(wide, open, tax, huge.tax), "POLICY_LEAKAGE");
+  });
+});
+
+describe("a policy file", () => {
+  it("is read as written; without a file there is no policy", () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "policy.json");
+    assert.isUndefined(readPolicy(path));
+    writeFileSync(path, JSON.stringify({ version: 1, allow: [rule] }));
+    assert.deepEqual(readPolicy(path), open);
+  });
+
+  it("is refused as a whole when anything in it is malformed", () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "policy.json");
+    const texts = [
+      "", "{", "null", "[]", "{}", JSON.stringify({ version: 2, allow: [] }), JSON.stringify({ version: 1, allow: [rule], extra: 1 }),
+      JSON.stringify({ version: 1, allow: [{ ...rule, everything: true }] }), JSON.stringify({ version: 1, allow: [{ ...rule, approve: "always" }] }),
+      JSON.stringify({ version: 1, allow: [{ ...rule, guest: "*" }] }), JSON.stringify({ version: 1, allow: [{ ...rule, purposes: [] }] }),
+      JSON.stringify({ version: 1, allow: [{ ...rule, maxSetSize: -1 }] }), JSON.stringify({ version: 1, allow: [], pinned: { bank: "abc" } }),
+    ];
+    for (const text of texts) {
+      writeFileSync(path, text);
+      let code: string | undefined;
+      try {
+        readPolicy(path);
+      } catch (error) {
+        code = error instanceof AppError ? error.code : String(error);
+      }
+      assert.equal(code, "ENCLAVE_CONFIG", text);
+    }
+  });
+});

@@ -1,0 +1,183 @@
+// Enclave workers of three parties in this process, on folders and state databases of their own, over an exchange in memory.
+// Killing one drops its objects in the middle of whatever it does; only its folder remains, as after kill -9.
+import { createHmac } from "node:crypto";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { assert } from "chai";
+import type { JobId, PartyId } from "../../core/brand.ts";
+import type { Env } from "../../core/env.ts";
+import { AppError } from "../../core/errors.ts";
+import { systemRng } from "../../core/rng.ts";
+import { enclavePaths, type EnclaveConfig } from "../../enclave/config.ts";
+import type { FeatureTableDefinition } from "../../enclave/data/definition.ts";
+import { loadDataset, type LoadedDataset } from "../../enclave/data/load.ts";
+import { SecretBox } from "../../enclave/keys/box.ts";
+import type { Identity } from "../../enclave/keys/identity.ts";
+import { StateDatabase, type Row } from "../../enclave/store/database.ts";
+import { readBytes, writeDurably } from "../../enclave/store/files.ts";
+import { EnclaveWorker } from "../../enclave/worker.ts";
+import type { DatasetSummary, JobPlan } from "../../federation/plan-schema.ts";
+import { CurvePool } from "../../federation/psi/curve-pool.ts";
+import { ecdhIntersection } from "../../federation/psi/ecdh.ts";
+import type { Kernels } from "../../kernels/api.ts";
+import { createKernels } from "../../kernels/kernels.ts";
+import { bank, Ca, planOf, power, tax, temporaryFolder } from "./enclave.ts";
+import { Exchange } from "./exchange.ts";
+import { keptLog } from "./platform.ts";
+import { eventually } from "./process.ts";
+import { smallTables } from "./tables.ts";
+
+export const parties = [bank, tax, power] as const;
+type Running = { readonly stop: AbortController; readonly served: Promise<void>; readonly db: StateDatabase; failure: unknown };
+
+/** The data and the keys: made once for many worlds. */
+export class Stock implements AsyncDisposable {
+  readonly datasets: ReadonlyMap<PartyId, LoadedDataset>;
+  readonly kernels: Kernels = createKernels({ threads: 1 });
+  readonly curve = new CurvePool({ workers: 1 });
+  readonly ca: Ca;
+
+  private constructor(ca: Ca, datasets: ReadonlyMap<PartyId, LoadedDataset>) {
+    this.ca = ca;
+    this.datasets = datasets;
+  }
+
+  static async make(): Promise<Stock> {
+    using folder = temporaryFolder();
+    const tables = smallTables();
+    const datasets = new Map<PartyId, LoadedDataset>();
+    for (const party of parties) {
+      writeFileSync(join(folder.path, `${party}.csv`), tables[party as keyof typeof tables]);
+      datasets.set(party, await loadDataset(definitionOf(party), { directory: folder.path, log: keptLog([]) }));
+    }
+    return new Stock(await Ca.create(), datasets);
+  }
+  summaryOf(party: PartyId): DatasetSummary {
+    const data = this.datasets.get(party) ?? assert.fail(party);
+    return { name: party, rows: data.rows, features: data.features.length, labelled: data.label !== undefined, snapshotDigest: data.snapshotDigest };
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kernels[Symbol.asyncDispose]();
+    await this.curve[Symbol.asyncDispose]();
+  }
+}
+
+function definitionOf(party: PartyId): FeatureTableDefinition {
+  return { name: party, idColumn: "ent_id", idKind: "opaque", features: { file: `${party}.csv` }, columns: {}, missingTokens: [""], ...(party === bank ? { labelColumn: "y" } : {}) };
+}
+
+export class Workers implements AsyncDisposable {
+  readonly exchange = new Exchange();
+  readonly logs: string[] = [];
+  readonly identities = new Map<PartyId, Identity>();
+  readonly #stock: Stock;
+  readonly #root = temporaryFolder();
+  readonly #running = new Map<PartyId, Running>();
+  peerTimeoutSeconds = 600;
+
+  private constructor(stock: Stock) {
+    this.#stock = stock;
+  }
+
+  /** Enrolled parties with policies that allow this guest; nobody is running yet. */
+  static async make(stock: Stock): Promise<Workers> {
+    const workers = new Workers(stock);
+    for (const party of parties) {
+      const paths = enclavePaths(workers.folder(party));
+      mkdirSync(paths.keys, { recursive: true, mode: 0o700 });
+      const identity = await stock.ca.enrol(paths.keys, party);
+      workers.identities.set(party, identity);
+      workers.exchange.certificates.set(party, identity.identityCertificate);
+      workers.setPolicy(party, { allow: [{ guest: "bank", kinds: ["scorecard", "score"], purposes: ["model-development"], approve: "auto" }] });
+    }
+    return workers;
+  }
+
+  folder(party: PartyId): string {
+    return join(this.#root.path, party);
+  }
+  setPolicy(party: PartyId, policy: object): void {
+    writeDurably(enclavePaths(this.folder(party)).policy, JSON.stringify({ version: 1, ...policy }));
+  }
+
+  /** A plan as these parties' platform would compile it. */
+  plan(job: string, change: Parameters<typeof planOf>[0] = {}, more: { expiresAt?: string } = {}): JobPlan {
+    const datasets = Object.fromEntries(parties.map((p) => [p, this.#stock.summaryOf(p)]));
+    return planOf({ params: { scorecard: { fit: { refinementRounds: 0 } } }, ...change }, { job, datasets, ...more });
+  }
+
+  /** Starts the worker of a party on its folder. now: its clock. */
+  start(party: PartyId, now: () => number = Date.now): void {
+    const { kernels, curve } = this.#stock;
+    const folder = this.folder(party);
+    const paths = enclavePaths(folder);
+    const env: Env = { rng: systemRng, now, log: keptLog(this.logs) };
+    const box = SecretBox.open(paths.box, env.rng);
+    const config: EnclaveConfig = {
+      version: 1, party, platform: "https://127.0.0.1:1", dataset: definitionOf(party), dataFolder: folder, workers: 1, peerTimeoutSeconds: this.peerTimeoutSeconds,
+    };
+    const stop = new AbortController();
+    const db = new StateDatabase(paths.state);
+    const worker = new EnclaveWorker({
+      folder, config, env, identity: this.identities.get(party) ?? assert.fail(party), db, box, kernels, intersection: ecdhIntersection(curve),
+      platform: this.exchange.platform(party), dataset: this.#stock.datasets.get(party) ?? assert.fail(party), summary: this.#stock.summaryOf(party),
+      trainOf: undefined, layers: [], memoryKey: new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("test").digest()),
+    });
+    const running: Running = { stop, db, failure: undefined, served: worker.serve(stop.signal).catch((error: unknown) => void (running.failure = error)) };
+    this.#running.set(party, running);
+  }
+  startAll(): void {
+    for (const party of parties) this.start(party);
+  }
+
+  /** The worker stops where it is; its jobs are not ended. */
+  async stop(party: PartyId): Promise<unknown> {
+    const running = this.#running.get(party);
+    this.#running.delete(party);
+    if (running === undefined) return undefined;
+    running.stop.abort(new AppError("JOB_CANCELLED"));
+    await running.served;
+    running.db[Symbol.dispose]();
+    return running.failure;
+  }
+
+  /** Keeps a copy of the state of a stopped party, and puts it back. */
+  snapshot(party: PartyId): void {
+    cpSync(join(this.folder(party), "state"), join(this.folder(party), "kept"), { recursive: true });
+  }
+  restore(party: PartyId): void {
+    rmSync(join(this.folder(party), "state"), { recursive: true });
+    cpSync(join(this.folder(party), "kept"), join(this.folder(party), "state"), { recursive: true });
+  }
+
+  /** What `serve` ended with by itself. */
+  async failure(party: PartyId): Promise<unknown> {
+    const running = this.#running.get(party) ?? assert.fail(party);
+    await running.served;
+    return running.failure;
+  }
+
+  rows(party: PartyId, sql: string, ...values: (string | number)[]): Row[] {
+    using db = new StateDatabase(enclavePaths(this.folder(party)).state);
+    return db.all(sql, ...values);
+  }
+  stateAt(party: PartyId, job: JobId): string | undefined {
+    return this.rows(party, "select state from jobs where job = ?", job)[0]?.["state"] as string | undefined;
+  }
+  /** Waits until the exchange says that the job is in this state. */
+  until(job: JobId, state: string): Promise<unknown> {
+    return eventually(`job ${state}`, () => {
+      const { state: now, failure } = this.exchange.notice(job);
+      if (now === "failed" && state !== "failed") throw new Error(`${failure?.code ?? ""} ${failure?.party ?? ""}\n${this.logs.slice(-10).join("\n")}`);
+      return now === state;
+    });
+  }
+  untilAt(party: PartyId, job: JobId, state: string): Promise<unknown> {
+    return eventually(`${party}: ${state}`, () => this.stateAt(party, job) === state);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(parties.map((p) => this.stop(p)));
+    this.#root[Symbol.dispose]();
+  }
+}
