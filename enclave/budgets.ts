@@ -149,7 +149,9 @@ export function hostGuard(options: {
       budgets.rememberIds(guest, job, all);
       const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
       sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
-      totals = `totals|${guest}|${dataset}|${createHash("sha256").update(Buffer.concat(all.sort((a, b) => Buffer.compare(a, b)))).digest("hex")}`;
+      // A training set has one budget of totals whatever test companies stand beside it: another one each time would open more.
+      const scored = createHash("sha256").update(Buffer.concat(all.sort((a, b) => Buffer.compare(a, b)))).digest("hex");
+      totals = `totals|${guest}|${dataset}|${trainRows > 0 ? digest : scored}`;
     },
     admitCompany(hosts) {
       if (hosts < 2 && !rule.singleHostTotals) throw new AppError("POLICY_SINGLE_HOST");

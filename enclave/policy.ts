@@ -78,6 +78,6 @@ function statesItsLeakage(plan: JobPlan): boolean {
     if (cause instanceof z.ZodError) return false;
     throw cause;
   }
-  const isSame = canonicalJson(compiled.leakage) === canonicalJson(plan.leakage) && compiled.log2FloodDistance === plan.log2FloodDistance;
+  const isSame = canonicalJson([compiled.leakage, compiled.attacks]) === canonicalJson([plan.leakage, plan.attacks]) && compiled.log2FloodDistance === plan.log2FloodDistance;
   return isSame && plan.log2FloodDistance <= maxLog2FloodDistance;
 }

@@ -16,8 +16,6 @@ export const floors = {
   maxTotalsPerRowSet: 2,
   /** Two row sets of a pair are equal or differ by at least this many companies. */
   minRowSetDifference: 500,
-  /** A guest column that selects fewer companies may not be queried with. */
-  minDummyRows: 50,
 } as const;
 
 export interface HostGuard {

@@ -4,6 +4,7 @@ import type { PartyId } from "../core/brand.ts";
 import { floodAdvantageBits, type PlannedAnswers } from "../kernels/privacy.ts";
 import { hintBytesPerCell, queryBytesPerCoefficient, ringDegree } from "../kernels/params.ts";
 import { maxCodeEnergy } from "../models/binning/woe.ts";
+import { scorecardAttacks, type MeasuredAttack } from "./attacks.ts";
 import { floors } from "./guards.ts";
 import { messageTable, type MessageType } from "./messages.ts";
 import type { JobPlan, LeakageItem } from "./plan-schema.ts";
@@ -25,7 +26,7 @@ const noAnswers = -1000;
 
 const chunks = (items: number, perChunk: number): number => Math.max(1, Math.ceil(items / perChunk));
 
-export type Compiled = { readonly leakage: LeakageItem[]; readonly log2FloodDistance: number };
+export type Compiled = { readonly leakage: LeakageItem[]; readonly log2FloodDistance: number; readonly attacks: readonly MeasuredAttack[] };
 
 /** Everything that a job of this plan may send. Pure and deterministic. */
 export function compileLeakage(plan: Pick<JobPlan, "kind" | "guest" | "hosts" | "datasets" | "params">): Compiled {
@@ -45,10 +46,10 @@ export function compileLeakage(plan: Pick<JobPlan, "kind" | "guest" | "hosts" | 
   alignment(plan, add);
   if (plan.kind === "scorecard") {
     const log2 = scorecard(plan, add);
-    return { leakage: items, log2FloodDistance: log2 };
+    return { leakage: items, log2FloodDistance: log2, attacks: scorecardAttacks };
   }
   scoring(plan, add);
-  return { leakage: items, log2FloodDistance: noAnswers };
+  return { leakage: items, log2FloodDistance: noAnswers, attacks: [] };
 }
 
 type Sizes = Pick<JobPlan, "kind" | "guest" | "hosts" | "datasets" | "params">;

@@ -18,6 +18,7 @@ export const enclaveErrors = {
   POLICY_SINGLE_HOST: { status: 403, en: "With one data provider the opened totals are that provider's own: its policy must allow this (`singleHostTotals`).", zh: "仅有一个数据方时，公开的总分即该方自身的分数：须由其策略明确允许（singleHostTotals）。" },
   POLICY_UNPINNED_PEER: { status: 403, en: "A party's identity key is not the one pinned in the policy.", zh: "参与方身份密钥与策略中固定的密钥不一致。" },
   APPROVAL_INVALID: { status: 403, en: "A party's approval is not validly signed for this plan.", zh: "参与方的批准签名对本计划无效。" },
+  RECEIPT_INVALID: { status: 403, en: "A party's receipt is not validly signed for this plan, data and model. Ask that party for an explanation; the job is not accepted.", zh: "参与方回执的签名与本计划、数据或模型不符。请向该方核实；任务不予接受。" },
   LEDGER_OUTSIDE_PLAN: { status: 403, en: "A message is not in the approved plan, or there are more of them or larger ones; it was not sent and the job was stopped.", zh: "消息不在已批准的计划之内，或数量、大小超限；未发送，任务已停止。" },
   BUDGET_SET_SIZE: { status: 429, en: "The guest's set is larger than the policy's cap.", zh: "发起方集合大于策略上限。" },
   BUDGET_NEW_IDS: { status: 429, en: "The guest's budget of new companies for this month is used up. The same set as before stays free.", zh: "发起方本月新增企业额度已用完；与此前相同的集合不计额度。" },
@@ -27,5 +28,4 @@ export const enclaveErrors = {
   BUDGET_DIFFERENCING: { status: 429, en: "This set of companies differs from an earlier one by fewer than 500: their difference would single companies out. Use the same set or a clearly different one.", zh: "该企业集合与此前集合相差不足 500 家，差分会暴露个别企业。请使用相同集合或差异明显的集合。" },
   FLOOR_ROWS: { status: 422, en: "Too few companies for a joint model.", zh: "企业数量不足以进行联合建模。" },
   FLOOR_BINS: { status: 422, en: "A merged bin is below the floors (companies, goods or bads); refused.", zh: "合并分箱低于下限（企业数、好样本或坏样本），已拒绝。" },
-  FLOOR_DUMMY: { status: 422, en: "A guest column selects too few companies to be queried with; refused by the guest's own enclave.", zh: "发起方某列涉及企业过少，不得用于查询；已由发起方节点拒绝。" },
 } as const satisfies Record<string, ErrorSpec>;

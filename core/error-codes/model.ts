@@ -39,7 +39,7 @@ export const modelErrors = {
   },
   MODEL_TOO_MANY_PARTIES: {
     status: 422,
-    en: "The exact split of the gain is defined for at most ten parties. Group the smaller providers.",
-    zh: "增益的精确分摊最多支持十个参与方。请将较小的数据方合并。",
+    en: "The exact split of the gain is defined for at most seventeen parties. Group the smaller providers.",
+    zh: "增益的精确分摊最多支持十七个参与方。请将较小的数据方合并。",
   },
 } as const satisfies Record<string, ErrorSpec>;

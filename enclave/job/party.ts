@@ -73,6 +73,11 @@ export class JobParty implements Party {
     return body as TypedBody<T>;
   }
 
+  /** The verified identity key of a peer. */
+  identityOf(name: PartyId): KeyObject {
+    return this.#peer(name).identity;
+  }
+
   rng(label: string): Rng {
     if (this.#labels.has(label)) throw new AppError("JOB_INTERNAL");
     this.#labels.add(label);

@@ -63,6 +63,7 @@ export function buildReport(input: ReportInput): JointReport {
     peakRssMb: { [self]: input.peakRssMb, ...Object.fromEntries(hosts.map((h) => [h.host, h.account.peakRssMb])) },
     leakage: {
       statement, ledger, insidePlan: insidePlan(statement, ledger), budgets: input.budgets, log2FloodDistance: plan.log2FloodDistance,
+      ...(plan.attacks.length === 0 ? {} : { attacks: plan.attacks }),
     },
     openedTotals: { opened: fitted.opened, limit: floors.maxTotalsPerRowSet },
     refinement: fitted.refinement,

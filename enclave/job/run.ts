@@ -4,6 +4,7 @@ import type { KeyObject } from "node:crypto";
 import type { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import type { Clock, Log } from "../../core/env.ts";
+import { digestOf } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 import type { SetIntersection } from "../../federation/psi/intersection.ts";
@@ -12,7 +13,7 @@ import { scorecardGuest, type ScorecardGuestResult } from "../../federation/scor
 import type { TypedBody } from "../../federation/messages.ts";
 import { scoreGuest } from "../../federation/score/guest.ts";
 import { scoreHost } from "../../federation/score/host.ts";
-import { finishGuest, guestHalf, guestHalfSchema, type GuestHalf } from "../../federation/scorecard/finish.ts";
+import { finishGuest, guestHalf, guestHalfSchema, type FinishedHost, type GuestHalf } from "../../federation/scorecard/finish.ts";
 import { hostHalfSchema, type HostHalf } from "../../federation/scorecard/half.ts";
 import { scorecardHost } from "../../federation/scorecard/host.ts";
 import { scoreJobSchema, scorecardJobSchema } from "../../federation/scorecard/params.ts";
@@ -32,7 +33,7 @@ import { reach } from "../transport/reach.ts";
 import { verifyApproval } from "./approval.ts";
 import { JobParty, type Peer } from "./party.ts";
 import { peakRssMb, PhaseClock } from "./phases.ts";
-import { signReceipt } from "./receipt.ts";
+import { signReceipt, verifyReceipt } from "./receipt.ts";
 import type { JobRecords } from "./records.ts";
 import { keepGuestResult, keepScores, type Sink } from "./results.ts";
 
@@ -106,7 +107,7 @@ async function openChannels(tools: JobTools, input: JobInput): Promise<Map<Party
 async function runHost(tools: JobTools, input: JobInput, party: JobParty, ledger: Ledger, phases: PhaseClock): Promise<void> {
   const { plan, planDigest, rule } = input;
   const { dataset, records, identity, db } = tools;
-  const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: dataset.snapshotDigest, rule, ids: dataset.ids });
+  const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: plan.datasets[identity.party]?.name ?? "", rule, ids: dataset.ids });
   const receipt = (model: { readonly id: string; readonly digest: string }): Promise<TypedBody<"finish/receipt">> =>
     records.once(plan.job, "receipt", async () => ({
       receipt: await signReceipt({ plan, planDigest, self: identity.party, model, ledger, key: identity.signKey, now: tools.now() }),
@@ -119,6 +120,14 @@ async function runHost(tools: JobTools, input: JobInput, party: JobParty, ledger
   }
   const half = await scorecardHost(party, { ...common, params: scorecardJobSchema.parse(plan.params) });
   keepHalf(tools, plan, "scorecard-host", half);
+}
+
+/** Every host's receipt must be signed by it for this plan, its approved data and this model. */
+async function checkReceipts(party: JobParty, input: JobInput, half: GuestHalf, hosts: readonly FinishedHost[]): Promise<void> {
+  const model = { id: half.model, digest: digestOf(half) };
+  for (const { host, receipt } of hosts) {
+    await verifyReceipt(receipt, { plan: input.plan, planDigest: input.planDigest, party: host, model, key: party.identityOf(host) });
+  }
 }
 
 function keepHalf(tools: JobTools, plan: JobPlan, kind: string, half: HostHalf | GuestHalf): void {
@@ -141,6 +150,7 @@ async function runScoreGuest(tools: JobTools, input: JobInput, party: JobParty):
   const scores = await scoreGuest(party, {
     hosts: plan.hosts, half, ids: batch.ids, features: batch.features, setSecret: tools.setSecret, intersection: tools.intersection,
   });
+  await checkReceipts(party, input, half, scores.receipts);
   await keepScores({ half, scores, ids: batch.ids, ...sinkOf(tools, input) });
 }
 
@@ -157,6 +167,7 @@ async function runGuest(tools: JobTools, input: JobInput, party: JobParty, ledge
   });
   const half = guestHalf(plan.job, plan.hosts, result, params);
   const hosts = await finishGuest(party, plan.hosts, result, half);
+  await checkReceipts(party, input, half, hosts);
   keepHalf(tools, plan, "scorecard-guest", half);
   const createdAt = await records.once(plan.job, "created-at", () => new Date(tools.now()).toISOString());
   await keepGuestResult({

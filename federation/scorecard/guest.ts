@@ -7,7 +7,7 @@ import type { Feature } from "../../models/features.ts";
 import { fineOptions } from "../../models/oracle.ts";
 import { codeColumn, columnsOf, decideBins, type BinDecision, type FeatureCounts } from "../../models/scorecard/decide.ts";
 import { binningGuest, sendMerged } from "../binning/guest.ts";
-import { floors, type GuestGuard } from "../guards.ts";
+import type { GuestGuard } from "../guards.ts";
 import { checkAgainstBins } from "../moments/consistent.ts";
 import { momentsGuest } from "../moments/guest.ts";
 import type { Party } from "../party.ts";
@@ -58,8 +58,7 @@ export async function scorecardGuest(party: Party, input: ScorecardGuestInput): 
     const hostCounts = await binningGuest(party, { hosts, jointSeed: seed, label, trainRows, minRows: scorecard.fine.minRows });
     const counts = [...ownCounts, ...hostCounts];
     const labelBudget = Object.fromEntries(hosts.map((host) => [host, input.guard.labelBudget(host)]));
-    const decided = decideBins({ guest: party.self, features: counts, trainRows, params: scorecard, labelBudget });
-    const decisions = decided.map((d) => (d.party === party.self ? refuseDummy(d) : d));
+    const decisions = decideBins({ guest: party.self, features: counts, trainRows, params: scorecard, labelBudget });
     if (!decisions.some((d) => d.selected)) throw new AppError("JOB_NO_FEATURE");
     for (const host of hosts) {
       const rank = decisions.filter((d) => d.party === host && d.selected).reduce((sum, d) => sum + d.bins - 1, 0);
@@ -81,14 +80,4 @@ export async function scorecardGuest(party: Party, input: ScorecardGuestInput): 
     hosts, columns: columnsOf(binned.decisions), ownColumns: binned.ownColumns, perHost: binned.perHost, moments, label, trainRows, params: scorecard,
   });
   return { alignment, label, own: binned.own, counts: binned.counts, decisions: binned.decisions, fitted };
-}
-
-/** A column of the guest whose codes differ from their most frequent one for fewer than 50 companies would, as a query, be a
- *  question about these few: it is left out (review.md, section 4). */
-function refuseDummy(decision: BinDecision): BinDecision {
-  if (!decision.selected) return decision;
-  const rowsOf = new Map<number, number>();
-  for (const [bin, code] of decision.codes.entries()) rowsOf.set(code, (rowsOf.get(code) ?? 0) + (decision.table[bin]?.total ?? 0));
-  const all = [...rowsOf.values()].reduce((a, b) => a + b, 0);
-  return all - Math.max(...rowsOf.values()) < floors.minDummyRows ? { ...decision, selected: false, reason: "floors" } : decision;
 }

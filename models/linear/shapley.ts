@@ -14,9 +14,9 @@ export type ShapleyShares = {
   readonly parties: { readonly party: string; readonly alone: number; readonly ofWhole: number; readonly ofGain: number }[];
 };
 
-const maxParties = 10;
+const maxParties = 17;
 
-/** Throws MODEL_TOO_MANY_PARTIES above ten parties and MODEL_SHAPE when the guest is not among them. */
+/** Throws MODEL_TOO_MANY_PARTIES above seventeen parties (a guest and sixteen hosts) and MODEL_SHAPE when the guest is not among them. */
 export function shapleyShares(moments: Moments, parties: readonly PartyColumns[], guest: string): ShapleyShares {
   const k = parties.length;
   const guestAt = parties.findIndex((p) => p.party === guest);

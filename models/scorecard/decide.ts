@@ -9,7 +9,7 @@ import type { Trend } from "../binning/partition.ts";
 import type { Moments } from "../linear/moments.ts";
 import { selectColumns, type ColumnDropReason } from "../linear/select.ts";
 import { solveMoments, solveProducts, type LinearFit } from "../linear/solve.ts";
-import { labelRankShare, rowsPerGuestColumn, type ScorecardParams } from "./params.ts";
+import { floorDummyRows, labelRankShare, rowsPerGuestColumn, type ScorecardParams } from "./params.ts";
 import { planTotals, type PlanColumn, type TotalsPlan } from "./quantise.ts";
 
 export type FeatureCounts = BinCounts & { readonly party: string; readonly name: string };
@@ -59,6 +59,7 @@ export function decideBins(input: BinInput): BinDecision[] {
   const decisions = features.map((f) => decideFeature(f, params, params.binning.maxBins));
   for (const party of new Set(features.map((f) => f.party))) {
     const own = features.flatMap((f, i) => (f.party === party ? [i] : []));
+    if (party === input.guest) refuseDummies(decisions, own);
     if (party === input.guest) limitGuest(decisions, own, Math.max(1, Math.floor(trainRows / rowsPerGuestColumn) - 1));
     else {
       const standard = Math.floor(labelRankShare * trainRows);
@@ -88,6 +89,18 @@ function decideFeature(feature: FeatureCounts, params: ScorecardParams, maxBins:
     iv: table.iv,
     ...boundedCodes(table.woe, merged.totals),
   };
+}
+
+/** A column of the guest whose codes single out a few companies would, as a query, be a question about these few. */
+function refuseDummies(decisions: BinDecision[], own: readonly number[]): void {
+  for (const i of own) {
+    const decision = decisions[i];
+    if (!decision?.selected) continue;
+    const rowsOf = new Map<number, number>();
+    for (const [bin, code] of decision.codes.entries()) rowsOf.set(code, (rowsOf.get(code) ?? 0) + (decision.table[bin]?.total ?? 0));
+    const rows = [...rowsOf.values()];
+    if (sum(rows) - Math.max(...rows) < floorDummyRows) decisions[i] = { ...decision, selected: false, reason: "floors" };
+  }
 }
 
 function limitHost(

@@ -8,6 +8,8 @@ import { conventions } from "../binning/woe.ts";
 /** Fewest rows behind any statistic, fewest goods and bads of a merged bin, and the share of label equations of a host. */
 export const floorRows = 20;
 export const floorClass = 5;
+/** A guest column whose codes differ from their most frequent one for fewer rows is no query (review.md, section 4). */
+export const floorDummyRows = 50;
 export const labelRankShare = 0.05;
 /** Guest equations per host column: at most one column per this many training rows. */
 export const rowsPerGuestColumn = 100;

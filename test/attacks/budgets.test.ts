@@ -91,6 +91,13 @@ describe("attack: asking again", () => {
     });
   });
 
+  it("opens no more totals of a training set when other test companies stand beside it", async () => {
+    host(1).chargeTotals("round/0");
+    host(2, { rows: rowsOf(0, 2501), set: 2 }).chargeTotals("round/0");
+    const rows = Int32Array.from([...rowsOf(0, 2000), ...rowsOf(5000, 5900)]);
+    assert.equal(await codeOf(() => host(3, { rows, set: 3 }).chargeTotals("round/0")), "BUDGET_TOTALS");
+  });
+
   describe("for sums over a set of companies", () => {
     it("answers two in a hundred companies over all jobs and restarts", async () => {
       host(1).chargeQueries("moments", 25);

@@ -58,7 +58,7 @@ export async function serve(args: readonly string[], cwd: string): Promise<Serve
   });
   const line = await firstLine(child, () => `yunei ${args.join(" ")}\n${log}`);
   const ready = JSON.parse(line) as Record<string, unknown>;
-  assert.equal(ready["event"], "ready", log);
+  assert.equal(ready["event"], "ready", `${line}\n${log}`);
   return { ready, stop: () => stop(child) };
 }
 

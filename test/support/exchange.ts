@@ -72,7 +72,8 @@ export class Exchange {
       approve: async (job, jws) => {
         at("approve");
         const held = this.#held(job);
-        if (held.notice.state !== "awaiting-approval" && held.notice.approvals[self] === undefined) throw new AppError("JOB_ENDED");
+        if (held.notice.approvals[self] === jws) return;
+        if (held.notice.state !== "awaiting-approval") throw new AppError("JOB_ENDED");
         const approvals = { ...held.notice.approvals, [self]: jws };
         const all = [held.plan.guest, ...held.plan.hosts].every((p) => approvals[p] !== undefined);
         this.tell(job, { approvals, ...(all && held.notice.state === "awaiting-approval" ? { state: "running" } : {}) });
