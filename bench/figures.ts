@@ -30,11 +30,13 @@ function row(figure: Figure): string[] {
   const { bar, value, unit } = figure;
   const inUnit = (x: number): string => `${short(x)}${unit === "" ? "" : ` ${unit}`}`;
   if (bar === undefined) return [figure.section, figure.name, inUnit(value), "", "", ""];
-  return [figure.section, figure.name, inUnit(value), `<= ${inUnit(bar)}`, `${Math.round((100 * value) / bar)} %`, isMissed(figure) ? "MISSED" : "ok"];
+  const share = bar === 0 ? "" : `${Math.round((100 * value) / bar)} %`;
+  return [figure.section, figure.name, inUnit(value), `<= ${inUnit(bar)}`, share, isMissed(figure) ? "MISSED" : "ok"];
 }
 
 function short(x: number): string {
   if (Number.isInteger(x)) return String(x);
+  if (x < 0.1) return x.toPrecision(2);
   return x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
 }
 
@@ -42,7 +44,8 @@ function short(x: number): string {
 export function textTable(figures: readonly Figure[]): string {
   const rows = [[...head], ...figures.map(row)];
   const widths = head.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
-  return rows.map((cells) => cells.map((cell, i) => (i === 2 || i === 4 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join("  ").trimEnd()).join("\n");
+  const pad = (cell: string, i: number): string => (i === 2 || i === 4 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0));
+  return rows.map((cells) => cells.map(pad).join("  ").trimEnd()).join("\n");
 }
 
 export function markdownTable(figures: readonly Figure[]): string {

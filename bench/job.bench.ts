@@ -10,16 +10,23 @@ import { pooled, type Pooled } from "./pooled.ts";
 import { runWatched, type Watched } from "./run-process.ts";
 import { writeWideData } from "./wide-data.ts";
 
-export type RealCase = { readonly name: string; readonly id: string; readonly guest: string; readonly hosts: Readonly<Record<string, string>>; readonly split?: string; readonly wallBar: number };
+type Files = { readonly id: string; readonly guest: string; readonly hosts: Readonly<Record<string, string>>; readonly split?: string };
+export type RealCase = Files & { readonly name: string; readonly wallBar: number };
 
 const data = join(import.meta.dirname, "..", "..", "shared", "data");
 export const realCases: readonly RealCase[] = [
-  { name: "sba_2003_2006", id: "ent_id", guest: "bank.csv", hosts: { registry: "registry.csv", tax_social: "tax_social.csv" }, split: "train_test.csv", wallBar: 40 },
+  {
+    name: "sba_2003_2006", id: "ent_id", guest: "bank.csv", hosts: { registry: "registry.csv", tax_social: "tax_social.csv" },
+    split: "train_test.csv", wallBar: 40,
+  },
   {
     name: "polish_5year", id: "ent_id", guest: "bank.csv", hosts: { tax: "tax.csv", registry: "registry.csv", invoice_utility: "invoice_utility.csv" },
     split: "train_test.csv", wallBar: 60,
   },
-  { name: "fate_default_credit", id: "id", guest: "default_credit_hetero_guest.csv", hosts: { host: "default_credit_hetero_host.csv" }, wallBar: 60 },
+  {
+    name: "fate_default_credit", id: "id", guest: "default_credit_hetero_guest.csv", hosts: { host: "default_credit_hetero_host.csv" },
+    wallBar: 60,
+  },
 ];
 
 /** FATE publishes its times for this shape (100,000 companies; 30 columns at the guest, 300 at the host; 16 cores). */
@@ -28,7 +35,6 @@ const wideName = "wide";
 const wideSeed = "yunei-bench-1";
 const wideBars = { binningSeconds: 60, fitSeconds: 20, memoryMb: 2048 } as const;
 
-type Files = { readonly id: string; readonly guest: string; readonly hosts: Readonly<Record<string, string>>; readonly split?: string };
 type Run = { readonly watched: Watched; readonly report: JointReport };
 
 /** A real data set; nothing when its files are not beside the repository. */
@@ -36,7 +42,8 @@ export async function realBench(real: RealCase, runs: number): Promise<Figure[]>
   const folder = join(data, real.name);
   if (!existsSync(folder)) return [];
   const files: Files = {
-    id: real.id, guest: join(folder, real.guest), hosts: Object.fromEntries(Object.entries(real.hosts).map(([name, file]) => [name, join(folder, file)])),
+    id: real.id, guest: join(folder, real.guest),
+    hosts: Object.fromEntries(Object.entries(real.hosts).map(([name, file]) => [name, join(folder, file)])),
     ...(real.split === undefined ? {} : { split: join(folder, real.split) }),
   };
   const baseline = await baselineOf(files, real.split);
@@ -58,13 +65,14 @@ export async function wideBench(runs: number): Promise<Figure[]> {
     const baseline = await baselineOf(files, undefined);
     return medians(await repeated(runs, async () => {
       const run = await runOnce(files);
-      const wall = (...names: string[]): number => run.report.phases.filter((p) => names.includes(p.name)).reduce((sum, p) => sum + p.wallSeconds, 0);
-      const binned = run.report.features.length;
+      const { features, phases } = run.report;
+      const wall = (...names: string[]): number => phases.filter((p) => names.includes(p.name)).reduce((sum, p) => sum + p.wallSeconds, 0);
+      const section = wideName;
       return [
-        { section: wideName, name: `binning of all ${binned} features with its hint, wall`, value: wall("binning"), unit: "s", bar: wideBars.binningSeconds },
-        { section: wideName, name: "moments, fit and totals, wall", value: wall("moments", "fit", "totals"), unit: "s", bar: wideBars.fitSeconds },
-        { section: wideName, name: "largest process", value: Math.max(...Object.values(peaks(run))), unit: "MB", bar: wideBars.memoryMb },
-        { section: wideName, name: "whole run, wall", value: run.watched.wallSeconds, unit: "s" },
+        { section, name: `binning of all ${features.length} features with its hint, wall`, value: wall("binning"), unit: "s", bar: wideBars.binningSeconds },
+        { section, name: "moments, fit and totals, wall", value: wall("moments", "fit", "totals"), unit: "s", bar: wideBars.fitSeconds },
+        { section, name: "largest process", value: Math.max(...Object.values(peaks(run))), unit: "MB", bar: wideBars.memoryMb },
+        { section, name: "whole run, wall", value: run.watched.wallSeconds, unit: "s" },
         ...common(wideName, run, baseline),
       ];
     }));
@@ -105,7 +113,8 @@ function peaks({ watched, report }: Run): Record<string, number> {
 
 function common(section: string, run: Run, baseline: Pooled): Figure[] {
   const { watched, report } = run;
-  const cpu = Object.entries(watched.cpuSeconds).sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = (of: Readonly<Record<string, number>>): [string, number][] => Object.entries(of).sort(([a], [b]) => (a < b ? -1 : 1));
+  const cpu = sorted(watched.cpuSeconds);
   const all = cpu.reduce((sum, [, s]) => sum + s, 0);
   const plain = baseline.loadCpuSeconds + baseline.fitCpuSeconds;
   const traffic = report.traffic.reduce((sum, line) => sum + line.bytes, 0) / 1e6;
@@ -115,7 +124,7 @@ function common(section: string, run: Run, baseline: Pooled): Figure[] {
     { section, name: "CPU over the job in the clear", value: all / plain, unit: "" },
     ...cpu.map(([name, value]): Figure => ({ section, name: `CPU of ${name}`, value, unit: "s" })),
     ...phasesOf(report).map(([name, value]): Figure => ({ section, name: `phase ${name}, wall`, value, unit: "s" })),
-    ...Object.entries(peaks(run)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]): Figure => ({ section, name: `memory of ${name}`, value: Math.round(value), unit: "MB" })),
+    ...sorted(peaks(run)).map(([name, value]): Figure => ({ section, name: `memory of ${name}`, value: Math.round(value), unit: "MB" })),
     { section, name: "traffic between parties", value: traffic, unit: "MB" },
     { section, name: "messages between parties", value: report.traffic.reduce((sum, line) => sum + line.messages, 0), unit: "" },
     { section, name: "test AUC less that of the job in the clear", value: Math.abs(report.metrics.test.auc - baseline.testAuc), unit: "" },

@@ -22,18 +22,32 @@ const sections: Sections = {
   wide: () => wideBench(1),
 };
 
+/** Of the kernel: CPU of all threads. */
+const kernelNames: Readonly<Record<string, Omit<Figure, "section" | "value">>> = {
+  answerOverPlainOneValue: { name: "answer over a plain histogram, 30,000 x 23 x 32, one value", unit: "", bar: kernelBar },
+  wrongSums: { name: "wrong sums of 736", unit: "", bar: 0 },
+  twoAnswersOverPlainTwoValues: { name: "two answers over a plain histogram of two values", unit: "" },
+  answer30kx23x32: { name: "answer, 30,000 x 23 x 32", unit: "ms" },
+  plainHistogramOneValue: { name: "plain histogram, one value", unit: "ms" },
+  plainHistogramTwoValues: { name: "plain histogram, two values", unit: "ms" },
+  query30k: { name: "query, 30,000 rows", unit: "ms" },
+  open736Cells: { name: "opening of 736 cells", unit: "ms" },
+  hint30kx23x32: { name: "hint, 30,000 x 23 x 32", unit: "ms" },
+  hint100kx300x20Seconds: { name: "hint, 100,000 x 300 x 20", unit: "s" },
+  gram100kx300: { name: "products of 300 columns, 100,000 rows", unit: "ms" },
+  forwardNttMicroseconds: { name: "transform", unit: "us" },
+  inverseNttMicroseconds: { name: "inverse transform", unit: "us" },
+  bitColumnNttAndProductMicroseconds: { name: "transform and product of a 0/1 column", unit: "us" },
+};
+
 function kernelFigures(measured: Readonly<Record<string, number>>): Figure[] {
-  const section = "kernel";
-  const bars: Readonly<Record<string, number>> = { answerOverPlainOneValue: kernelBar, wrongSums: 0 };
-  return Object.entries(measured).map(([key, value]): Figure => {
-    const unit = key === "wrongSums" || key.includes("OverPlain") ? "" : key.endsWith("Seconds") ? "s" : key.endsWith("Microseconds") ? "us" : "ms";
-    const words = key.replace(/(Micros|S)econds$/, "").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
-    const bar = bars[key];
-    return { section, name: unit === "" ? words : `${words}, CPU`, value, unit, ...(bar === undefined ? {} : { bar }) };
-  });
+  const named = Object.entries(kernelNames).filter(([key]) => measured[key] !== undefined);
+  return named.map(([key, figure]) => ({ section: "kernel", ...figure, value: measured[key] ?? Number.NaN }));
 }
 
-const { values } = parseArgs({ options: { only: { type: "string", multiple: true }, json: { type: "boolean" }, runs: { type: "string" }, help: { type: "boolean" } } });
+const { values } = parseArgs({
+  options: { only: { type: "string", multiple: true }, json: { type: "boolean" }, runs: { type: "string" }, help: { type: "boolean" } },
+});
 const only = values.only ?? Object.keys(sections);
 const runs = Number(values.runs ?? defaultRuns);
 const unknown = only.filter((name) => !Object.hasOwn(sections, name));
@@ -42,7 +56,10 @@ if (values.help === true || unknown.length > 0 || !Number.isInteger(runs) || run
   process.exit(values.help === true ? 0 : 2);
 }
 
-const machine = { cores: availableParallelism(), platform: `${process.platform} ${process.arch}`, node: process.versions.node, loadAtStart: Number((loadavg()[0] ?? 0).toFixed(2)) };
+const machine = {
+  cores: availableParallelism(), platform: `${process.platform} ${process.arch}`, node: process.versions.node,
+  loadAtStart: Number((loadavg()[0] ?? 0).toFixed(2)),
+};
 const state = `${machine.cores} cores (${machine.platform}), Node ${machine.node}, load ${machine.loadAtStart} at the start`;
 process.stderr.write(`${state}\n`);
 const figures: Figure[] = [];
@@ -55,13 +72,15 @@ for (const name of only) {
 }
 const missed = figures.filter(isMissed);
 const barred = figures.filter((f) => f.bar !== undefined);
-const verdict = missed.length === 0 ? `All ${barred.length} bars are kept.` : `${missed.length} of ${barred.length} bars are MISSED: ${missed.map((f) => `${f.section}: ${f.name}`).join("; ")}.`;
+const missedNames = missed.map((f) => `${f.section}: ${f.name}`).join("; ");
+const verdict = missed.length === 0 ? `Bars kept: ${barred.length} of ${barred.length}.` : `Bars MISSED: ${missed.length} of ${barred.length}: ${missedNames}.`;
 const notMeasured = skipped.length === 0 ? "" : ` Not measured, no data beside the repository: ${skipped.join(", ")}.`;
+const result = { version: 1, machine, runs, verdict, skipped, figures };
 
-if (values.json === true) process.stdout.write(`${JSON.stringify({ version: 1, machine, runs, verdict, skipped, figures })}\n`);
+if (values.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
 else process.stdout.write(`${textTable(figures)}\n\n${verdict}${notMeasured}\n`);
 if (values.only === undefined) {
-  writeFileSync(join(import.meta.dirname, "results.json"), `${JSON.stringify({ version: 1, machine, runs, verdict, skipped, figures }, undefined, 1)}\n`);
+  writeFileSync(join(import.meta.dirname, "results.json"), `${JSON.stringify(result, undefined, 1)}\n`);
   writeFileSync(join(import.meta.dirname, "RESULTS.md"), markdown());
 }
 

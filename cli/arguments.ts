@@ -35,8 +35,8 @@ export function partyName(text: string): PartyId {
   return parsed.data;
 }
 
-/** Providers of a training job: the gain is split exactly over at most ten parties, and the job would fail at its end with more. */
-export const mostHosts = 9;
+/** Providers of one job, as the schema of a request has it. */
+export const mostHosts = 16;
 
 /** For options that take several names: `--host tax utilities`, `--host tax --host utilities`. */
 export function partyNames(text: string, before: readonly PartyId[] | undefined): readonly PartyId[] {

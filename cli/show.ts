@@ -59,9 +59,16 @@ export function leakageLines(leakage: readonly LeakageItem[], language: Language
   ]);
 }
 
+/** What the measured attacks recover at this setting. */
+export function attackLines(attacks: JobPlan["attacks"], language: Language): string[] {
+  if (attacks.length === 0) return [];
+  return [language === "zh" ? "实测攻击：" : "measured attacks:", ...attacks.map(({ name, result }) => `  ${name[language]}: ${result[language]}`)];
+}
+
 export function planLines(plan: JobPlan, digest: string, language: Language): string[] {
   const sizes = Object.entries(plan.datasets).map(([party, d]) => `  ${padded(party, 20)} ${sizeOf(d, language)}`);
-  return [`${plan.job}  ${plan.kind}  ${plan.purpose}  ${plan.expiresAt}`, `  sha256 ${digest}`, ...sizes, ...leakageLines(plan.leakage, language)];
+  const head = [`${plan.job}  ${plan.kind}  ${plan.purpose}  ${plan.expiresAt}`, `  sha256 ${digest}`];
+  return [...head, ...sizes, ...leakageLines(plan.leakage, language), ...attackLines(plan.attacks, language)];
 }
 
 type Size = { readonly rows: number; readonly features: number };
@@ -93,6 +100,7 @@ export type EnclaveJobStatus = {
   readonly sealTo?: string;
   /** Only while the job waits for this enclave's operator: lines of the leakage statement from and to this party. */
   readonly othersWouldLearn?: readonly LeakageItem[]; readonly thisPartyWouldLearn?: readonly LeakageItem[];
+  readonly measuredAttacks?: JobPlan["attacks"];
 };
 
 export function statusLines(status: EnclaveStatus, language: Language): string[] {
@@ -113,7 +121,10 @@ function jobStatusLines(job: EnclaveJobStatus, language: Language): string[] {
   const head = `${job.job}  ${padded(job.kind, 9)}  ${stateWord(job.state, language)}${code}  ${job.guest}: ${job.purpose}`;
   if (job.othersWouldLearn === undefined) return [head];
   const seal = job.sealTo === undefined ? [] : [`  ${language === "zh" ? "结果将密封给" : "results would be sealed to"}: ${job.sealTo}`];
-  const learnt = [job.othersWouldLearn, job.thisPartyWouldLearn ?? []].flatMap((lines) => leakageLines(lines, language));
+  const learnt = [
+    ...[job.othersWouldLearn, job.thisPartyWouldLearn ?? []].flatMap((lines) => leakageLines(lines, language)),
+    ...attackLines(job.measuredAttacks ?? [], language),
+  ];
   return [
     head, ...seal, ...learnt.map((line) => `  ${line}`),
     `  ${language === "zh" ? "批准或拒绝" : "to decide"}: yunei enclave approve|refuse ${job.job} --dir …`,

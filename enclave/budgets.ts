@@ -77,6 +77,22 @@ export class Budgets {
     });
   }
 
+  /** Writes down that one more total of each of these companies is opened, or throws when one of them has had `limit` already:
+   *  each opened total is one equation about the company, whichever set it stood in. `what` names the opening; the same one
+   *  again (a replay, the same model) is free. */
+  open(options: { guest: PartyId; dataset: string; kind: "training" | "score"; what: string; hashes: readonly Uint8Array[]; limit: number }): void {
+    const { guest, dataset, hashes, limit } = options;
+    const what = `${options.kind}|${options.what}`;
+    this.#db.transaction(() => {
+      for (const hash of hashes) this.#db.run("insert or ignore into openings values (?, ?, ?, ?)", guest, dataset, hash, what);
+      const most = this.#db.get(
+        `select max(n) as n from (select count(*) as n from openings where guest = ?1 and dataset = ?2 and what >= ?3 and what < ?4
+           and record in (select record from openings where guest = ?1 and dataset = ?2 and what = ?5) group by record)`,
+        guest, dataset, `${options.kind}|`, `${options.kind}}`, what)?.["n"];
+      if (Number(most ?? 0) > limit) throw new AppError("BUDGET_TOTALS", { opened: Number(most) - 1, limit });
+    });
+  }
+
   /** Admits a row set of sums: equal to an earlier one, or different by at least 500 companies from each. */
   admitRowSet(guest: PartyId, dataset: string, job: JobId, hashes: readonly Uint8Array[]): string {
     const sorted = Buffer.concat(hashes.map((h) => Buffer.from(h)).sort((a, b) => Buffer.compare(a, b)));
@@ -115,7 +131,7 @@ export function hostGuard(options: {
 }): HostGuard {
   const { budgets, job, guest, dataset, rule, ids } = options;
   let sums: { scope: string; rows: number } | undefined;
-  let totals: string | undefined;
+  let scored: { scope: string; hashes: readonly Uint8Array[] } | undefined;
   const known = <T>(value: T | undefined): T => {
     if (value === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
     return value;
@@ -149,9 +165,8 @@ export function hostGuard(options: {
       budgets.rememberIds(guest, job, all);
       const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
       sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
-      // A training set has one budget of totals whatever test companies stand beside it: another one each time would open more.
-      const scored = createHash("sha256").update(Buffer.concat(all.sort((a, b) => Buffer.compare(a, b)))).digest("hex");
-      totals = `totals|${guest}|${dataset}|${trainRows > 0 ? digest : scored}`;
+      const set = createHash("sha256").update(Buffer.concat(all.sort((a, b) => Buffer.compare(a, b)))).digest("hex");
+      scored = { scope: `scores|${guest}|${dataset}|${set}`, hashes: all };
     },
     admitCompany(hosts) {
       if (hosts < 2 && !rule.singleHostTotals) throw new AppError("POLICY_SINGLE_HOST");
@@ -161,10 +176,12 @@ export function hostGuard(options: {
       budgets.charge({ scope, job, label, amount: queries, limit: Math.floor(floors.maxQueriesPerRow * rows), code: "BUDGET_EQUATIONS" });
     },
     chargeTotals(label) {
-      budgets.charge({ scope: known(totals), job, label, amount: 1, limit: floors.maxTotalsPerRowSet, code: "BUDGET_TOTALS" });
+      budgets.open({ guest, dataset, kind: "training", what: `${job}|${label}`, hashes: known(scored).hashes, limit: floors.maxTotalsPerRow });
     },
-    chargeScores(label) {
-      budgets.charge({ scope: budgets.monthly(`${known(totals)}|scores`, job), job, label, amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
+    chargeScores(model) {
+      const { scope, hashes } = known(scored);
+      budgets.charge({ scope: budgets.monthly(scope, job), job, label: "score", amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
+      budgets.open({ guest, dataset, kind: "score", what: model, hashes, limit: rule.maxModelsPerCompany });
     },
   };
 }

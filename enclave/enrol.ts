@@ -3,12 +3,13 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { connect, type DetailedPeerCertificate } from "node:tls";
 import { Agent, request } from "undici";
-import { bankEndpoints, enrolTokenSchema, pathOf } from "../api/contract.ts";
+import { bankEndpoints, enrolTokenSchema, pathOf, problemSchema } from "../api/contract.ts";
 import type { PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { createKeys, storeCertificates } from "./keys/identity.ts";
 
 const connectTimeoutMs = 15_000;
+const httpsPort = 443;
 
 /** Enrols at `url` (https://host:port of the API listener) and stores keys and certificates in `keyFolder`. */
 export async function enrol(options: { url: string; token: string; keyFolder: string }): Promise<{ party: PartyId }> {
@@ -23,7 +24,10 @@ export async function enrol(options: { url: string; token: string; keyFolder: st
       method: "POST", dispatcher, headers: { "content-type": "application/json" }, body: JSON.stringify({ token: options.token, csrTls, csrIdentity }),
     });
     const body: unknown = await reply.body.json();
-    if (reply.statusCode >= 400) throw new AppError("PLATFORM_REFUSED", { status: reply.statusCode });
+    if (reply.statusCode >= 400) {
+      const problem = problemSchema.safeParse(body);
+      throw new AppError(problem.success ? problem.data.code : "PLATFORM_REFUSED", { status: reply.statusCode });
+    }
     storeCertificates(options.keyFolder, bankEndpoints.enrol.reply.parse(body));
   } catch (cause) {
     throw cause instanceof AppError ? cause : new AppError("JOB_PLATFORM_UNREACHABLE", {}, { cause });
@@ -36,7 +40,7 @@ export async function enrol(options: { url: string; token: string; keyFolder: st
 /** The certificate in the server's chain that has this fingerprint: looked at without trust, then trusted alone. */
 async function findCa(url: URL, fingerprint: string): Promise<string> {
   const chain = await new Promise<DetailedPeerCertificate>((resolve, reject) => {
-    const socket = connect({ host: url.hostname, port: Number(url.port), rejectUnauthorized: false, timeout: connectTimeoutMs }, () => {
+    const socket = connect({ host: url.hostname, port: url.port === "" ? httpsPort : Number(url.port), rejectUnauthorized: false, timeout: connectTimeoutMs }, () => {
       const certificate = socket.getPeerCertificate(true);
       socket.destroy();
       resolve(certificate);

@@ -23,6 +23,11 @@ const ruleSchema = z.strictObject({
   singleHostTotals: z.boolean().default(false),
   maxSetSize: z.number().int().positive().default(200_000),
   maxNewIdsPerMonth: z.number().int().positive().default(200_000),
+  /** Different models by which one company may be scored, over all jobs: each is an equation about it. */
+  maxModelsPerCompany: z.number().int().positive().default(6),
+  /** Where results may be sealed to: the public key (x, base64url) of the bank's own institution. The bank's own rule needs it
+   *  for automatic approval, since the plan's key comes from the platform. */
+  sealTo: z.string().regex(/^[A-Za-z0-9_-]{43}$/).optional(),
   /** Batch scorings of the same set of companies in one month. */
   maxScoresPerSetAndMonth: z.number().int().positive().default(31),
 });
@@ -65,7 +70,9 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (stated === undefined || canonicalJson(stated) !== canonicalJson(own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
   if (plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
   if (!statesItsLeakage(plan)) return refuse("POLICY_LEAKAGE");
-  return { kind: rule.approve === "auto" ? "approve" : "ask", rule };
+  if (plan.guest === self && rule.sealTo !== undefined && rule.sealTo !== plan.sealTo.x) return refuse("POLICY_SEAL_TO");
+  const isKeyKnown = plan.guest !== self || rule.sealTo !== undefined;
+  return { kind: rule.approve === "auto" && isKeyKnown ? "approve" : "ask", rule };
 }
 
 /** Whether the plan's own parameters give exactly the statement that it shows, within the flood's bound. */

@@ -13,7 +13,8 @@ export const floors = {
   maxQueriesPerRow: 0.02,
   /** Label statistics that one host may learn about one row set, as a share of its rows. */
   maxLabelRankPerRow: 0.05,
-  maxTotalsPerRowSet: 2,
+  /** Totals opened about one company in training jobs, over all jobs: each is an equation about it. */
+  maxTotalsPerRow: 2,
   /** Two row sets of a pair are equal or differ by at least this many companies. */
   minRowSetDifference: 500,
 } as const;
@@ -29,8 +30,8 @@ export interface HostGuard {
   chargeQueries(label: string, queries: number): void;
   /** Before a total per row leaves. */
   chargeTotals(label: string): void;
-  /** Before a score of companies outside a training job leaves. */
-  chargeScores(label: string): void;
+  /** Before scores by a model leave. */
+  chargeScores(model: string): void;
 }
 
 export interface GuestGuard {

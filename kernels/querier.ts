@@ -99,7 +99,9 @@ class Opening implements HintOpening {
     if (!next) throw new AppError("PROTOCOL_WRONG_SHAPE", { cell: this.#products.length, cells: this.#cells });
     // Chunks arrive asynchronously and another opening may run between them: set the secret for every chunk.
     this.#opener.use(this.#secret);
-    for (let k = 0; k < count; k++) this.#products.push(this.#opener.product(bytes.subarray(k * hintBytesPerCell, (k + 1) * hintBytesPerCell)));
+    for (let at = 0; at < bytes.length; at += hintBytesPerCell) {
+      this.#products.push(this.#opener.product(bytes.subarray(at, at + hintBytesPerCell)));
+    }
   }
 
   finish(answer: Uint8Array, masked = false): BigInt64Array {

@@ -150,10 +150,11 @@ function status(o: Common): void {
 }
 
 function jobStatus(party: string, { job, state, code, plan }: ReturnType<JobRecords["list"]>[number]): EnclaveJobStatus {
-  const { kind, guest, purpose, hosts, leakage, sealTo } = jobPlanSchema.parse(JSON.parse(plan));
+  const { kind, guest, purpose, hosts, leakage, attacks, sealTo } = jobPlanSchema.parse(JSON.parse(plan));
   const base = { job, state, code: code as EnclaveJobStatus["code"], kind, guest, purpose, hosts, ...(guest === party ? { sealTo: sealTo.x } : {}) };
   if (state !== "seen") return base;
-  return { ...base, othersWouldLearn: leakage.filter((l) => l.from === party), thisPartyWouldLearn: leakage.filter((l) => l.to === party) };
+  const [out, into] = [leakage.filter((l) => l.from === party), leakage.filter((l) => l.to === party)];
+  return { ...base, othersWouldLearn: out, thisPartyWouldLearn: into, measuredAttacks: attacks };
 }
 
 function decide(o: Common, job: JobId, decision: "approve" | "refuse"): void {

@@ -27,7 +27,7 @@ export function fileParty(name: string, file: string, idColumn: string, options:
 
 /** Enrols the party and writes its folder. All parties of a sandbox are on this machine, so the policy names this guest. */
 export async function setUpParty(party: SandboxParty, options: {
-  folder: string; apiUrl: string; enclaveUrl: string; token: string; guest: PartyId; hosts: number; workers: number; peerTimeoutSeconds: number;
+  folder: string; apiUrl: string; enclaveUrl: string; token: string; guest: PartyId; sealTo: string; hosts: number; workers: number; peerTimeoutSeconds: number;
 }): Promise<void> {
   const paths = enclavePaths(options.folder);
   await enrol({ url: options.apiUrl, token: options.token, keyFolder: paths.keys });
@@ -40,6 +40,7 @@ export async function setUpParty(party: SandboxParty, options: {
     version: 1, pinned: {},
     allow: [{
       guest: options.guest, kinds: ["scorecard", "score"], purposes: ["model-development", "loan-approval"], approve: "auto",
+      ...(party.name === options.guest ? { sealTo: options.sealTo } : {}), maxModelsPerCompany: 6,
       singleHostTotals: options.hosts === 1, maxSetSize: 5_000_000, maxNewIdsPerMonth: 5_000_000, maxScoresPerSetAndMonth: 31,
     }],
   };

@@ -30,12 +30,23 @@ export type SandboxResult = { readonly report: JointReport; readonly out: string
 
 const peerTimeoutSeconds = 600;
 const batchWaitSeconds = 30;
+const stoppedStatus = 130;
 
 /** Runs the job and writes report.json, report.html and scores.csv to `out`. The work folder is removed unless `keep`. */
 export async function runSandbox(options: SandboxOptions): Promise<SandboxResult> {
   const began = process.uptime();
   const work = mkdtempSync(join(tmpdir(), "yunei-"));
   const running: Started<unknown>[] = [];
+  const clear = (): void => {
+    if (!options.keep) rmSync(work, { recursive: true, force: true });
+  };
+  // Stopped from outside: neither processes nor a folder with keys and data stay behind.
+  const abandon = (): void => {
+    for (const p of running) p.process.kill("SIGKILL");
+    clear();
+    process.exit(stoppedStatus);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, abandon);
   try {
     const { report, scores, batch } = await runIn(work, options, running);
     const out = resolve(options.out);
@@ -50,7 +61,8 @@ export async function runSandbox(options: SandboxOptions): Promise<SandboxResult
     return { report: full, out, wallSeconds: process.uptime() - began };
   } finally {
     await Promise.all(running.map((p) => p.stop()));
-    if (!options.keep) rmSync(work, { recursive: true, force: true });
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, abandon);
+    clear();
   }
 }
 
@@ -74,7 +86,7 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
     for (const party of parties) {
       await setUpParty(party, {
         folder: partyFolder(work, party.name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name),
-        guest: guest.name, hosts: hosts.length, workers: options.workers, peerTimeoutSeconds,
+        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, workers: options.workers, peerTimeoutSeconds,
       });
     }
     ({ apiKey } = await admin.addInstitution({ name: guest.name, guest: guest.name, sealTo: key.publicJwk }));

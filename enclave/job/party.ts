@@ -29,6 +29,8 @@ export type PartyOptions = {
   readonly isOver: boolean;
 };
 
+/** Streams whose first 32 bytes were committed to in a signed message. */
+const auditable = /\/query\/\d+$|^binning\/label-commitment$|^rows\/guest\/salt$/;
 const longPollSeconds = 20;
 const sayAfterMs = 3_000;
 const firstBackOffMs = 100;
@@ -82,6 +84,12 @@ export class JobParty implements Party {
     if (this.#labels.has(label)) throw new AppError("JOB_INTERNAL");
     this.#labels.add(label);
     return seededRng(this.#o.seed, `party|${label}`);
+  }
+
+  /** The seeds behind the commitments that this party made: of each query's secrets, of the labels and of the row order. */
+  auditSeeds(): Record<string, string> {
+    const labels = [...this.#labels].filter((label) => auditable.test(label)).sort();
+    return Object.fromEntries(labels.map((label) => [label, Buffer.from(seededRng(this.#o.seed, `party|${label}`)(32)).toString("hex")]));
   }
 
   sharedRng(peer: PartyId, label: string): Rng {

@@ -1,4 +1,5 @@
 // The rows of this enclave's jobs: state, plan, approval, and the job's secrets (seed and channel key) sealed at rest.
+import { z } from "zod";
 import type { JobId } from "../../core/brand.ts";
 import type { Clock, Rng } from "../../core/env.ts";
 import { AppError, type Code } from "../../core/errors.ts";
@@ -80,6 +81,20 @@ export class JobRecords {
     const value = await make();
     this.#db.run("insert into memo values (?, ?, ?)", job, key, JSON.stringify(value));
     return value;
+  }
+
+  /** Keeps what an audit needs after the job's own secrets are erased, sealed at rest: a supervisor to whom the operator shows it
+   *  can re-run each query and compare it with the commitment in the signed message. */
+  keepForAudit(job: JobId, seeds: Readonly<Record<string, string>>): void {
+    const sealed = Buffer.from(this.#box.seal(Buffer.from(JSON.stringify(seeds)))).toString("base64");
+    this.#db.run("insert or replace into memo values (?, 'audit', ?)", job, sealed);
+  }
+
+  /** Seeds by label (64 hex digits), or undefined when the job made no commitment or did not end well. */
+  auditSeeds(job: JobId): Readonly<Record<string, string>> | undefined {
+    const sealed = this.#db.get("select value from memo where job = ? and key = 'audit'", job)?.["value"];
+    if (typeof sealed !== "string") return undefined;
+    return z.record(z.string(), z.string()).parse(JSON.parse(Buffer.from(this.#box.open(Buffer.from(sealed, "base64"))).toString("utf8")));
   }
 
   /** The operator's answer to a job that the policy leaves to a person. */

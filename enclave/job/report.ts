@@ -65,7 +65,7 @@ export function buildReport(input: ReportInput): JointReport {
       statement, ledger, insidePlan: insidePlan(statement, ledger), budgets: input.budgets, log2FloodDistance: plan.log2FloodDistance,
       ...(plan.attacks.length === 0 ? {} : { attacks: plan.attacks }),
     },
-    openedTotals: { opened: fitted.opened, limit: floors.maxTotalsPerRowSet },
+    openedTotals: { opened: fitted.opened, limit: floors.maxTotalsPerRow },
     refinement: fitted.refinement,
     protections: [{ process: self, layers: [...input.layers] }, ...hosts.map((h) => ({ process: h.host, layers: h.account.layers }))],
     versions: { yunei: input.yuneiVersion, node: process.versions.node, v8: process.versions.v8, openssl: process.versions.openssl },

@@ -72,6 +72,7 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
     if (plan.guest === self && plan.kind === "score") await runScoreGuest(tools, input, party);
     else if (plan.guest === self) await runGuest(tools, input, party, ledger, phases);
     else await runHost(tools, input, party, ledger, phases);
+    tools.records.keepForAudit(plan.job, party.auditSeeds());
   } finally {
     ended.abort(new AppError("JOB_ENDED"));
     await phases.settled();

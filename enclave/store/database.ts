@@ -27,6 +27,8 @@ create table if not exists budget (
 create table if not exists row_sets (
   id integer primary key, guest text not null, dataset text not null, digest text not null, job text not null, rows blob not null,
   unique (guest, dataset, digest)) strict;
+create table if not exists openings (guest text not null, dataset text not null, record blob not null, what text not null,
+  primary key (guest, dataset, record, what)) strict, without rowid;
 create table if not exists known_ids (guest text not null, record blob not null, first_job text not null, at integer not null,
   primary key (guest, record)) strict;
 create table if not exists models (
@@ -44,7 +46,7 @@ export class StateDatabase implements Disposable {
       if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       this.#db = new DatabaseSync(file);
       if (file !== ":memory:") chmodSync(file, 0o600);
-      this.#db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000; pragma secure_delete = on");
+      this.#db.exec("pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma secure_delete = on");
       this.#db.exec(schema);
     } catch (cause) {
       throw new AppError("ENCLAVE_STATE", {}, { cause });

@@ -43,7 +43,7 @@ export async function scoreHost(party: Party, input: ScoreHostInput): Promise<vo
   await party.phase("score", async () => {
     const used = new Set(half.columns.map((c) => c.feature));
     const columns = halfColumns(half, input.features.filter((f) => used.has(f.name)).map((f) => alignFeature(f, aligned)));
-    guard.chargeScores("score");
+    guard.chargeScores(half.model);
     const { party: _, ...plan } = half.plan;
     await sendTotals(party, { guest, present: hosts, round: 0, label: "score", weights: { round: 0, plan }, columns, rows: aligned.length });
     await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));

@@ -10,7 +10,7 @@ import { jointReportSchema } from "../../report/schema.ts";
 import { fails, json, serve, succeeds, yunei, type Server } from "./support.ts";
 
 const parties = ["bank", "tax", "utilities"] as const;
-type Rule = { approve?: "auto" | "manual"; purposes?: string[]; singleHostTotals?: boolean; maxNewIdsPerMonth?: number };
+type Rule = { sealTo?: string; approve?: "auto" | "manual"; purposes?: string[]; singleHostTotals?: boolean; maxNewIdsPerMonth?: number };
 
 describe("the walk-through of the README", function () {
   this.timeout(240_000);
@@ -125,7 +125,7 @@ describe("the walk-through of the README", function () {
     assert.include(await fails(["job", "watch", job], work, "JOB_REFUSED"), "party=");
     assert.match(await succeeds(["job", "list"], work), new RegExp(`^${job} .*failed.*JOB_REFUSED`));
     assert.equal((await shows("tax", job, "refused")).code, "POLICY_REFUSED");
-    for (const party of parties) policy(party, { approve: "auto" });
+    for (const party of parties) policy(party, { approve: "auto", ...(party === "bank" ? { sealTo } : {}) });
   });
 
   /** The first submission may come before an enclave has published its sizes. */
@@ -168,6 +168,7 @@ describe("the walk-through of the README", function () {
     const text = await succeeds(["enclave", "status", "--dir", "enclave-tax", "--lang", "zh"], work);
     assert.include(text, "bank 至多得知：");
     assert.include(text, "等待本方决定");
+    assert.include(text, "实测攻击：");
     assert.equal((await json<JobView>(["job", "show", job], work)).state, "awaiting-approval");
     const own = (await status("bank")).jobs.find((j) => j.job === job);
     assert.equal(own?.sealTo, sealTo, "the bank sees to which key its results would be sealed");

@@ -168,11 +168,14 @@ describe("an enclave's files", () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "lock.db");
     const program = `import { lockFolder } from ${JSON.stringify(join(import.meta.dirname, "..", "..", "enclave", "store", "lock.ts"))};
-      lockFolder(${JSON.stringify(path)}); process.stdout.write("held"); setInterval(() => {}, 1000);`;
+      globalThis.held = lockFolder(${JSON.stringify(path)}); process.stdout.write("held"); setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ["--input-type=module", "--disable-warning=ExperimentalWarning", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
     await once(child.stdout, "data");
-    assert.equal(codeOf(() => lockFolder(path, 50)), "ENCLAVE_STATE");
-    await killHard(child);
+    try {
+      assert.equal(codeOf(() => lockFolder(path, 50)), "ENCLAVE_STATE");
+    } finally {
+      await killHard(child);
+    }
     using lock = lockFolder(path);
     assert.isDefined(lock);
   });

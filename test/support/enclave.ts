@@ -58,7 +58,7 @@ export class Ca {
 export const summaryOf = (name: string, labelled: boolean, rows = 3000): DatasetSummary => (
   { name, rows, features: 3, labelled, snapshotDigest: "a".repeat(64) });
 export const datasets: Readonly<Record<string, DatasetSummary>> = { bank: summaryOf("loans", true), tax: summaryOf("filings", false), power: summaryOf("usage", false) };
-const sealTo = { kty: "OKP", crv: "X25519", x: String(generateKeyPairSync("x25519").publicKey.export({ format: "jwk" }).x) } as const;
+export const sealTo = { kty: "OKP", crv: "X25519", x: String(generateKeyPairSync("x25519").publicKey.export({ format: "jwk" }).x) } as const;
 
 /** A plan as the platform compiles it. */
 export function planOf(change: Partial<JobRequest> = {}, more: { job?: string; datasets?: Readonly<Record<string, DatasetSummary>>; expiresAt?: string } = {}): JobPlan {

@@ -1,6 +1,6 @@
 // The whole product on this machine for a test: the platform and one enclave per party as real processes with real sockets,
 // started as the command line starts them. A test may kill, start again and look into every folder.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +43,7 @@ export class Topology implements AsyncDisposable {
   readonly key = createInstitutionKey();
   readonly bubblewrap: boolean;
   apiKey = "";
+  readonly tokens: string[] = [];
   #options: TopologyOptions;
   #ports = { api: 0, enclave: 0 };
   #api: ApiClient | undefined;
@@ -77,8 +78,10 @@ export class Topology implements AsyncDisposable {
         mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
         writeFileSync(join(dataFolder, `${name}.csv`), this.#options.tables[name]);
         const party = fileParty(name, join(dataFolder, `${name}.csv`), "ent_id", { label: name === "bank" ? "y" : undefined, idKind: "opaque" });
+        const token = await admin.createEnrolToken(party.name);
+        this.tokens.push(token);
         await setUpParty(party, {
-          folder: this.folder(name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name), guest: partyId("bank"), hosts: hosts.length,
+          folder: this.folder(name), apiUrl, enclaveUrl, token, guest: partyId("bank"), sealTo: this.key.publicJwk.x, hosts: hosts.length,
           workers: 1, peerTimeoutSeconds: this.#options.peerTimeoutSeconds ?? 600,
         });
       }
@@ -191,6 +194,12 @@ export class Topology implements AsyncDisposable {
   /** The command line `yunei`, as a person would use it beside a running enclave. */
   cli(args: readonly string[]): string {
     return execFileSync(process.execPath, [join(import.meta.dirname, "..", "..", "cli", "main.ts"), ...args], { encoding: "utf8" });
+  }
+
+  /** The same for a command that is to fail: everything that it prints. */
+  cliFailing(args: readonly string[]): { status: number | null; output: string } {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "..", "..", "cli", "main.ts"), ...args], { encoding: "utf8" });
+    return { status, output: stdout + stderr };
   }
 
   setPolicy(name: keyof Tables, change: (policy: Policy) => unknown): void {

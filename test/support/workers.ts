@@ -21,7 +21,7 @@ import { CurvePool } from "../../federation/psi/curve-pool.ts";
 import { ecdhIntersection } from "../../federation/psi/ecdh.ts";
 import type { Kernels } from "../../kernels/api.ts";
 import { createKernels } from "../../kernels/kernels.ts";
-import { bank, Ca, planOf, power, tax, temporaryFolder } from "./enclave.ts";
+import { bank, Ca, planOf, power, sealTo, tax, temporaryFolder } from "./enclave.ts";
 import { Exchange } from "./exchange.ts";
 import { keptLog } from "./platform.ts";
 import { eventually } from "./process.ts";
@@ -88,7 +88,7 @@ export class Workers implements AsyncDisposable {
       const identity = await stock.ca.enrol(paths.keys, party);
       workers.identities.set(party, identity);
       workers.exchange.certificates.set(party, identity.identityCertificate);
-      workers.setPolicy(party, { allow: [{ guest: "bank", kinds: ["scorecard", "score"], purposes: ["model-development"], approve: "auto" }] });
+      workers.setPolicy(party, { allow: [{ guest: "bank", kinds: ["scorecard", "score"], purposes: ["model-development"], approve: "auto", sealTo: sealTo.x }] });
     }
     return workers;
   }
