@@ -68,8 +68,9 @@ export async function wideBench(runs: number): Promise<Figure[]> {
       const { features, phases } = run.report;
       const wall = (...names: string[]): number => phases.filter((p) => names.includes(p.name)).reduce((sum, p) => sum + p.wallSeconds, 0);
       const section = wideName;
+      const binning = `binning of all ${features.length} features with its hint, wall`;
       return [
-        { section, name: `binning of all ${features.length} features with its hint, wall`, value: wall("binning"), unit: "s", bar: wideBars.binningSeconds },
+        { section, name: binning, value: wall("binning"), unit: "s", bar: wideBars.binningSeconds },
         { section, name: "moments, fit and totals, wall", value: wall("moments", "fit", "totals"), unit: "s", bar: wideBars.fitSeconds },
         { section, name: "largest process", value: Math.max(...Object.values(peaks(run))), unit: "MB", bar: wideBars.memoryMb },
         { section, name: "whole run, wall", value: run.watched.wallSeconds, unit: "s" },

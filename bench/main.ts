@@ -73,7 +73,8 @@ for (const name of only) {
 const missed = figures.filter(isMissed);
 const barred = figures.filter((f) => f.bar !== undefined);
 const missedNames = missed.map((f) => `${f.section}: ${f.name}`).join("; ");
-const verdict = missed.length === 0 ? `Bars kept: ${barred.length} of ${barred.length}.` : `Bars MISSED: ${missed.length} of ${barred.length}: ${missedNames}.`;
+const all = barred.length;
+const verdict = missed.length === 0 ? `Bars kept: ${all} of ${all}.` : `Bars MISSED: ${missed.length} of ${all}: ${missedNames}.`;
 const notMeasured = skipped.length === 0 ? "" : ` Not measured, no data beside the repository: ${skipped.join(", ")}.`;
 const result = { version: 1, machine, runs, verdict, skipped, figures };
 

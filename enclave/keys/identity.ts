@@ -82,7 +82,7 @@ export function peerKey(certificatePem: string, options: { party: PartyId; ca: s
     const ca = new X509Certificate(options.ca);
     const inTime = now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
     const named = certificate.subject.split("\n").includes(`CN=${party}`);
-    const forSigning = certificate.keyUsage?.includes(identityOid) === true;
+    const forSigning = certificate.keyUsage?.includes(identityOid);
     if (!inTime || !named || !forSigning || certificate.ca || !certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) throw new AppError("APPROVAL_INVALID", { party });
     const key = createPublicKey(certificate.publicKey.export({ format: "pem", type: "spki" }));
     if (key.asymmetricKeyType !== "ed25519") throw new AppError("APPROVAL_INVALID", { party });

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 
-/** Holds the lock until disposed. waitMs: how long a killed predecessor may take to be gone. Throws ENCLAVE_STATE while
+/** Holds the lock until disposed (or forgotten: keep it in hand). waitMs: how long a killed predecessor may take to be gone. Throws ENCLAVE_STATE while
  *  another process has it. */
 export function lockFolder(file: string, waitMs = 5_000): Disposable {
   try {

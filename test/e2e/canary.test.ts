@@ -15,7 +15,7 @@ import { enclavePaths, readConfig } from "../../enclave/config.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import { markedTables } from "../support/marked-tables.ts";
 import { Search, violations, type Marker } from "../support/markers.ts";
-import { descendants, eventually, walk } from "../support/process.ts";
+import { descendants, eventually, listeningPorts, walk } from "../support/process.ts";
 import { Topology } from "../support/topology.ts";
 
 const parties = ["bank", "tax", "power"] as const;
@@ -31,6 +31,7 @@ describe("what leaves a domain", () => {
   let scores: string;
   const seeds: Marker[] = [];
   let commandLines = "";
+  let ports: Record<string, number> = {};
 
   before(async () => {
     topology = await Topology.start({ tables: marked.tables, keepsFrames: true, bubblewrap: false });
@@ -39,6 +40,7 @@ describe("what leaves a domain", () => {
     trained = await topology.submit();
     await topology.relayed(trained, 8);
     for (const name of parties) seeds.push(...secretsOf(name, trained));
+    ports = Object.fromEntries((["platform", ...parties] as const).map((name) => [name, listeningPorts(topology.pid(name)).length]));
     commandLines = descendants(process.pid).map(({ pid, args }) => `${args}\n${environmentOf(pid)}\n`).join("");
     await topology.until(trained, "done");
     const batchFile = join(topology.work, "data", "bank", "new.csv");
@@ -205,6 +207,10 @@ describe("what leaves a domain", () => {
     const loose = [topology.platformFolder, join(topology.work, "parties"), join(topology.work, "logs")].flatMap((folder) => walk(folder))
       .filter((f) => f.mode !== (f.isFolder ? 0o700 : 0o600)).map((f) => `${f.path} ${f.mode.toString(8)}`);
     assert.deepEqual(loose, []);
+  });
+
+  it("goes out only: no enclave listens anywhere, the platform on its two ports", () => {
+    assert.deepEqual(ports, { platform: 2, bank: 0, tax: 0, power: 0 });
   });
 
   it("prints which protections were active, and does not claim the one that was off", async () => {

@@ -181,6 +181,25 @@ describe("kernels: hinted sums", () => {
     assert.deepEqual([...(await querier.open(answer, hint, secret))], plainSums(columns, new Int32Array(rows).fill(1)));
   });
 
+  it("opens chunk by chunk while a hint comes in, two openings in turn, and only the whole hint in order", async () => {
+    const rows = 5000;
+    const columns = binColumns(rngOf("opening"), rows, [4, 3]);
+    await using host = await kernels.host({ crsSeed, columns, rng: rngOf("opening/h") });
+    await using querier = await kernels.querier({ crsSeed, rows });
+    const { list } = await collect(host, 3);
+    const asked = await Promise.all([1, -2].map(async (value) => {
+      const values = new Int32Array(rows).fill(value);
+      const { bytes, secret } = await querier.query(values, { maxCode: 1, rng: rngOf(`opening/${value}`) });
+      return { values, secret, answer: (await host.answer(bytes, rngOf(`opening/f/${value}`))).answer };
+    }));
+    const openings = asked.map(({ secret }) => querier.opening(host.cells, secret));
+    const early = async () => openings[0]?.finish(asked[0]?.answer ?? new Uint8Array(0));
+    await refused(early(), "PROTOCOL_WRONG_SHAPE");
+    for (const chunk of list) for (const opening of openings) opening.add(chunk);
+    for (const [i, { values, answer }] of asked.entries()) assert.deepEqual([...(openings[i]?.finish(answer) ?? [])], plainSums(columns, values));
+    for (const chunk of list) await refused((async () => openings[0]?.add(chunk))(), "PROTOCOL_WRONG_SHAPE");
+  });
+
   it("refuses columns and values outside the exact range", async () => {
     const rng = rngOf("range");
     const host = (columns: PlainColumns) => kernels.host({ crsSeed, columns, rng });

@@ -3,7 +3,7 @@
 import type { EnclaveJob } from "../../api/contract.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { canonicalJson, type Json } from "../../core/canonical.ts";
-import { AppError, type Code } from "../../core/errors.ts";
+import { AppError } from "../../core/errors.ts";
 import type { JobEnd, Platform } from "../../enclave/transport/platform.ts";
 import { planDigest, type DatasetSummary, type JobPlan } from "../../federation/plan-schema.ts";
 
@@ -90,7 +90,7 @@ export class Exchange {
       },
       putModel: async (job, model) => {
         at("putModel");
-        this.#once(`${job}/model`, canonicalJson(model as unknown as Json));
+        this.#once(`${job}/model`, canonicalJson(model));
       },
       putResult: async (job, name, jwe) => {
         at("putResult");
@@ -132,7 +132,7 @@ export class Exchange {
     const held = this.#held(job);
     if (["done", "failed", "cancelled"].includes(held.notice.state)) return;
     if (end.state === "failed") {
-      const failure = { code: end.code as Code, party: (end.party ?? self) as PartyId, step: null, en: "", zh: "" };
+      const failure = { code: end.code, party: (end.party ?? self) as PartyId, step: null, en: "", zh: "" };
       this.tell(job, { state: "failed", failure });
       return;
     }

@@ -41,11 +41,11 @@ function formsOf({ value, isShort }: Marker): [string, Buffer][] {
   if (typeof value !== "number") return forms;
   const double = Buffer.alloc(8);
   double.writeDoubleLE(value);
-  forms.push(...encodings("float64 LE", double), ...encodings("float64 BE", Buffer.from(double).reverse()));
+  forms.push(...encodings("float64 LE", double), ...encodings("float64 BE", Buffer.from(double).swap64()));
   if (isShort === true) {
     const int = Buffer.alloc(4);
     int.writeInt32LE(value);
-    forms.push(["int32 LE", int], ["int32 BE", Buffer.from(int).reverse()]);
+    forms.push(["int32 LE", int], ["int32 BE", Buffer.from(int).swap32()]);
   }
   return forms;
 }

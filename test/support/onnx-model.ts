@@ -5,7 +5,7 @@ const text = (value: string): Part => [...new TextEncoder().encode(value)];
 const bytes = (field: number, value: Part): Part => [(field << 3) | 2, value.length, ...value];
 const number = (field: number, value: number): Part => [field << 3, value];
 
-function value(name: string): Part {
+function input(name: string): Part {
   const shape = bytes(1, number(1, 3));
   const tensor = [...number(1, 1), ...bytes(2, shape)];
   return [...bytes(1, text(name)), ...bytes(2, bytes(1, tensor))];
@@ -13,6 +13,6 @@ function value(name: string): Part {
 
 export function sumModel(): Uint8Array {
   const node = [...bytes(1, text("a")), ...bytes(1, text("b")), ...bytes(2, text("sum")), ...bytes(4, text("Add"))];
-  const graph = [...bytes(1, node), ...bytes(2, text("g")), ...bytes(11, value("a")), ...bytes(11, value("b")), ...bytes(12, value("sum"))];
+  const graph = [...bytes(1, node), ...bytes(2, text("g")), ...bytes(11, input("a")), ...bytes(11, input("b")), ...bytes(12, input("sum"))];
   return Uint8Array.from([...number(1, 8), ...bytes(7, graph), ...bytes(8, [...bytes(1, []), ...number(2, 13)])]);
 }

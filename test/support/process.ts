@@ -1,6 +1,6 @@
 // Real processes under test: wait for what they say or do, kill them, look at what they leave behind.
 import type { ChildProcess } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert } from "chai";
@@ -37,6 +37,22 @@ export function descendants(pid: number): { pid: number; parent: number; args: s
   });
   const below = (parent: number): typeof all => all.filter((p) => p.parent === parent).flatMap((p) => [p, ...below(p.pid)]);
   return below(pid);
+}
+
+/** TCP ports on which a process listens (Linux). */
+export function listeningPorts(pid: number): number[] {
+  const sockets = new Set(readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [/^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1]];
+    } catch {
+      return []; // closed in the meantime
+    }
+  }));
+  const listen = "0A";
+  return ["tcp", "tcp6"].flatMap((table) => readFileSync(`/proc/${pid}/net/${table}`, "utf8").trim().split("\n").slice(1).flatMap((line) => {
+    const fields = line.trim().split(/\s+/);
+    return fields[3] === listen && sockets.has(fields[9]) ? [Number.parseInt(fields[1]?.split(":")[1] ?? "", 16)] : [];
+  }));
 }
 
 /** Every file and folder below a folder, with its mode. */
