@@ -170,7 +170,8 @@ function wrongWay(from: PartyId): "psi/open" | "psi/ready" {
 describe("the door into an enclave", () => {
   for (const type of types) {
     it(`refuses everything but the right ${type}, stores nothing of it, and takes the right one after each refusal`, () => {
-      const cases = hostileFrames(new Receiver(type));
+      using sender = new Receiver(type);
+      const cases = hostileFrames(sender);
       assert.isAbove(cases.length, 24);
       for (const { name, code, sealed } of cases) {
         using r = new Receiver(type);

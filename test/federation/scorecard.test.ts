@@ -11,6 +11,7 @@ import { partyId } from "../../core/names.ts";
 import type { HostHalf } from "../../federation/scorecard/half.ts";
 import { createKernels } from "../../kernels/kernels.ts";
 import { dataSets, loadJob, type Job } from "../support/csv.ts";
+import { needsRealData } from "../support/real-data.ts";
 import { assertInsidePlan, generatedJob, jobParams, namesOf, oracleOf, trainPrograms, type JointOptions, type Trained } from "../support/joint.ts";
 import { codeOf, createWorld, type World } from "../support/world.ts";
 
@@ -77,7 +78,8 @@ describe("the joint scorecard in memory", () => {
   ] as const) {
     describe(`on ${name}`, () => {
       let run: Run;
-      before(async () => {
+      before(async function () {
+        needsRealData(this);
         run = await runBoth(loadJob(set));
       });
       equalsOracle(() => run);

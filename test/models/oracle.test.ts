@@ -6,6 +6,7 @@ import { ranking } from "../../models/metrics/ranking.ts";
 import { pooledScorecard, type OracleInput, type OracleResult } from "../../models/oracle.ts";
 import { defaultScorecardParams, scorecardParamsSchema } from "../../models/scorecard/params.ts";
 import { dataSets, loadJob, type DataSet, type Job } from "../support/csv.ts";
+import { needsRealData } from "../support/real-data.ts";
 
 // Test AUC of the joint scorecard, its gain over the guest alone, and how far it may stay from logistic regression on the same columns.
 const bars: readonly { name: string; set: DataSet; auc: number; gain: number; tolerance: number }[] = [
@@ -19,7 +20,8 @@ for (const bar of bars) {
   describe(`the plaintext scorecard on ${bar.name}`, () => {
     let job: Job;
     let result: OracleResult;
-    before(() => {
+    before(function () {
+      needsRealData(this);
       job = loadJob(bar.set);
       result = pooledScorecard({ ...job, params: defaultScorecardParams() });
     });
@@ -86,6 +88,9 @@ for (const bar of bars) {
 }
 
 describe("the plaintext scorecard in general", () => {
+  before(function () {
+    needsRealData(this);
+  });
   const load = (): Job => loadJob(dataSets.sba);
   const params = defaultScorecardParams();
 

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Feature, FeatureTable } from "../../models/features.ts";
+import { realData } from "./real-data.ts";
 
 export type Csv = { readonly header: readonly string[]; readonly rows: readonly (readonly string[])[] };
 export type Job = {
@@ -11,10 +12,8 @@ export type Job = {
   readonly hosts: readonly { readonly name: string; readonly table: FeatureTable }[];
 };
 
-const dataDir = resolve(import.meta.dirname, "../../../shared/data");
-
 export function readCsv(path: string): Csv {
-  const [head = "", ...lines] = readFileSync(resolve(dataDir, path), "utf8").split(/\r?\n/).filter((line) => line !== "");
+  const [head = "", ...lines] = readFileSync(resolve(realData, path), "utf8").split(/\r?\n/).filter((line) => line !== "");
   return { header: head.split(","), rows: lines.map((line) => line.split(",")) };
 }
 

@@ -31,7 +31,7 @@ for (const path of tries.writes) {
   results[`mkdir ${path}`] = await attempt(() => mkdirSync(join(path, "made-by-probe")));
 }
 results["spawn"] = await attempt(() => {
-  const { error } = spawnSync("true");
+  const { error } = spawnSync(process.execPath, ["--version"]);
   if (error !== undefined) throw error;
 });
 results["write own"] = await attempt(() => writeFileSync(join(tries.own, "own-file"), "x"));

@@ -1,14 +1,14 @@
 // Every real table, against figures that this file computes itself with nothing but split(): the tables have no quotes.
 import { assert } from "chai";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "mocha";
+import { needsRealData, realData } from "../../support/real-data.ts";
 import { silentLog } from "../../../core/env.ts";
 import { parseDefinition } from "../../../enclave/data/definition.ts";
 import type { LoadedDataset } from "../../../enclave/data/load.ts";
 import { loadDataset } from "../../../enclave/data/load.ts";
 
-const root = join(import.meta.dirname, "../../../../shared/data");
 type Expected = { folder: string; files: readonly string[]; idColumn: string; rows: number; bank: string; label: string; badShare: number };
 const sets: readonly Expected[] = [
   { folder: "sba_2003_2006", files: ["bank.csv", "registry.csv", "tax_social.csv"], idColumn: "ent_id", rows: 15_222, bank: "bank.csv", label: "y", badShare: 0.26 },
@@ -20,16 +20,16 @@ const missing = new Set(["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", 
 for (const { folder, files, idColumn, rows, bank, label, badShare } of sets) {
   describe(`the real tables of ${folder}`, () => {
     before(function () {
-      if (!existsSync(join(root, folder))) this.skip();
+      needsRealData(this);
     });
 
     for (const file of files) {
       it(`loads ${file} as it stands`, async () => {
-        const [header = "", ...lines] = readFileSync(join(root, folder, file), "utf8").replaceAll("\r\n", "\n").trimEnd().split("\n");
+        const [header = "", ...lines] = readFileSync(join(realData, folder, file), "utf8").replaceAll("\r\n", "\n").trimEnd().split("\n");
         const names = header.split(",");
         const cells = lines.map((line) => line.split(","));
         const labelled = file === bank ? { labelColumn: label } : {};
-        const data: LoadedDataset = await loadDataset(parseDefinition({ name: folder, idColumn, idKind: "opaque", features: file, ...labelled }), { directory: join(root, folder), log: silentLog });
+        const data: LoadedDataset = await loadDataset(parseDefinition({ name: folder, idColumn, idKind: "opaque", features: file, ...labelled }), { directory: join(realData, folder), log: silentLog });
         assert.equal(data.rows, rows);
         assert.equal(lines.length, rows);
         assert.deepEqual([...data.ids], cells.map((c) => c[names.indexOf(idColumn)] as unknown));
