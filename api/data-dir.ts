@@ -1,9 +1,10 @@
 // The platform's data directory (0700): the authority's and the server's keys (0600), the database file, the blobs.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { X509Certificate } from "node:crypto";
 import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
+import { writeDurably } from "../core/files.ts";
 import { Authority, type KeyAndCertificate } from "./pki/authority.ts";
 
 const serverDays = 365;
@@ -58,15 +59,4 @@ function store(data: string, name: string, pair: KeyAndCertificate): void {
 function load(data: string, name: string): KeyAndCertificate | undefined {
   if (!existsSync(join(data, `${name}.pem`))) return undefined;
   return { keyPem: readFileSync(join(data, `${name}.key`), "utf8"), certificatePem: readFileSync(join(data, `${name}.pem`), "utf8") };
-}
-
-function writeDurably(path: string, text: string): void {
-  const file = openSync(`${path}.new`, "w", 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.new`, path);
 }

@@ -1,21 +1,11 @@
 // The platform as a process: arguments in, one JSON line on stdout when it listens, logs on stderr, stops on SIGTERM.
 import { parseArgs } from "node:util";
-import { pino } from "pino";
-import type { Env, Log } from "../core/env.ts";
+import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
+import { stderrLog } from "../core/log.ts";
 import { systemRng } from "../core/rng.ts";
 import type { CompilePlan } from "./platform.ts";
 import { startPlatform } from "./server.ts";
-
-/** JSON lines on stderr. Callers put no data into facts (core/env.ts). */
-export function stderrLog(level: string): Log {
-  const logger = pino({ base: null, level, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
-  return {
-    info: (event, facts = {}) => logger.info({ event, ...facts }),
-    warn: (event, facts = {}) => logger.warn({ event, ...facts }),
-    error: (event, facts = {}) => logger.error({ event, ...facts }),
-  };
-}
 
 function readArguments(args: readonly string[]) {
   const port = (text: string | undefined): number | undefined => {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
-import { writeDurably } from "../enclave/store/files.ts";
+import { writeDurably } from "../core/files.ts";
 import { ApiClient } from "./api-client.ts";
 import { explained, readJson } from "./arguments.ts";
 import { createInstitutionKey, keyFromJwk, type InstitutionKey } from "./institution-key.ts";

@@ -2,6 +2,7 @@
 // or a token cannot fit in here.
 import type { JobId, PartyId } from "./brand.ts";
 import { cliErrors } from "./error-codes/cli.ts";
+import { coreErrors } from "./error-codes/core.ts";
 import { dataErrors } from "./error-codes/data.ts";
 import { demoErrors } from "./error-codes/demo.ts";
 import { enclaveErrors } from "./error-codes/enclave.ts";
@@ -16,6 +17,7 @@ export type ErrorSpec = { readonly status: number; readonly en: string; readonly
 
 export const errorTable = {
   ...cliErrors,
+  ...coreErrors,
   ...dataErrors,
   ...demoErrors,
   ...enclaveErrors,

@@ -11,7 +11,7 @@ import { openFrame } from "./channel/seal.ts";
 import type { Session } from "./channel/session.ts";
 import { isWithin, PlanBounds } from "./plan-bounds.ts";
 import type { StateDatabase } from "./store/database.ts";
-import { readBytes, writeDurably } from "./store/files.ts";
+import { readBytes, writeDurably } from "../core/files.ts";
 
 export class Inbox {
   readonly #db: StateDatabase;

@@ -5,7 +5,7 @@ import { sha256Hex } from "../core/canonical.ts";
 import { AppError } from "../core/errors.ts";
 import type { DatasetDefinition } from "./data/definition.ts";
 import { loadDataset, type LoadedDataset } from "./data/load.ts";
-import { readBytes, writeDurably } from "./store/files.ts";
+import { readBytes, writeDurably } from "../core/files.ts";
 
 /** Puts a file into the enclave's batch folder under its digest. Returns digest and number of rows. */
 export async function stageBatch(folder: string, file: string, definition: DatasetDefinition, log: Log): Promise<{ batch: string; rows: number }> {

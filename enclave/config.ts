@@ -4,7 +4,7 @@ import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { datasetDefinitionSchema } from "./data/definition.ts";
-import { readBytes } from "./store/files.ts";
+import { readBytes } from "../core/files.ts";
 
 export const enclaveConfigSchema = z.strictObject({
   version: z.literal(1),

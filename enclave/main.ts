@@ -1,10 +1,11 @@
 // Process entry of an enclave: `node enclave/main.ts FOLDER`. Builds the real randomness, clock and log, opens what the
 // worker needs, prints one JSON line when ready, stops on SIGTERM and SIGINT.
 import { createHmac } from "node:crypto";
-import pino from "pino";
 import { z } from "zod";
-import type { Env, Log } from "../core/env.ts";
+import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
+import { readBytes } from "../core/files.ts";
+import { stderrLog } from "../core/log.ts";
 import { systemRng } from "../core/rng.ts";
 import type { DatasetSummary } from "../federation/plan-schema.ts";
 import { CurvePool } from "../federation/psi/curve-pool.ts";
@@ -18,16 +19,10 @@ import { loadIdentity } from "./keys/identity.ts";
 import { readSplit } from "./split.ts";
 import { StateDatabase } from "./store/database.ts";
 import { lockFolder } from "./store/lock.ts";
-import { readBytes } from "./store/files.ts";
 import { HttpPlatform } from "./transport/http.ts";
 import { EnclaveWorker, placeOf } from "./worker.ts";
 
-const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
-const log: Log = {
-  info: (event, facts) => logger.info(facts ?? {}, event),
-  warn: (event, facts) => logger.warn(facts ?? {}, event),
-  error: (event, facts) => logger.error(facts ?? {}, event),
-};
+const log = stderrLog("info");
 
 async function main(folder: string): Promise<void> {
   const env: Env = { rng: systemRng, now: Date.now, log };

@@ -9,7 +9,7 @@ import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
 import { purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
-import { readBytes } from "./store/files.ts";
+import { readBytes } from "../core/files.ts";
 
 /** Statistical distance that a whole job may leave open (review.md, flood). */
 const maxLog2FloodDistance = -40;

@@ -21,7 +21,7 @@ import type { Identity } from "./keys/identity.ts";
 import type { SecretBox } from "./keys/box.ts";
 import { judge, readPolicy, type Policy, type Verdict } from "./policy.ts";
 import type { StateDatabase } from "./store/database.ts";
-import { removeTree } from "./store/files.ts";
+import { removeTree } from "../core/files.ts";
 import type { Platform } from "./transport/platform.ts";
 import { reach } from "./transport/reach.ts";
 

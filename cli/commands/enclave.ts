@@ -18,7 +18,7 @@ import { SecretBox } from "../../enclave/keys/box.ts";
 import { fingerprint, loadIdentity } from "../../enclave/keys/identity.ts";
 import { readPolicy } from "../../enclave/policy.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 import { jobPlanSchema } from "../../federation/plan-schema.ts";
 import { existingFile, existingFolder, explained, httpsUrl, jobName, languageOption, readJson, wholeNumber } from "../arguments.ts";
 import { bubblewrapWorks, enclaveCommand } from "../processes.ts";

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 import { jobRequestSchema, purposes } from "../../federation/plan-schema.ts";
 import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
 import { jointReportSchema } from "../../report/schema.ts";

@@ -8,7 +8,7 @@ import { initialisePlatform, openAdmin, type Admin } from "../../api/admin.ts";
 import type { PartyId } from "../../core/brand.ts";
 import { silentLog, type Env } from "../../core/env.ts";
 import { systemRng } from "../../core/rng.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 import { httpsUrl, languageOption, partyName, port, wholeNumber } from "../arguments.ts";
 import { refuseExisting, type Admission } from "../profile.ts";
 import { partyLines } from "../show.ts";

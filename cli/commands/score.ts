@@ -7,7 +7,7 @@ import { partyId } from "../../core/names.ts";
 import { stageBatch } from "../../enclave/batch.ts";
 import { enclavePaths, readConfig } from "../../enclave/config.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 import { guestHalfSchema } from "../../federation/scorecard/finish.ts";
 import { existingFile, parseJson, wholeNumber } from "../arguments.ts";
 import { openSealed } from "../institution-key.ts";

@@ -6,7 +6,7 @@ import { enclavePaths, type EnclaveConfig } from "../../enclave/config.ts";
 import type { DatasetDefinition } from "../../enclave/data/definition.ts";
 import { enrol } from "../../enclave/enrol.ts";
 import type { Policy } from "../../enclave/policy.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 
 export type SandboxParty = {
   readonly name: PartyId; readonly dataFolder: string; readonly definition: DatasetDefinition;

@@ -9,7 +9,7 @@ import { silentLog } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
 import { stageBatch } from "../../enclave/batch.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 import { renderReport } from "../../report/html.ts";
 import { jointReportSchema, type JointReport } from "../../report/schema.ts";
 import { ApiClient } from "../api-client.ts";

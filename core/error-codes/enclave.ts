@@ -4,7 +4,6 @@ import type { ErrorSpec } from "../errors.ts";
 export const enclaveErrors = {
   ENCLAVE_KEYS: { status: 500, en: "A key file is missing, damaged or of another enclave. Restore it from your backup or enrol again.", zh: "密钥文件缺失、损坏或不属于本节点。请从备份恢复或重新注册。" },
   ENCLAVE_STATE: { status: 500, en: "The state database cannot be used (locked by another process, damaged or full disk). Stop the other process or free space.", zh: "状态数据库不可用（被其他进程占用、损坏或磁盘已满）。请停止其他进程或释放空间。" },
-  ENCLAVE_DISK: { status: 507, en: "A file could not be written or read durably; nothing was acknowledged. Free space or check permissions, then restart.", zh: "文件无法可靠写入或读取，未作任何确认。请释放空间或检查权限后重启。" },
   ENCLAVE_CONFIG: { status: 400, en: "The enclave's configuration is missing or does not fit its schema. Run `yunei enclave init` again.", zh: "节点配置缺失或不符合结构定义。请重新执行 yunei enclave init。" },
   ENCLAVE_NOT_ENROLLED: { status: 401, en: "This enclave is not enrolled, or its certificate was revoked. Ask the platform's operator for an enrolment token.", zh: "本节点未注册或证书已撤销。请向平台运营方申请注册令牌。" },
   ENCLAVE_REPLAY_DIVERGED: { status: 500, en: "After a restart the job would send other bytes under a used number; it was stopped. Data or program changed during the job: cancel it and start a new one.", zh: "重启后将以同一序号发送不同内容，任务已停止。任务期间数据或程序发生变化：请取消并重新发起。" },

@@ -11,7 +11,7 @@ import type { BatchScores } from "../../federation/score/guest.ts";
 import type { GuestHalf } from "../../federation/scorecard/finish.ts";
 import { renderReport } from "../../report/html.ts";
 import { jointReportSchema } from "../../report/schema.ts";
-import { readBytes, writeDurably } from "../store/files.ts";
+import { readBytes, writeDurably } from "../../core/files.ts";
 import type { Platform } from "../transport/platform.ts";
 import { reach } from "../transport/reach.ts";
 import { peakRssMb } from "./phases.ts";

@@ -4,7 +4,7 @@ import { createCipheriv, createDecipheriv } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
-import { readBytes, writeDurably } from "../store/files.ts";
+import { readBytes, writeDurably } from "../../core/files.ts";
 
 export class SecretBox {
   readonly #key: Uint8Array;

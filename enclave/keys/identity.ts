@@ -9,7 +9,7 @@ import { Pkcs10CertificateRequestGenerator, cryptoProvider } from "@peculiar/x50
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { identityOid } from "../../core/names.ts";
-import { readBytes, writeDurably } from "../store/files.ts";
+import { readBytes, writeDurably } from "../../core/files.ts";
 
 export type Identity = {
   readonly party: PartyId;

@@ -216,7 +216,7 @@ describe("what leaves a domain", () => {
   it("prints which protections were active, and does not claim the one that was off", async () => {
     for (const name of parties) {
       const line = JSON.parse(topology.log(name).split("\n")[0] ?? "{}") as Record<string, unknown>;
-      assert.deepInclude(line, { "msg": "protection", "node-permission-model": true, "bubblewrap": false });
+      assert.deepInclude(line, { "event": "protection", "node-permission-model": true, "bubblewrap": false });
     }
     const report = await topology.report(trained);
     for (const { process: name, layers } of report.protections ?? []) assert.deepInclude(layers, { name: "bubblewrap", active: false }, name);

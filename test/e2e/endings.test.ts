@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import { enclavePaths } from "../../enclave/config.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 import { eventually } from "../support/process.ts";
 import { smallTables } from "../support/tables.ts";
 import { Topology } from "../support/topology.ts";

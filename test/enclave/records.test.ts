@@ -13,7 +13,7 @@ import { createEphemeralKey } from "../../enclave/channel/session.ts";
 import { JobRecords } from "../../enclave/job/records.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
-import { readBytes, writeDurably } from "../../enclave/store/files.ts";
+import { readBytes, writeDurably } from "../../core/files.ts";
 import { lockFolder } from "../../enclave/store/lock.ts";
 import { planDigest, type JobPlan } from "../../federation/plan-schema.ts";
 import { job, planOf, temporaryFolder } from "../support/enclave.ts";
@@ -142,9 +142,9 @@ describe("an enclave's files", () => {
     const path = join(folder.path, "file");
     writeDurably(path, "first");
     mkdirSync(`${path}.tmp`);
-    assert.equal(codeOf(() => writeDurably(path, "second")), "ENCLAVE_DISK");
+    assert.equal(codeOf(() => writeDurably(path, "second")), "DISK_FAILED");
     assert.equal(readFileSync(path, "utf8"), "first");
-    assert.equal(codeOf(() => readBytes(join(folder.path, "none"))), "ENCLAVE_DISK");
+    assert.equal(codeOf(() => readBytes(join(folder.path, "none"))), "DISK_FAILED");
   });
 
   it("are refused when the state file is no database", () => {

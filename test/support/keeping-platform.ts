@@ -1,6 +1,6 @@
 // The platform as a process that keeps what it relayed after a job has ended: node keeping-platform.ts DATA API-PORT ENCLAVE-PORT
 import { startPlatform } from "../../api/server.ts";
-import { stderrLog } from "../../api/process.ts";
+import { stderrLog } from "../../core/log.ts";
 import { systemRng } from "../../core/rng.ts";
 import { compilePlan } from "../../federation/plan.ts";
 

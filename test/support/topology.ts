@@ -15,7 +15,7 @@ import { partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths, readConfig } from "../../enclave/config.ts";
 import { StateDatabase, type Row } from "../../enclave/store/database.ts";
-import { writeDurably } from "../../enclave/store/files.ts";
+import { writeDurably } from "../../core/files.ts";
 import type { Policy } from "../../enclave/policy.ts";
 import { platformReady } from "../../cli/processes.ts";
 import { jointReportSchema, type JointReport } from "../../report/schema.ts";

@@ -14,7 +14,7 @@ import { loadDataset, type LoadedDataset } from "../../enclave/data/load.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import type { Identity } from "../../enclave/keys/identity.ts";
 import { StateDatabase, type Row } from "../../enclave/store/database.ts";
-import { readBytes, writeDurably } from "../../enclave/store/files.ts";
+import { readBytes, writeDurably } from "../../core/files.ts";
 import { EnclaveWorker } from "../../enclave/worker.ts";
 import type { DatasetSummary, JobPlan } from "../../federation/plan-schema.ts";
 import { CurvePool } from "../../federation/psi/curve-pool.ts";

@@ -3,11 +3,11 @@
 // makes the rename durable, and a reader treats a missing file as never received.
 import { closeSync, constants, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { AppError } from "../../core/errors.ts";
+import { AppError } from "./errors.ts";
 
 const synchronous = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC;
 
-/** Writes bytes durably (temp file with synchronous writes, rename), mode 0600. Throws ENCLAVE_DISK. */
+/** Writes bytes durably (temp file with synchronous writes, rename), mode 0600. Throws DISK_FAILED. */
 export function writeDurably(path: string, bytes: Uint8Array | string): void {
   const temp = `${path}.tmp`;
   try {
@@ -22,7 +22,7 @@ export function writeDurably(path: string, bytes: Uint8Array | string): void {
     renameSync(temp, path);
   } catch (cause) {
     discard(temp);
-    throw new AppError("ENCLAVE_DISK", {}, { cause });
+    throw new AppError("DISK_FAILED", {}, { cause });
   }
 }
 
@@ -39,7 +39,7 @@ export function readBytes(path: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path));
   } catch (cause) {
-    throw new AppError("ENCLAVE_DISK", {}, { cause });
+    throw new AppError("DISK_FAILED", {}, { cause });
   }
 }
 
