@@ -98,7 +98,7 @@ function features(input: ReportInput): ReportFeature[] {
       } : {}),
       table: d.table.map((b, bin) => ({
         ...kinds[bin] ?? { kind: "merged" }, total: b.total, goods: b.goods, events: b.events, share: b.share, eventRate: b.eventRate, woe: b.woe, iv: b.iv,
-        ...(inFit && points !== undefined ? { points: (points.units[bin] ?? 0) / unit } : {}),
+        ...(inFit && points !== undefined && (d.party === self || input.params.scorecard.scaling.hostPoints) ? { points: (points.units[bin] ?? 0) / unit } : {}),
       })),
     };
   });

@@ -71,6 +71,9 @@ export const scalingParamsSchema = z.strictObject({
   points: z.number().min(-1e6).max(1e6).default(600),
   odds: z.number().positive().max(1e6).default(50),
   pdo: z.number().positive().max(1e4).default(20),
+  /** Whether the report shows the points of the hosts' bins, too. They follow from what the guest learns anyway; without this
+   *  they stay out of what its people read, and each party's point table stays with its owner. */
+  hostPoints: z.boolean().default(false),
   /** Decimals of the points of a bin. */
   decimals: z.int().min(0).max(3).default(0),
 });

@@ -3,7 +3,7 @@ import type { Column } from "./decide.ts";
 import type { ScorecardParams } from "./params.ts";
 import type { ScorecardModel } from "./stages.ts";
 
-export type Scaling = ScorecardParams["scaling"];
+export type Scaling = Omit<ScorecardParams["scaling"], "hostPoints">;
 export type PointsRow = {
   readonly party: string;
   readonly name: string;

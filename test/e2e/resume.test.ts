@@ -75,6 +75,16 @@ describe("a job whose processes are killed", () => {
     harmed.push(name);
   }
 
+  it("shows the points of the guest's own bins, and leaves those of the hosts with their owners", async () => {
+    const { features } = await topology.report(calm?.id ?? "");
+    const shown = (isGuest: boolean): boolean[] => features.filter((f) => f.selected && (f.party === "bank") === isGuest)
+      .flatMap((f) => (f.table ?? []).map((bin) => bin.points !== undefined));
+    assert.include(shown(true), true);
+    assert.notInclude(shown(true), false);
+    assert.include(shown(false), false);
+    assert.notInclude(shown(false), true);
+  });
+
   it("gives the same model, report and scores as when nobody is killed", async () => {
     assert.isDefined(calm);
     assert.isDefined(disturbed);
