@@ -11,7 +11,7 @@ setup: $(STAMP)
 
 # npm ci from the lock file, no install scripts. onnxruntime-node ships binaries of all platforms: those of others are removed.
 $(STAMP): package-lock.json package.json .npmrc
-	npm ci --no-audit --no-fund
+	npm ci --no-audit --no-fund --loglevel=error
 	rm -rf $(foreach os,win32 $(if $(filter Darwin,$(shell uname -s)),linux,darwin),node_modules/onnxruntime-node/bin/napi-v6/$(os))
 	@touch $(STAMP)
 

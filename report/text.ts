@@ -90,13 +90,26 @@ function learned(report: JointReport, { say, pick, paint }: Writer): string[] {
     : paint("red", say("有内容超出批准的声明", "something is outside the approved statement"));
   return [
     `${paint("bold", say("谁知道了什么", "Who learned what"))} · ${verdict}`,
-    ...report.parties.flatMap(({ party }) => {
-      const { reveals, numbers } = learnedBy(report, party);
-      const none = reveals.length === 0 ? [say("没有得知任何内容", "nothing")] : [];
-      return [`  ${paint("bold", party)} ${paint("dim", say(`${integer(numbers)} 个数值`,
-        `${integer(numbers)} numbers`))}`, ...[...reveals.map(pick), ...none].map((line) => `    · ${line}`)];
+    ...alike(report).flatMap(({ parties, numbers, lines }) => {
+      const none = lines.length === 0 ? [say("没有得知任何内容", "nothing")] : [];
+      const each = parties.length === 1 ? say(`${integer(numbers)} 个数值`, `${integer(numbers)} numbers`)
+        : say(`各至多 ${integer(numbers)} 个数值`, `at most ${integer(numbers)} numbers each`);
+      return [`  ${paint("bold", parties.join(", "))} ${paint("dim", each)}`, ...[...lines.map(pick), ...none].map((line) => `    · ${line}`)];
     }),
   ];
+}
+
+/** Parties that learned the same kinds of things, said once. */
+function alike(report: JointReport): { parties: string[]; numbers: number; lines: readonly Bilingual[] }[] {
+  const groups = new Map<string, { parties: string[]; numbers: number; lines: readonly Bilingual[] }>();
+  for (const { party } of report.parties) {
+    const { reveals, numbers } = learnedBy(report, party);
+    const key = JSON.stringify(reveals);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { parties: [party], numbers, lines: reveals });
+    else groups.set(key, { ...group, parties: [...group.parties, party], numbers: Math.max(group.numbers, numbers) });
+  }
+  return [...groups.values()];
 }
 
 function cost(report: JointReport, { say, pick, paint }: Writer): string[] {
