@@ -27,8 +27,8 @@ export const scorecardAttacks: readonly MeasuredAttack[] = [
   {
     name: { en: "guest deviates and sends a query with powers of two", zh: "发起方偏离协议，以二的幂作为查询" },
     result: {
-      en: "31 companies in every feature of the host per query: not prevented, shown by an audit that re-runs the query from its committed seed",
-      zh: "每次查询可读取 31 家企业的全部特征：协议不能阻止，但可由审计用已承诺的种子重放查询予以揭示",
+      en: "31 companies in every feature of the host per query: not prevented; an audit that re-runs the query from its committed seed shows it, and the seed is kept for that",
+      zh: "每次查询可读取 31 家企业的全部特征：协议不能阻止；审计可用已承诺并留存的种子重放查询予以揭示",
     },
   },
 ];

@@ -6,6 +6,14 @@ import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import type { JobView } from "../../api/contract.ts";
 import { enclavePaths } from "../../enclave/config.ts";
+import type { EntityId } from "../../core/brand.ts";
+import { sha256Hex } from "../../core/canonical.ts";
+import { jobIdSchema } from "../../core/names.ts";
+import { systemRng } from "../../core/rng.ts";
+import { JobRecords } from "../../enclave/job/records.ts";
+import { SecretBox } from "../../enclave/keys/box.ts";
+import { StateDatabase } from "../../enclave/store/database.ts";
+import { orderCommitment } from "../../federation/rows/digests.ts";
 import type { JointReport } from "../../report/schema.ts";
 import { eventually } from "../support/process.ts";
 import { smallTables, type Tables } from "../support/tables.ts";
@@ -74,6 +82,19 @@ describe("a job whose processes are killed", () => {
     writeFileSync(join(folder, `${lost ?? ""}.tmp`), "half a frame");
     harmed.push(name);
   }
+
+  it("keeps the seeds behind what was committed to: they open the commitment in the report", async () => {
+    const job = jobIdSchema.parse(calm?.id);
+    const report = await topology.report(job);
+    const paths = enclavePaths(topology.folder("bank"));
+    using db = new StateDatabase(paths.state);
+    const seeds = new JobRecords({ db, box: SecretBox.open(paths.box, systemRng), rng: systemRng, now: Date.now }).auditSeeds(job);
+    assert.includeMembers(Object.keys(seeds ?? {}), ["binning/label-commitment", "binning/query/0", "moments/query/0", "rows/guest/salt"]);
+    const salt = new Uint8Array(Buffer.from(seeds?.["rows/guest/salt"] ?? "", "hex"));
+    const inOrder = (await topology.scores(job)).trim().split("\n").slice(1).map((line) => (line.split(",")[0] ?? "") as EntityId);
+    assert.equal(sha256Hex(orderCommitment(job, salt, report.rows.train.rows, inOrder)), report.digests?.["row-order"]);
+    assert.notEqual(sha256Hex(orderCommitment(job, salt, report.rows.train.rows, inOrder.toReversed())), report.digests?.["row-order"]);
+  });
 
   it("shows the points of the guest's own bins, and leaves those of the hosts with their owners", async () => {
     const { features } = await topology.report(calm?.id ?? "");
