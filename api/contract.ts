@@ -252,7 +252,6 @@ export const enclaveEndpoints = {
 } as const satisfies Record<string, Endpoint>;
 
 export const endpoints = { ...bankEndpoints, ...enclaveEndpoints } as const satisfies Record<string, Endpoint>;
-export type EndpointName = keyof typeof endpoints;
 
 /**
  * Enrolment token: `yunei1.<party>.<secret, base64url of 32 bytes>.<SHA-256 of the CA certificate's DER form, base64url>`.

@@ -7,12 +7,10 @@ import type { PartyId } from "../core/brand.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
+import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
 import { purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import { readBytes } from "../core/files.ts";
-
-/** Statistical distance that a whole job may leave open (review.md, flood). */
-const maxLog2FloodDistance = -40;
 
 const ruleSchema = z.strictObject({
   guest: partyIdSchema,
@@ -69,13 +67,25 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   const stated = plan.datasets[self];
   if (stated === undefined || canonicalJson(stated) !== canonicalJson(own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
   if (plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
+  if (!usesReviewedSums(plan)) return refuse("KERNEL_PARAMS");
   if (!statesItsLeakage(plan)) return refuse("POLICY_LEAKAGE");
+  if (plan.log2FloodDistance > floodBudgetBits) return refuse("KERNEL_FLOOD_BUDGET");
   if (plan.guest === self && rule.sealTo !== undefined && rule.sealTo !== plan.sealTo.x) return refuse("POLICY_SEAL_TO");
   const isKeyKnown = plan.guest !== self || rule.sealTo !== undefined;
   return { kind: rule.approve === "auto" && isKeyKnown ? "approve" : "ask", rule };
 }
 
-/** Whether the plan's own parameters give exactly the statement that it shows, within the flood's bound. */
+function usesReviewedSums(plan: JobPlan): boolean {
+  try {
+    requireSumsParams(plan.sums);
+    return true;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "KERNEL_PARAMS") return false;
+    throw error;
+  }
+}
+
+/** Whether the plan's own parameters give exactly the statement that it shows. */
 function statesItsLeakage(plan: JobPlan): boolean {
   let compiled: Compiled;
   try {
@@ -85,6 +95,5 @@ function statesItsLeakage(plan: JobPlan): boolean {
     if (cause instanceof z.ZodError) return false;
     throw cause;
   }
-  const isSame = canonicalJson([compiled.leakage, compiled.attacks]) === canonicalJson([plan.leakage, plan.attacks]) && compiled.log2FloodDistance === plan.log2FloodDistance;
-  return isSame && plan.log2FloodDistance <= maxLog2FloodDistance;
+  return canonicalJson([compiled.leakage, compiled.attacks]) === canonicalJson([plan.leakage, plan.attacks]) && compiled.log2FloodDistance === plan.log2FloodDistance;
 }

@@ -56,6 +56,8 @@ export const jobPlanSchema = z.strictObject({
   params: z.record(z.string(), z.unknown()),
   datasets: z.record(z.string(), datasetSummarySchema),
   leakage: z.array(leakageItemSchema),
+  /** The parameter set of the encrypted sums (kernels/params.ts); an enclave refuses any but the reviewed one. */
+  sums: z.record(z.string(), z.union([z.number(), z.string(), z.array(z.number())])),
   /** What the published attacks recover at this setting, as measured by the project's own tests. */
   attacks: z.array(z.strictObject({ name: bilingual, result: bilingual })).max(50),
   /** Upper bound of log2 of the statistical distance that all answers of the job leave open (review.md, flood). */

@@ -1,6 +1,7 @@
 // Compiles a job request into the plan that everybody approves: checked parameters, datasets, leakage statement.
 import type { JobId, PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
+import { sumsParams } from "../kernels/params.ts";
 import { compileLeakage } from "./leakage.ts";
 import { jobPlanSchema, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
 import { scoreJobSchema, scorecardJobSchema } from "./scorecard/params.ts";
@@ -23,7 +24,7 @@ export function compilePlan(input: PlanInput): JobPlan {
   const base = { kind: request.kind, guest: request.guest, hosts: request.hosts, datasets, params };
   return jobPlanSchema.parse({
     version: 1, job, ...base, purpose: request.purpose, createdAt: input.createdAt, expiresAt: input.expiresAt,
-    ...(request.model === undefined ? {} : { model: request.model }), ...compileLeakage(base), sealTo: input.sealTo,
+    ...(request.model === undefined ? {} : { model: request.model }), ...compileLeakage(base), sums: { ...sumsParams, primes: [...sumsParams.primes] }, sealTo: input.sealTo,
   });
 }
 

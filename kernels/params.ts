@@ -54,9 +54,9 @@ export const blockBytes = ringDegree * queryBytesPerCoefficient;
 export const floodBudgetBits = -40;
 
 /** Refuses every set but the reviewed one (KERNEL_PARAMS): for sets named in a plan or by a peer. */
-export function requireSumsParams(candidate: SumsParams): void {
+export function requireSumsParams(candidate: Readonly<Record<string, unknown>>): void {
   for (const key of Object.keys(sumsParams) as (keyof SumsParams)[]) {
-    if (String(candidate[key]) !== String(sumsParams[key])) throw new AppError("KERNEL_PARAMS", { degree: candidate.degree });
+    if (String(candidate[key]) !== String(sumsParams[key])) throw new AppError("KERNEL_PARAMS", { degree: Number(candidate["degree"]) });
   }
   if (Object.keys(candidate).length !== Object.keys(sumsParams).length) throw new AppError("KERNEL_PARAMS");
 }

@@ -1,6 +1,6 @@
 // The flood's budget over a whole plan: what all answers to one querier give away through their noise, together.
 import { AppError } from "../core/errors.ts";
-import { floodBudgetBits, ringDegree, sumsParams } from "./params.ts";
+import { ringDegree, sumsParams } from "./params.ts";
 
 /** Queries on one set of columns. `columnEnergy`: the sum over all cells of sum_i x_i^2 (rows times features for bins), or a bound. */
 export type PlannedAnswers = { readonly queries: number; readonly cells: number; readonly columnEnergy: number };
@@ -22,11 +22,4 @@ export function floodAdvantageBits(answers: readonly PlannedAnswers[]): number {
     squared += queries * (variance * columnEnergy + perCell * cells);
   }
   return Math.log2(Math.sqrt(squared) / (2 * floodDeviation));
-}
-
-/** Refuses a plan above 2^-40 (KERNEL_FLOOD_BUDGET). Returns the bits, for the plan's statement. */
-export function requireFloodBudget(answers: readonly PlannedAnswers[]): number {
-  const bits = floodAdvantageBits(answers);
-  if (bits > floodBudgetBits) throw new AppError("KERNEL_FLOOD_BUDGET", { bits, budgetBits: floodBudgetBits });
-  return bits;
 }

@@ -2,12 +2,12 @@
 // Tests hold the protocol against it: bins, counts and moments to the last integer, weights to 1e-9.
 import { AppError } from "../core/errors.ts";
 import { countFine, fineBin, type FineBinning } from "./binning/fine.ts";
-import type { Feature, FeatureTable } from "./features.ts";
+import type { FeatureTable } from "./features.ts";
 import { plainMoments, type Moments } from "./linear/moments.ts";
 import { shapleyShares, type ShapleyShares } from "./linear/shapley.ts";
 import { evaluatePart, type PartMetrics } from "./metrics/evaluate.ts";
 import {
-  codeColumn, columnsOf, decideBins, decideFit, decideRefinement,
+  codeColumn, columnsOf, decideBins, decideFit, decideRefinement, fineOptions,
   type BinDecision, type Column, type FeatureCounts, type FitDecision,
 } from "./scorecard/decide.ts";
 import type { ScorecardParams } from "./scorecard/params.ts";
@@ -101,14 +101,6 @@ export function pooledScorecard(input: OracleInput): OracleResult {
     metrics: { train: part(stage.odds, 0, trainRows), test: test(stage.odds) },
     guestOnly: alone && { ...alone, train: part(alone.decision.odds, 0, trainRows), test: test(alone.decision.odds) },
   };
-}
-
-/** Fine binning options of one feature: manual edges are for the guest's own numeric features. */
-export function fineOptions(
-  feature: Feature, guest: boolean, trainRows: number, params: ScorecardParams,
-): Parameters<typeof fineBin>[1] {
-  const edges = guest && feature.kind === "numeric" ? params.edges[feature.name] : undefined;
-  return { trainRows, ...params.fine, ...(edges && { edges }) };
 }
 
 function openTotal(plan: TotalsPlan, columns: readonly Column[], codes: readonly Int8Array[], rows: number): Int8Array {

@@ -84,7 +84,7 @@ async function applyNext(db: SqlDriverAdapter, migrations: readonly Migration[])
     const next = migrations[rows.length];
     if (next !== undefined) {
       await session.run(next.sql);
-      // Names and checksums are our own files' (no quotes in them); the two drivers do not share a placeholder.
+      // Names and checksums are our own files' (no quotes in them); the two drivers write parameters differently.
       await session.run(`INSERT INTO "_prisma_migrations" ("id", "checksum", "migration_name", "finished_at", "applied_steps_count")
         VALUES ('${randomUUID()}', '${next.checksum}', '${next.name}', CURRENT_TIMESTAMP, 1)`);
     }

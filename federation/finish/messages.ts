@@ -6,7 +6,7 @@ import { phaseNames } from "../phases.ts";
 
 const seconds = z.number().min(0).max(1e9);
 /** What a party says about its own work, for the report: times, sizes and protections, no data. */
-export const accountSchema = z.strictObject({
+const accountSchema = z.strictObject({
   phases: z.array(z.strictObject({ name: z.enum(phaseNames), wallSeconds: seconds, cpuSeconds: seconds })).max(32),
   sent: z.array(z.strictObject({
     from: partyIdSchema, to: partyIdSchema, type: z.string().max(64), messages: count(100_000_000), bytes: count(),
@@ -14,7 +14,6 @@ export const accountSchema = z.strictObject({
   peakRssMb: z.number().min(0).max(1e7),
   layers: z.array(z.strictObject({ name: z.string().max(64), active: z.boolean() })).max(16),
 });
-export type Account = z.output<typeof accountSchema>;
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 

@@ -19,4 +19,3 @@ export const scoreJobSchema = z.strictObject({
   batch: z.string().regex(/^[0-9a-f]{64}$/),
   rows: z.number().int().min(1).max(5_000_000),
 });
-export type ScoreJobParams = z.output<typeof scoreJobSchema>;

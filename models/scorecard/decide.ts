@@ -4,8 +4,9 @@
 import { AppError } from "../../core/errors.ts";
 import { mergeBins, type BinCounts, type ManualBins, type Merged } from "../binning/merge.ts";
 import { boundedCodes, woeTable, type WoeRow } from "../binning/woe.ts";
-import { neutralBin } from "../binning/fine.ts";
+import { neutralBin, type FineOptions } from "../binning/fine.ts";
 import type { Trend } from "../binning/partition.ts";
+import type { Feature } from "../features.ts";
 import type { Moments } from "../linear/moments.ts";
 import { selectColumns, type ColumnDropReason } from "../linear/select.ts";
 import { solveMoments, solveProducts, type LinearFit } from "../linear/solve.ts";
@@ -67,6 +68,14 @@ export function decideBins(input: BinInput): BinDecision[] {
     }
   }
   return decisions;
+}
+
+/** Fine binning options of one feature: manual edges are for the guest's own numeric features. */
+export function fineOptions(
+  feature: Feature, guest: boolean, trainRows: number, params: ScorecardParams,
+): FineOptions {
+  const edges = guest && feature.kind === "numeric" ? params.edges[feature.name] : undefined;
+  return { trainRows, ...params.fine, ...(edges && { edges }) };
 }
 
 function decideFeature(feature: FeatureCounts, params: ScorecardParams, maxBins: number): BinDecision {

@@ -72,6 +72,14 @@ describe("the local policy", () => {
     assert.equal(says({ ...plan, leakage: structuredClone(plan.leakage) }), "approve");
   });
 
+  it("refuses any parameter set of the encrypted sums but the reviewed one", () => {
+    for (const change of [{ degree: 8192 }, { floodBits: 53 }, { primes: [66969601] }, { debug: 1 }]) {
+      assert.equal(says({ ...plan, sums: { ...plan.sums, ...change } }), "KERNEL_PARAMS");
+    }
+    const { floodTerms: _, ...less } = plan.sums;
+    assert.equal(says({ ...plan, sums: less }), "KERNEL_PARAMS");
+  });
+
   it("refuses another flood distance than the plan's own parameters give, and one above 2^-40 in any case", () => {
     assert.isAtMost(plan.log2FloodDistance, -40);
     for (const log2FloodDistance of [plan.log2FloodDistance + 1, plan.log2FloodDistance - 1, -39, 0]) assert.equal(says({ ...plan, log2FloodDistance }), "POLICY_LEAKAGE");
@@ -79,7 +87,7 @@ describe("the local policy", () => {
     const huge = { ...datasets, bank: { ...summaryOf("loans", true, 1_000_000), features: 4096 }, tax: { ...summaryOf("filings", false, 1_000_000), features: 4096 } };
     const wide = planOf({ hosts: [tax, power] }, { datasets: huge });
     assert.isAbove(wide.log2FloodDistance, -40);
-    assert.equal(says(wide, open, tax, huge.tax), "POLICY_LEAKAGE");
+    assert.equal(says(wide, open, tax, huge.tax), "KERNEL_FLOOD_BUDGET");
   });
 });
 

@@ -29,6 +29,7 @@ export const plainPlan: CompilePlan = ({ request, job, createdAt, expiresAt, dat
   params: request.params,
   datasets,
   leakage: [],
+  sums: {},
   attacks: [],
   log2FloodDistance: -40,
   sealTo,
