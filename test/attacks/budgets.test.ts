@@ -198,6 +198,18 @@ describe("attack: asking again", () => {
   });
 
   describe("for scores", () => {
+    it("lets a company be scored by so many models as the policy says, and by the same one again", async () => {
+      const scoring = { rule: ruleOf({ maxModelsPerCompany: 2 }), trainRows: 0 };
+      for (const [job, model] of [[1, "a"], [2, "b"], [3, "a"]] as const) host(job, scoring).chargeScores(model);
+      restart();
+      assert.equal(await codeOf(() => host(4, { ...scoring, rows: rowsOf(2499, 3000), set: 2 }).chargeScores("c")), "BUDGET_TOTALS", "one company is in both sets");
+      host(5, { ...scoring, rows: rowsOf(2500, 3000), set: 3 }).chargeScores("c");
+    });
+    it("opens no more totals of a company in training when it stands in another split", async () => {
+      for (const round of ["round/0", "round/1"]) host(1).chargeTotals(round);
+      const resplit = Int32Array.from([...rowsOf(500, 2500), ...rowsOf(0, 500)]);
+      assert.equal(await codeOf(() => host(2, { rows: resplit, set: 2 }).chargeTotals("round/0")), "BUDGET_TOTALS");
+    });
     it("limits how often one set is scored in a month, and lets one host alone only where its policy says so", async () => {
       const rule = ruleOf({ maxScoresPerSetAndMonth: 2 });
       const scoring = { rule, trainRows: 0 };

@@ -72,6 +72,15 @@ describe("the local policy", () => {
     assert.equal(says({ ...plan, leakage: structuredClone(plan.leakage) }), "approve");
   });
 
+  it("lets the bank's own jobs through by itself only when its policy names the key that results are sealed to", () => {
+    const bankOwn = datasets["bank"] ?? assert.fail();
+    const asBank = (change: RuleInput): string => says(plan, policy({ ...rule, ...change }), bank, bankOwn);
+    assert.equal(asBank({ sealTo: plan.sealTo.x }), "approve");
+    assert.equal(asBank({}), "ask");
+    assert.equal(asBank({ sealTo: "A".repeat(43) }), "POLICY_SEAL_TO");
+    assert.equal(says(plan, policy({ ...rule, sealTo: "A".repeat(43) })), "approve", "a host has no say in where the bank's results go");
+  });
+
   it("refuses any parameter set of the encrypted sums but the reviewed one", () => {
     for (const change of [{ degree: 8192 }, { floodBits: 53 }, { primes: [66969601] }, { debug: 1 }]) {
       assert.equal(says({ ...plan, sums: { ...plan.sums, ...change } }), "KERNEL_PARAMS");
