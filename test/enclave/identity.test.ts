@@ -46,6 +46,11 @@ describe("the identity of a peer", () => {
     assert.equal(await check({ pem: ca.stored.certificatePem }), "APPROVAL_INVALID");
   });
 
+  it("is not in a certificate for TLS, even over a key of the right kind", async () => {
+    using folder = temporaryFolder();
+    assert.equal(await check({ pem: await ca.tlsOverIdentityKey(join(folder.path, "other"), tax) }), "APPROVAL_INVALID");
+  });
+
   it("is refused when it was issued in the past and has run out", async () => {
     using folder = temporaryFolder();
     const past = await Ca.open(ca.stored, () => Date.now() - 20 * dayMs);

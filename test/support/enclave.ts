@@ -43,6 +43,12 @@ export class Ca {
     return new Ca(stored, await Authority.open(stored, { rng: systemRng, now }));
   }
 
+  /** A certificate for TLS over a key that could sign as an identity: only its usage tells the two apart. */
+  async tlsOverIdentityKey(folder: string, party: PartyId): Promise<string> {
+    const { csrIdentity } = await createKeys(folder, party);
+    return this.#authority.issueClient("party", party, await readRequest(csrIdentity, party, "identity"), 10);
+  }
+
   /** Keys in `folder` with certificates of this CA. */
   async enrol(folder: string, party: PartyId, days = 10): Promise<Identity> {
     const { csrTls, csrIdentity } = await createKeys(folder, party);
