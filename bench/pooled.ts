@@ -5,7 +5,7 @@ import type { SandboxParty } from "../cli/sandbox/parties.ts";
 import { loadDataset, type LoadedDataset } from "../enclave/data/load.ts";
 import { readSplit } from "../enclave/split.ts";
 import { alignFeature } from "../federation/rows/align.ts";
-import { stratified } from "../federation/scorecard/align.ts";
+import { stratified } from "../federation/align/split.ts";
 import { scorecardJobSchema } from "../federation/scorecard/params.ts";
 import type { FeatureTable } from "../models/features.ts";
 import { pooledScorecard } from "../models/oracle.ts";

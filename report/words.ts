@@ -3,6 +3,12 @@ import type { Bilingual } from "../core/message.ts";
 
 type Words = Readonly<Record<string, Bilingual>>;
 
+const models: Words = {
+  scorecard: { zh: "联合评分卡", en: "Joint scorecard" },
+  crossboost: { zh: "联合非线性模型（交叉单元提升）", en: "Joint nonlinear model (boosting on cross-party cells)" },
+  gbdt: { zh: "联合梯度提升树（有声明的泄露）", en: "Joint boosted trees (declared leakage)" },
+};
+
 const phases: Words = {
   load: { zh: "载入", en: "Load" },
   align: { zh: "对齐", en: "Align" },
@@ -11,6 +17,12 @@ const phases: Words = {
   moments: { zh: "矩统计", en: "Moments" },
   fit: { zh: "拟合", en: "Fit" },
   totals: { zh: "总分开启", en: "Totals" },
+  own: { zh: "自有树", en: "Own trees" },
+  cells: { zh: "交叉单元", en: "Cross cells" },
+  boost: { zh: "表上提升", en: "Boosting on tables" },
+  hint: { zh: "提示", en: "Hint" },
+  trees: { zh: "生长树", en: "Trees" },
+  lookup: { zh: "不经意查表", en: "Oblivious lookups" },
   evaluate: { zh: "评估", en: "Evaluate" },
   score: { zh: "评分", en: "Score" },
 };
@@ -71,7 +83,13 @@ const digests: Words = {
   ledger: { zh: "台账", en: "ledger" },
 };
 
-const books = { phases, reasons, layers, binKinds, trends, purposes, digests } as const;
+const stops: Words = {
+  trees: { zh: "达到树数", en: "all trees grown" },
+  "early-stopping": { zh: "验证提前停止", en: "stopped by the validation part" },
+  "no-gain": { zh: "无可用增益", en: "no gain left" },
+};
+
+const books = { models, stops, phases, reasons, layers, binKinds, trends, purposes, digests } as const;
 
 /** The words for a slug; a slug without an entry stands for itself, with spaces for its separators. */
 export function wordsFor(book: keyof typeof books, slug: string): Bilingual {

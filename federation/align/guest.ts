@@ -2,19 +2,18 @@
 import { createHash } from "node:crypto";
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
-import { seededRng } from "../../core/rng.ts";
 import { floors } from "../guards.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
 import { secretPermutation } from "../psi/permutation.ts";
 import { rowsGuest } from "../rows/guest.ts";
-import type { ScorecardJobParams } from "./params.ts";
+import { stratified, type Split } from "./split.ts";
 
-export type AlignInput = {
-  readonly hosts: readonly PartyId[]; readonly params: ScorecardJobParams; readonly ids: readonly EntityId[];
-  readonly label: Uint8Array; readonly trainOf: Uint8Array | undefined;
+export type MatchInput = {
+  readonly hosts: readonly PartyId[]; readonly ids: readonly EntityId[];
   readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection;
 };
+export type AlignInput = MatchInput & { readonly split: Split; readonly label: Uint8Array; readonly trainOf: Uint8Array | undefined };
 export type GuestAlignment = {
   /** Row -> own record; the training part first. */
   readonly rows: Int32Array;
@@ -25,18 +24,36 @@ export type GuestAlignment = {
   readonly rowSetDigest: string;
 };
 
-/** Throws FLOOR_ROWS below the floor and JOB_ONE_CLASS when a part lacks a class. */
+/** The row order of a training job. Throws FLOOR_ROWS below the floor and JOB_ONE_CLASS when a part lacks a class. */
 export async function alignGuest(party: Party, input: AlignInput): Promise<GuestAlignment> {
-  const { hosts, ids, label } = input;
-  const trainOf = input.trainOf ?? stratified(label, input.params.split);
+  const { ids, label } = input;
+  const trainOf = input.trainOf ?? stratified(label, input.split);
   const { rows, trainRows } = secretOrder(party, trainOf);
   if (trainRows < floors.minTrainRows) throw new AppError("FLOOR_ROWS", { rows: trainRows, floor: floors.minTrainRows });
   for (const part of [rows.subarray(0, trainRows), rows.subarray(trainRows)]) {
     const bads = part.reduce((sum, record) => sum + (label[record] ?? 0), 0);
     if (bads === 0 || bads === part.length) throw new AppError("JOB_ONE_CLASS", { rows: part.length, bads });
   }
+  const matches = await matchAll(party, input);
+  const { commitment } = await rowsGuest(party, { ids, rows, trainRows, hosts: matches });
+  const trainIds = Array.from(rows.subarray(0, trainRows), (record) => ids[record] ?? "").sort();
+  return { rows, trainRows, byHost: countMatches(matches), rowOrder: commitment, rowSetDigest: createHash("sha256").update(JSON.stringify(trainIds)).digest("hex") };
+}
+
+/** Alignment of a batch that is only scored: all records, in a secret order. */
+export async function alignBatch(party: Party, input: MatchInput): Promise<{ readonly rows: Int32Array; readonly byHost: GuestAlignment["byHost"] }> {
+  const rows = secretPermutation(input.ids.length, party.rng("score/rows"));
+  const matches = await matchAll(party, input);
+  await rowsGuest(party, { ids: input.ids, rows, trainRows: 0, hosts: matches });
+  return { rows, byHost: countMatches(matches) };
+}
+
+type Match = { readonly host: PartyId; readonly matched: Int32Array; readonly hostSize: number };
+
+/** The intersection with every host, all at once. */
+async function matchAll(party: Party, { hosts, ids, ...input }: MatchInput): Promise<Match[]> {
   const done = new Map(hosts.map((h) => [h, 0]));
-  const matches = await Promise.all(hosts.map(async (host) => {
+  return Promise.all(hosts.map(async (host) => {
     const { matched, hostSize } = await input.intersection.guest(party, host, ids, {
       setSecret: input.setSecret(host),
       progress: (at, of) => {
@@ -46,10 +63,10 @@ export async function alignGuest(party: Party, input: AlignInput): Promise<Guest
     });
     return { host, matched, hostSize };
   }));
-  const { commitment } = await rowsGuest(party, { ids, rows, trainRows, hosts: matches });
-  const byHost = new Map(matches.map(({ host, matched, hostSize }) => [host, { matched: matched.reduce((n, at) => n + (at < 0 ? 0 : 1), 0), hostSize }]));
-  const trainIds = Array.from(rows.subarray(0, trainRows), (record) => ids[record] ?? "").sort();
-  return { rows, trainRows, byHost, rowOrder: commitment, rowSetDigest: createHash("sha256").update(JSON.stringify(trainIds)).digest("hex") };
+}
+
+function countMatches(matches: readonly Match[]): GuestAlignment["byHost"] {
+  return new Map(matches.map(({ host, matched, hostSize }) => [host, { matched: matched.reduce((n, at) => n + (at < 0 ? 0 : 1), 0), hostSize }]));
 }
 
 function secretOrder(party: Party, trainOf: Uint8Array): { rows: Int32Array; trainRows: number } {
@@ -64,18 +81,4 @@ function secretOrder(party: Party, trainOf: Uint8Array): { rows: Int32Array; tra
   rows.set(train);
   rows.set(test, train.length);
   return { rows, trainRows: train.length };
-}
-
-/** A seeded stratified split: the same seed gives the same parts, so that runs can be compared. */
-export function stratified(label: Uint8Array, split: ScorecardJobParams["split"]): Uint8Array {
-  if (split.kind === "file") throw new AppError("JOB_PARAMS");
-  const trainOf = new Uint8Array(label.length).fill(1);
-  const seed = new Uint8Array(createHash("sha256").update(`yunei/split/v1|${split.seed}`).digest());
-  for (const value of [0, 1]) {
-    const records = Int32Array.from([...label.keys()].filter((r) => label[r] === value));
-    const order = secretPermutation(records.length, seededRng(seed, `split/${value}`));
-    const tests = Math.round(records.length * split.testShare);
-    for (let k = 0; k < tests; k++) trainOf[records[order[k] ?? 0] ?? 0] = 0;
-  }
-  return trainOf;
 }

@@ -6,10 +6,9 @@ import { applyFine } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { codeColumn } from "../../models/scorecard/decide.ts";
 import { partialTotals } from "../../models/scorecard/quantise.ts";
+import { alignBatch } from "../align/guest.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
-import { secretPermutation } from "../psi/permutation.ts";
-import { rowsGuest } from "../rows/guest.ts";
 import type { FinishedHost, GuestHalf } from "../scorecard/finish.ts";
 import { receiveTotals } from "../totals/guest.ts";
 
@@ -30,21 +29,13 @@ export type BatchScores = {
 
 export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<BatchScores> {
   const { hosts, ids, half } = input;
-  const rows = secretPermutation(ids.length, party.rng("score/rows"));
-  const matches = await party.phase("align", async () => {
-    const all = await Promise.all(hosts.map(async (host) => ({
-      host, ...(await input.intersection.guest(party, host, ids, { setSecret: input.setSecret(host), progress: (at, of) => party.progress(at, of) })),
-    })));
-    await rowsGuest(party, { ids, rows, trainRows: 0, hosts: all });
-    return all;
-  });
+  const { rows, byHost } = await party.phase("align", () => alignBatch(party, input));
   return party.phase("score", async () => {
     const totals = await receiveTotals(party, hosts, 0, ids.length);
     const receipts = await Promise.all(hosts.map(async (host) => ({ host, ...(await party.receive(host, "finish/receipt")) })));
     const ofRecord = new Int8Array(ids.length);
     for (const [row, record] of rows.entries()) ofRecord[record] = totals[row] ?? 0;
     const away = half.hosts.filter((h) => !hosts.some((present) => present === h) && half.columns.some((c) => c.party === h));
-    const byHost = new Map(matches.map((m) => [m.host, { matched: m.matched.reduce((n, at) => n + (at < 0 ? 0 : 1), 0), hostSize: m.hostSize }]));
     return { odds: oddsOf(half, party.self, input.features, ofRecord, away), away, byHost, receipts };
   });
 }

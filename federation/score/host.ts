@@ -2,12 +2,12 @@
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
+import { alignHost } from "../align/host.ts";
 import type { HostGuard } from "../guards.ts";
 import type { TypedBody } from "../messages.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
 import { alignFeature } from "../rows/align.ts";
-import { rowsHost } from "../rows/host.ts";
 import { halfColumns, type HostHalf } from "../scorecard/half.ts";
 import { sendTotals } from "../totals/host.ts";
 
@@ -22,30 +22,13 @@ export async function scoreHost(party: Party, input: ScoreHostInput): Promise<vo
   const { guest, guard, half, hosts } = input;
   if (half.guest !== guest) throw new AppError("JOB_MODEL_UNKNOWN");
   if (half.columns.length > 0) guard.admitCompany(hosts.filter((h) => half.hosts.includes(h)).length);
-  const aligned = await party.phase("align", async () => {
-    let open: { size: number; setDigest: Uint8Array } | undefined;
-    const { order } = await input.intersection.host(party, guest, input.ids, {
-      admit: (o) => {
-        open = o;
-        guard.admitSet(o);
-      },
-      progress: (done, total) => party.progress(done, total),
-    });
-    const rows = await rowsHost(party, {
-      guest, otherHosts: hosts.filter((h) => h !== party.self), ids: input.ids, order, minRows: 1, parts: "score",
-      admit: (rowOf) => {
-        if (open === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
-        guard.admitRows(rowOf, 0, open);
-      },
-    });
-    return rows.rowOf;
-  });
+  const { rowOf } = await alignHost(party, input, "score");
   await party.phase("score", async () => {
     const used = new Set(half.columns.map((c) => c.feature));
-    const columns = halfColumns(half, input.features.filter((f) => used.has(f.name)).map((f) => alignFeature(f, aligned)));
+    const columns = halfColumns(half, input.features.filter((f) => used.has(f.name)).map((f) => alignFeature(f, rowOf)));
     guard.chargeScores(half.model);
     const { party: _, ...plan } = half.plan;
-    await sendTotals(party, { guest, present: hosts, round: 0, label: "score", weights: { round: 0, plan }, columns, rows: aligned.length });
+    await sendTotals(party, { guest, present: hosts, round: 0, label: "score", weights: { round: 0, plan }, columns, rows: rowOf.length });
     await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));
   });
 }

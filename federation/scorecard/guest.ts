@@ -5,6 +5,7 @@ import { AppError } from "../../core/errors.ts";
 import { countFine, fineBin, type FineBinning } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { codeColumn, columnsOf, decideBins, fineOptions, type BinDecision, type FeatureCounts } from "../../models/scorecard/decide.ts";
+import { alignGuest, type GuestAlignment } from "../align/guest.ts";
 import { binningGuest, sendMerged } from "../binning/guest.ts";
 import type { GuestGuard } from "../guards.ts";
 import { checkAgainstBins } from "../moments/consistent.ts";
@@ -13,7 +14,6 @@ import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
 import { alignFeature } from "../rows/align.ts";
 import { jointSeed } from "../seeds/joint.ts";
-import { alignGuest, type GuestAlignment } from "./align.ts";
 import { fitAndOpen, type Fitted } from "./fit.ts";
 import type { ScorecardJobParams } from "./params.ts";
 
@@ -41,7 +41,7 @@ export type ScorecardGuestResult = {
 export async function scorecardGuest(party: Party, input: ScorecardGuestInput): Promise<ScorecardGuestResult> {
   const { hosts } = input;
   const { scorecard } = input.params;
-  const alignment = await party.phase("align", () => alignGuest(party, input));
+  const alignment = await party.phase("align", () => alignGuest(party, { ...input, split: input.params.split }));
   const { rows, trainRows } = alignment;
   const label = Uint8Array.from(rows, (record) => input.label[record] ?? 0);
   input.guard.setRows(alignment.rowSetDigest, trainRows);

@@ -2,13 +2,13 @@
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
+import { alignHost } from "../align/host.ts";
 import { binningHost, type BinningHostResult } from "../binning/host.ts";
-import { floors, type HostGuard } from "../guards.ts";
+import type { HostGuard } from "../guards.ts";
 import type { TypedBody } from "../messages.ts";
 import { momentsHost } from "../moments/host.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
-import { rowsHost } from "../rows/host.ts";
 import { jointSeed } from "../seeds/joint.ts";
 import { receiveWeights, sendTotals } from "../totals/host.ts";
 import { hostHalf, type HostHalf } from "./half.ts";
@@ -26,25 +26,7 @@ export type ScorecardHostInput = {
 export async function scorecardHost(party: Party, input: ScorecardHostInput): Promise<HostHalf> {
   const { guest, guard, params } = input;
   const otherHosts = input.hosts.filter((h) => h !== party.self);
-  const aligned = await party.phase("align", async () => {
-    let open: { size: number; setDigest: Uint8Array } | undefined;
-    const { order } = await input.intersection.host(party, guest, input.ids, {
-      admit: (o) => {
-        open = o;
-        guard.admitSet(o);
-      },
-      progress: (done, total) => party.progress(done, total),
-    });
-    const rows = await rowsHost(party, {
-      guest, otherHosts, ids: input.ids, order, minRows: floors.minTrainRows, parts: "train-and-test",
-      admit: (rowOf, trainRows) => {
-        if (trainRows < floors.minTrainRows) throw new AppError("FLOOR_ROWS", { rows: trainRows, floor: floors.minTrainRows });
-        if (open === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
-        guard.admitRows(rowOf, trainRows, open);
-      },
-    });
-    return rows;
-  });
+  const aligned = await alignHost(party, input, "train-and-test");
   const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...otherHosts], "sums"));
   const binned = await party.phase("binning", () => binningHost(party, {
     guest, hosts: input.hosts, jointSeed: seed, features: input.features, rowOf: aligned.rowOf, trainRows: aligned.trainRows,

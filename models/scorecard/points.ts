@@ -20,13 +20,13 @@ export type PointsTable = {
 };
 
 /** Score of log odds of an event. */
-export function pointsOfOdds(odds: number, scaling: Scaling): number {
+export function pointsOfOdds(odds: number, scaling: Pick<Scaling, "points" | "odds" | "pdo">): number {
   const factor = scaling.pdo / Math.LN2;
   return scaling.points - factor * (Math.log(scaling.odds) + odds);
 }
 
 /** Log odds of an event of a score. */
-export function oddsOfPoints(points: number, scaling: Scaling): number {
+export function oddsOfPoints(points: number, scaling: Pick<Scaling, "points" | "odds" | "pdo">): number {
   return ((scaling.points - points) * Math.LN2) / scaling.pdo - Math.log(scaling.odds);
 }
 

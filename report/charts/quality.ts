@@ -119,7 +119,7 @@ export function liftChart(report: JointReport): Chart {
 /** Where goods and bads of the test part lie, each as a share of its own; log odds shown as points, low scores left. */
 export function scoreChart(report: JointReport): Chart {
   const { edges, goods, events } = report.metrics.test.distribution;
-  const scaling = { ...report.model.params.scaling, ...report.model.scaling };
+  const { scaling } = report.model;
   const points = edges.map((edge) => fixed(pointsOfOdds(edge, scaling), 0)).toReversed();
   const [allGoods, allBads] = [Math.max(sumOf(goods), 1), Math.max(sumOf(events), 1)];
   const names = [`<${points[0] ?? ""}`, ...points];

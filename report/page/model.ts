@@ -2,7 +2,7 @@
 import { binsChart, byInformation, informationChart } from "../charts/features.ts";
 import { fixed, integer, percent, pValue } from "../format.ts";
 import { colourOf } from "../headline.ts";
-import type { JointReport, ReportBin } from "../schema.ts";
+import type { JointReport, ReportBin, ScorecardReport } from "../schema.ts";
 import { wordsFor } from "../words.ts";
 import { both, html, nameOf, nothing, type Html } from "./markup.ts";
 import { badge, figure, say, section, table } from "./parts.ts";
@@ -11,18 +11,18 @@ import { partyKeys } from "./result.ts";
 /** Bounds of the page; report.json has everything. */
 const shown = { features: 250, charts: 12, scorecard: 120 } as const;
 
-function partyCell(report: JointReport, party: string): Html {
+export function partyCell(report: JointReport, party: string): Html {
   return html`<i class="key box c-party-${colourOf(report, party)}"></i>${nameOf(party)}`;
 }
 
-function cut(all: number, limit: number): Html {
+export function cut(all: number, limit: number): Html {
   return all <= limit ? nothing : html`<p class="note">${say(`此处列出 ${limit} 项，共 ${all} 项；其余见 report.json。`,
     `${limit} of ${all} are listed here; report.json has the rest.`)}</p>`;
 }
 
 const optional = (value: number | undefined, format: (v: number) => string): string => (value === undefined ? "–" : format(value));
 
-export function featuresSection(report: JointReport): Html {
+export function featuresSection(report: ScorecardReport): Html {
   const ranked = byInformation(report.features);
   // Selected ones first, so that no bound of the page can hide a part of the model.
   const listed = [...ranked.filter((f) => f.selected), ...ranked.filter((f) => !f.selected)];
@@ -57,14 +57,14 @@ export function featuresSection(report: JointReport): Html {
         "Across: the number of the bin, ∅ missing, * special values; dotted: bad rate of all (train).")} ${woeSign(report)}</p>`);
 }
 
-function woeSign(report: JointReport): Html {
+function woeSign(report: ScorecardReport): Html {
   return report.model.convention === "optbinning"
     ? say("WOE = ln(好占比 / 坏占比)，越大风险越低（optbinning 口径）。", "WOE = ln(share of goods / share of bads): higher is safer (optbinning's sign).")
     : say(`WOE = ln(坏占比 / 好占比)，越大风险越高（${report.model.convention} 口径）。`,
       `WOE = ln(share of bads / share of goods): higher is riskier (${report.model.convention}'s sign).`);
 }
 
-export function scorecardSection(report: JointReport): Html {
+export function scorecardSection(report: ScorecardReport): Html {
   const { scaling, convention, params, calibration } = report.model;
   const inModel = byInformation(report.features).filter((f) => f.selected && f.table?.some((bin) => bin.points !== undefined));
   const rows = inModel.slice(0, shown.scorecard).flatMap((feature) => (feature.table ?? []).map((bin, i) => ({ feature, bin, i })));
@@ -97,8 +97,13 @@ export function scorecardSection(report: JointReport): Html {
     ${cut(inModel.length, shown.scorecard)}
     ${hidden > 0 ? html`<p class="note">${say(`另有 ${hidden} 个特征的分值留在其所有者处。`,
       `The points of ${hidden} more feature${hidden === 1 ? "" : "s"} stay with their owners.`)}</p>` : nothing}</div>
-    <details class="card"><summary>${say("全部参数", "All parameters")}</summary><dl class="facts">${settings(params).map(([name, value]) =>
-      html`<div><dt>${nameOf(name)}</dt><dd>${nameOf(value)}</dd></div>`)}</dl></details>`);
+    ${parameters(params)}`);
+}
+
+/** All parameters of the plan, folded away. */
+export function parameters(params: object): Html {
+  return html`<details class="card"><summary>${say("全部参数", "All parameters")}</summary><dl class="facts">${settings(params).map(([name, value]) =>
+    html`<div><dt>${nameOf(name)}</dt><dd>${nameOf(value)}</dd></div>`)}</dl></details>`;
 }
 
 /** Nested parameters as "group.name" and text; long lists by their length. */

@@ -8,7 +8,7 @@ export function say(zh: string, en: string): Html {
   return both({ zh, en });
 }
 
-export type SectionId = "result" | "data" | "separation" | "scores" | "features" | "scorecard" | "leakage" | "cost" | "trust" | "reading";
+export type SectionId = "result" | "data" | "separation" | "scores" | "features" | "scorecard" | "model" | "leakage" | "cost" | "trust" | "reading";
 
 export const sectionTitles: Readonly<Record<SectionId, Bilingual>> = {
   result: { zh: "结论", en: "Result" },
@@ -17,6 +17,7 @@ export const sectionTitles: Readonly<Record<SectionId, Bilingual>> = {
   scores: { zh: "评分与校准", en: "Scores and calibration" },
   features: { zh: "特征", en: "Features" },
   scorecard: { zh: "评分卡", en: "Scorecard" },
+  model: { zh: "模型", en: "Model" },
   leakage: { zh: "谁知道了什么", en: "Who learned what" },
   cost: { zh: "时间与流量", en: "Time and traffic" },
   trust: { zh: "防护与版本", en: "Protections and versions" },

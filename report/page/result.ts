@@ -1,7 +1,7 @@
 // The opening of the page: what the joint model adds, who brings it, and on which companies that was measured.
 import { byteSize, duration, fixed, integer, percent, signed } from "../format.ts";
 import { colourOf, hostsOf, parts, sumOf, totalBytes, totalSeconds, upliftOf, type Part } from "../headline.ts";
-import type { JointReport } from "../schema.ts";
+import { isScorecard, type JointReport, type ScorecardReport } from "../schema.ts";
 import { wordsFor } from "../words.ts";
 import { both, html, nameOf, nothing, type Html } from "./markup.ts";
 import { badge, bar, legend, say, section, table, tile, type Key } from "./parts.ts";
@@ -17,8 +17,7 @@ export function partyKeys(report: JointReport, look: Key["look"] = "box"): Key[]
 }
 
 export function pageHeader(report: JointReport): Html {
-  return html`<header class="hero"><p class="eyebrow">域内 Yunei · ${say("联合建模报告", "Joint modelling report")}</p><h1>${say("联合评分卡",
-    "Joint scorecard")}</h1>
+  return html`<header class="hero"><p class="eyebrow">域内 Yunei · ${say("联合建模报告", "Joint modelling report")}</p><h1>${both(wordsFor("models", report.model.kind))}</h1>
     <p class="lead">${headlineSentence(report)}</p>
     <dl class="facts">
       <div><dt>${say("任务", "Job")}</dt><dd><code>${report.job}</code></dd></div>
@@ -62,13 +61,13 @@ export function resultSection(report: JointReport): Html {
       ${tile(say("跨域流量", "Bytes between domains"), byteSize(totalBytes(report)), report.leakage.insidePlan
         ? badge("good", say("泄露在声明之内", "leakage inside its plan")) : badge("bad", say("超出泄露声明", "leakage outside its plan")))}
     </div>`,
-    contribution(report),
+    isScorecard(report) ? contribution(report) : nothing,
     report.notes === undefined || report.notes.length === 0 ? nothing
       : html`<ul class="remarks">${report.notes.map((note) => html`<li>${both(note)}</li>`)}</ul>`,
   );
 }
 
-function contribution(report: JointReport): Html {
+function contribution(report: ScorecardReport): Html {
   const { r2, guestR2, parties } = report.contribution;
   const positive = sumOf(parties.map((item) => Math.max(item.ofWhole, 0)));
   const isHost = new Set(hostsOf(report));

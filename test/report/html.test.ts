@@ -66,6 +66,7 @@ describe("the report page", () => {
 
   it("has all its sections under a heading in both languages", () => {
     for (const [id, title] of Object.entries(sectionTitles)) {
+      if (id === "model") continue; // of the boosted kinds: boosted.test.ts
       const heading = new RegExp(`<h2 id="${id}-title">(.*?)</h2>`, "u").exec(page)?.[1] ?? "";
       assert.include(heading, `<span lang="zh-CN">${title.zh}</span>`);
       assert.include(heading, `<span lang="en">${title.en}</span>`);

@@ -6,7 +6,7 @@ import { stabilityIndex } from "../../models/metrics/calibration.ts";
 import { evaluatePart } from "../../models/metrics/evaluate.ts";
 import { defaultScorecardParams } from "../../models/scorecard/params.ts";
 import { insidePlan } from "../../report/plan-check.ts";
-import type { JointReport, ReportBin, ReportFeature, ReportLeakageLine } from "../../report/schema.ts";
+import type { CellsReport, JointReport, ReportBin, ReportFeature, ReportLeakageLine, ScorecardReport, TreesReport } from "../../report/schema.ts";
 
 export type SampleOptions = {
   readonly hosts?: readonly string[];
@@ -89,7 +89,7 @@ function leakageOf(guest: string, hosts: readonly string[], total: number, featu
 }
 
 /** A report of one guest ("bank") and the given hosts. */
-export function sampleReport(options: SampleOptions = {}): JointReport {
+export function sampleReport(options: SampleOptions = {}): ScorecardReport {
   const { hosts = ["registry", "tax_social"], rows: total = 15_222, featuresPerHost = 9, seed = 7 } = options;
   const draws = drawsOf(seed);
   const guest = "bank";
@@ -165,5 +165,32 @@ export function sampleReport(options: SampleOptions = {}): JointReport {
     versions: { yunei: "0.1.0", node: "26.10.0", duckdb: "1.5.5", echarts: "6.1.0" },
     digests: { plan: hex("plan"), model: hex("model"), rowOrder: hex("rows"), ledger: hex("ledger") },
     notes: [{ zh: "本机内核不允许用户命名空间，部分进程未启用 bubblewrap 沙箱。", en: "This kernel gives no user namespaces: some processes run without the bubblewrap sandbox." }],
+  };
+}
+
+/** The same job as boosted trees. */
+export function sampleTrees(options: SampleOptions = {}): TreesReport {
+  const { features, contribution: _, refinement: __, ...rest } = sampleReport(options);
+  const hosts = rest.parties.filter((p) => p.role === "host");
+  return {
+    ...rest, features: [], model: {
+      kind: "gbdt", id: "model_5f0c8e1b7d24a963", params: { trees: 100, depth: 3, learningRate: 0.1 }, scaling: { points: 600, odds: 50, pdo: 20, base: 512.4 },
+      trees: 87, stopped: "early-stopping", floorsLifted: false, noise: { gradient: 1, hessian: 0.25 },
+      disclosed: hosts.map(({ party }, i) => ({ party, bitsPerRow: 12.4 + i, cuts: 41 + i, queries: 696 })),
+      importance: features.map((f, i) => ({ party: f.party, name: f.name, gain: 100 / (i + 1), cover: 4000 / (i + 2), splits: 30 - Math.min(i, 29) })),
+    },
+  };
+}
+
+/** The same job as boosting on cross-party cells. */
+export function sampleCells(options: SampleOptions = {}): CellsReport {
+  const { features: _, contribution: __, refinement: ___, ...rest } = sampleReport(options);
+  const hosts = rest.parties.filter((p) => p.role === "host");
+  return {
+    ...rest, features: [], model: {
+      kind: "crossboost", id: "model_5f0c8e1b7d24a963", params: { steps: 100 }, scaling: { points: 600, odds: 50, pdo: 20, base: 512.4 },
+      cells: 31, queries: 62, steps: 400, heldBackRows: 1_065, total: { weight: 0.8231, standardError: 0.0712, kept: true },
+      columns: hosts.map(({ party }, i) => ({ party, columns: 7 + i })),
+    },
   };
 }
