@@ -16,6 +16,8 @@ export function languageOf(given: string | undefined): Language {
 const phaseWords: Readonly<Record<string, { en: string; zh: string }>> = {
   load: { en: "load", zh: "载入" }, align: { en: "align companies", zh: "企业对齐" }, seeds: { en: "joint seed", zh: "联合随机种子" },
   binning: { en: "encrypted binning", zh: "密文分箱" }, moments: { en: "encrypted moments", zh: "密文矩量" }, fit: { en: "fit", zh: "拟合" },
+  own: { en: "own trees", zh: "自有树" }, cells: { en: "encrypted cells", zh: "密文单元" }, boost: { en: "boosting on tables", zh: "表上提升" },
+  hint: { en: "hint", zh: "提示" }, trees: { en: "trees", zh: "生长树" }, lookup: { en: "oblivious lookups", zh: "不经意查表" },
   totals: { en: "masked totals", zh: "掩码总分" }, evaluate: { en: "evaluate", zh: "评估" }, score: { en: "score", zh: "评分" },
 };
 

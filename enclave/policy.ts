@@ -9,12 +9,12 @@ import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
-import { purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { jobKinds, purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import { readBytes } from "../core/files.ts";
 
 const ruleSchema = z.strictObject({
   guest: partyIdSchema,
-  kinds: z.array(z.enum(["scorecard", "score"])).min(1),
+  kinds: z.array(z.enum(jobKinds)).min(1),
   purposes: z.array(z.enum(purposes)).min(1),
   approve: z.enum(["auto", "manual"]).default("manual"),
   /** A job with this host alone: its own total per company is then what the guest opens. */

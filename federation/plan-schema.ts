@@ -29,11 +29,16 @@ export const leakageItemSchema = z.strictObject({
 });
 export type LeakageItem = z.output<typeof leakageItemSchema>;
 
+/** Kinds of jobs that end with a model. */
+export const trainingKinds = ["scorecard"] as const;
+export type TrainingKind = (typeof trainingKinds)[number];
+export const jobKinds = [...trainingKinds, "score"] as const;
+
 export const purposes = ["loan-approval", "credit-line-review", "post-loan-monitoring", "model-development"] as const;
 
 /** What a bank submits. `params` is checked against the kind's own schema when the plan is compiled. */
 export const jobRequestSchema = z.strictObject({
-  kind: z.enum(["scorecard", "score"]),
+  kind: z.enum(jobKinds),
   guest: partyIdSchema,
   hosts: z.array(partyIdSchema).min(1).max(16),
   purpose: z.enum(purposes),
@@ -46,7 +51,7 @@ export type JobRequest = z.output<typeof jobRequestSchema>;
 export const jobPlanSchema = z.strictObject({
   version: z.literal(1),
   job: jobIdSchema,
-  kind: z.enum(["scorecard", "score"]),
+  kind: z.enum(jobKinds),
   guest: partyIdSchema,
   hosts: z.array(partyIdSchema).min(1).max(16),
   purpose: z.enum(purposes),

@@ -1,4 +1,5 @@
 // What institutions and enclaves do with a job after it was submitted. Everything acknowledged is committed first.
+import type { JobPlan } from "../../federation/plan-schema.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError, type Code } from "../../core/errors.ts";
 import type { EnclaveEvent, EnclaveJob, JobStateName, JobView } from "../contract.ts";
@@ -42,7 +43,7 @@ export async function jobOfParty(platform: Platform, party: string, id: JobId): 
 export function summarise(job: JobRow) {
   return {
     id: job.id,
-    kind: job.kind as "scorecard" | "score",
+    kind: job.kind as JobPlan["kind"],
     purpose: job.purpose as JobView["purpose"],
     guest: job.guest,
     state: job.state,

@@ -1,46 +1,74 @@
 // What the guest's enclave keeps and releases at the end of a training job: report and scores in its own folder, and both
 // sealed to the institution at the platform.
 import { existsSync } from "node:fs";
-import { digestOf, sha256Hex } from "../../core/canonical.ts";
 import type { EntityId } from "../../core/brand.ts";
+import { sha256Hex } from "../../core/canonical.ts";
 import type { Log } from "../../core/env.ts";
+import { AppError } from "../../core/errors.ts";
+import { readBytes, writeDurably } from "../../core/files.ts";
 import { sigmoid } from "../../models/linear/logistic.ts";
 import { pointsOfOdds } from "../../models/scorecard/points.ts";
-import type { JobPlan } from "../../federation/plan-schema.ts";
+import type { Split } from "../../federation/align/split.ts";
+import type { Model } from "../../federation/finish/end.ts";
+import type { JobPlan, TrainingKind } from "../../federation/plan-schema.ts";
 import type { BatchScores } from "../../federation/score/guest.ts";
-import type { GuestHalf } from "../../federation/scorecard/finish.ts";
 import { renderReport } from "../../report/html.ts";
 import { jointReportSchema } from "../../report/schema.ts";
-import { readBytes, writeDurably } from "../../core/files.ts";
 import type { Platform } from "../transport/platform.ts";
 import { reach } from "../transport/reach.ts";
-import { peakRssMb } from "./phases.ts";
-import { buildReport, type ReportInput } from "./report.ts";
-import { sealResult } from "./seal-result.ts";
 import { packageVersion } from "../version.ts";
+import type { JobContext } from "./context.ts";
+import { peakRssMb } from "./phases.ts";
+import { buildReport, type KindParts, type ReportInput } from "./report/base.ts";
+import { sealResult } from "./seal-result.ts";
 
-export type KeepInput = Omit<ReportInput, "peakRssMb" | "yuneiVersion" | "modelDigest" | "rowOrderDigest"> & {
-  readonly ids: readonly EntityId[];
-} & Sink;
+/** A trained model of any kind, as far as its results are concerned. */
+export type Trained = Pick<ReportInput, "alignment" | "label" | "odds" | "metrics" | "guestOnly" | "opened" | "hosts" | "budgets"> & {
+  readonly kind: TrainingKind;
+  readonly model: Model;
+  readonly scaling: Scale;
+  /** What only this kind has in its report. */
+  readonly parts: () => KindParts;
+  /** More files for the bank's own folder, by name: they do not leave it. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
+};
+type Scale = { readonly points: number; readonly odds: number; readonly pdo: number };
+
+/** What the guest's role of a training job is given. Throws JOB_NOT_LABELLED, or JOB_PARAMS when the plan wants a split that this enclave was not given. */
+export function trainingData({ tools, input: { plan } }: JobContext, split: Split) {
+  const { dataset } = tools;
+  if (dataset.label === undefined) throw new AppError("JOB_NOT_LABELLED");
+  if (split.kind === "file" && tools.trainOf === undefined) throw new AppError("JOB_PARAMS");
+  return {
+    hosts: plan.hosts, ids: dataset.ids, label: dataset.label, features: dataset.features, trainOf: split.kind === "file" ? tools.trainOf : undefined,
+    setSecret: tools.setSecret, intersection: tools.intersection,
+  };
+}
 
 /** Writes report.json, report.html and scores.csv, then releases the sealed copies. Repeated after a restart it finds what it
  *  has made before: times differ from run to run and every sealing is another one, but a result is stored once. */
-export async function keepGuestResult(input: KeepInput): Promise<void> {
-  const { result, folder, plan } = input;
-  const modelDigest = digestOf(input.half);
-  const text = await once(`${folder}/report.json`, () => {
-    const report = buildReport({ ...input, peakRssMb: peakRssMb(), yuneiVersion: packageVersion(), modelDigest, rowOrderDigest: sha256Hex(result.alignment.rowOrder) });
+export async function keepTraining(context: JobContext, trained: Trained): Promise<void> {
+  const { tools, input, ledger, phases } = context;
+  const { plan } = input;
+  const sink = sinkOf(context);
+  const self = tools.identity.party;
+  const createdAt = await tools.records.once(plan.job, "created-at", () => new Date(tools.now()).toISOString());
+  const text = await once(`${sink.folder}/report.json`, () => {
+    const report = buildReport({
+      ...trained, plan, planDigest: input.planDigest, self, parts: trained.parts(), ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(),
+      layers: tools.layers, createdAt, peakRssMb: peakRssMb(), yuneiVersion: packageVersion(), modelDigest: trained.model.digest, rowOrderDigest: sha256Hex(trained.alignment.rowOrder),
+    });
     return `${JSON.stringify(report, undefined, 2)}\n`;
   });
-  const scores = await once(`${folder}/scores.csv`, () => scoresCsv(input));
-  writeDurably(`${folder}/report.html`, renderReport(jointReportSchema.parse(JSON.parse(text))));
-  const notice = { model: input.half.model, kind: "scorecard", digests: { [input.self]: modelDigest } };
-  await reach(() => input.platform.putModel(plan.job, notice), input);
-  await putSealed(input, { scores, report: JSON.stringify(JSON.parse(text)) });
+  const scores = await once(`${sink.folder}/scores.csv`, () => scoresCsv(tools.dataset.ids, trained));
+  writeDurably(`${sink.folder}/report.html`, renderReport(jointReportSchema.parse(JSON.parse(text))));
+  for (const [name, content] of Object.entries(trained.files ?? {})) writeDurably(`${sink.folder}/${name}`, content);
+  await reach(() => tools.platform.putModel(plan.job, { model: trained.model.id, kind: trained.kind, digests: { [self]: trained.model.digest } }), sink);
+  await putSealed(sink, { scores, report: JSON.stringify(JSON.parse(text)) });
 }
 
 /** Where the results of a job go. */
-export type Sink = { readonly plan: JobPlan; readonly folder: string; readonly platform: Platform; readonly signal: AbortSignal; readonly log: Log };
+type Sink = { readonly plan: JobPlan; readonly folder: string; readonly platform: Platform; readonly signal: AbortSignal; readonly log: Log };
 
 /** Seals both results to the institution and hands them to the platform. */
 async function putSealed(sink: Sink, texts: { readonly scores: string; readonly report: string }): Promise<void> {
@@ -57,11 +85,7 @@ async function once(path: string, make: () => string | Promise<string>): Promise
   return Buffer.from(readBytes(path)).toString("utf8");
 }
 
-function scoresCsv(input: KeepInput): string {
-  const { result, ids, params } = input;
-  const { odds } = result.fitted.stage;
-  const { scaling } = params.scorecard;
-  const { rows, trainRows } = result.alignment;
+function scoresCsv(ids: readonly EntityId[], { alignment: { rows, trainRows }, odds, scaling }: Trained): string {
   const lines = ["id,points,probability,part"];
   for (const [row, record] of rows.entries()) {
     const part = row < trainRows ? "train" : "test";
@@ -77,19 +101,22 @@ function csv(text: string): string {
 }
 
 /** Keeps and releases the scores of a batch. */
-export async function keepScores(input: {
-  half: GuestHalf; scores: BatchScores; ids: readonly EntityId[];
-} & Sink): Promise<void> {
-  const { plan, half, scores, ids, folder } = input;
+export async function keepScores(context: JobContext, input: { model: string; scaling: Scale; scores: BatchScores; ids: readonly EntityId[] }): Promise<void> {
+  const { scaling, scores, ids } = input;
+  const sink = sinkOf(context);
   const partial = scores.away.length > 0 ? 1 : 0;
   const lines = ["id,points,probability,partial"];
   for (const [i, id] of ids.entries()) {
     const odds = scores.odds[i] ?? 0;
-    lines.push(`${csv(id)},${pointsOfOdds(odds, half.scaling).toFixed(2)},${sigmoid(odds).toFixed(6)},${partial}`);
+    lines.push(`${csv(id)},${pointsOfOdds(odds, scaling).toFixed(2)},${sigmoid(odds).toFixed(6)},${partial}`);
   }
   const text = `${lines.join("\n")}\n`;
-  const summary = { version: 1, job: plan.job, model: half.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost) };
-  writeDurably(`${folder}/scores.csv`, text);
-  writeDurably(`${folder}/score.json`, `${JSON.stringify(summary, undefined, 2)}\n`);
-  await putSealed(input, { scores: text, report: JSON.stringify(summary) });
+  const summary = { version: 1, job: sink.plan.job, model: input.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost) };
+  writeDurably(`${sink.folder}/scores.csv`, text);
+  writeDurably(`${sink.folder}/score.json`, `${JSON.stringify(summary, undefined, 2)}\n`);
+  await putSealed(sink, { scores: text, report: JSON.stringify(summary) });
+}
+
+function sinkOf({ tools, input: { plan, signal } }: JobContext): Sink {
+  return { plan, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform, signal, log: tools.log };
 }

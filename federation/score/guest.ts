@@ -9,7 +9,8 @@ import { partialTotals } from "../../models/scorecard/quantise.ts";
 import { alignBatch } from "../align/guest.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
-import type { FinishedHost, GuestHalf } from "../scorecard/finish.ts";
+import { collectReceipts, type FinishedHost } from "../finish/end.ts";
+import type { GuestHalf } from "../scorecard/finish.ts";
 import { receiveTotals } from "../totals/guest.ts";
 
 export type ScoreGuestInput = {
@@ -32,7 +33,7 @@ export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<
   const { rows, byHost } = await party.phase("align", () => alignBatch(party, input));
   return party.phase("score", async () => {
     const totals = await receiveTotals(party, hosts, 0, ids.length);
-    const receipts = await Promise.all(hosts.map(async (host) => ({ host, ...(await party.receive(host, "finish/receipt")) })));
+    const receipts = await collectReceipts(party, hosts);
     const ofRecord = new Int8Array(ids.length);
     for (const [row, record] of rows.entries()) ofRecord[record] = totals[row] ?? 0;
     const away = half.hosts.filter((h) => !hosts.some((present) => present === h) && half.columns.some((c) => c.party === h));

@@ -3,8 +3,8 @@ import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
 import { alignHost } from "../align/host.ts";
+import type { MakeReceipt } from "../finish/end.ts";
 import type { HostGuard } from "../guards.ts";
-import type { TypedBody } from "../messages.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
 import { alignFeature } from "../rows/align.ts";
@@ -15,7 +15,7 @@ export type ScoreHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: HostHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
   readonly guard: HostGuard; readonly intersection: SetIntersection;
-  readonly receipt: (model: { readonly id: string; readonly digest: string }) => Promise<TypedBody<"finish/receipt">>;
+  readonly receipt: MakeReceipt;
 };
 
 export async function scoreHost(party: Party, input: ScoreHostInput): Promise<void> {

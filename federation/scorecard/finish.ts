@@ -1,12 +1,11 @@
 // The end of a training job at the guest: final weights to the hosts, the model's id and digest, everybody's receipt back.
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import { digestOf } from "../../core/canonical.ts";
 import { fineDefinitionSchema } from "../../models/binning/fine.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 import { totalsPlanSchema } from "../../models/scorecard/quantise.ts";
-import type { TypedBody } from "../messages.ts";
+import { finishTraining, modelIdOf, type FinishedHost } from "../finish/end.ts";
 import type { Party } from "../party.ts";
 import { sendWeights } from "../totals/guest.ts";
 import type { ScorecardGuestResult } from "./guest.ts";
@@ -30,10 +29,6 @@ export const guestHalfSchema = z.strictObject({
 });
 export type GuestHalf = z.output<typeof guestHalfSchema>;
 
-export function modelIdOf(job: string): string {
-  return `model_${createHash("sha256").update(`yunei/model/v1|${job}`).digest("hex").slice(0, 24)}`;
-}
-
 /** The guest's half of the model: its own columns, the weights, and what it knows of the hosts' columns. */
 export function guestHalf(job: string, hosts: readonly PartyId[], result: ScorecardGuestResult, params: ScorecardJobParams): GuestHalf {
   const { fitted } = result;
@@ -53,14 +48,10 @@ export function guestHalf(job: string, hosts: readonly PartyId[], result: Scorec
   };
 }
 
-export type FinishedHost = TypedBody<"finish/receipt"> & { readonly host: PartyId };
-
 /** Sends the last weights and the model's digest; collects the receipts. */
 export async function finishGuest(party: Party, hosts: readonly PartyId[], result: ScorecardGuestResult, half: GuestHalf): Promise<FinishedHost[]> {
   const { fitted } = result;
   await Promise.all(hosts.map((h) => party.send(h, "finish/next", { step: "finish" })));
   await sendWeights(party, hosts, fitted.rounds, fitted.scoring);
-  const digest = digestOf(half);
-  await Promise.all(hosts.map((h) => party.send(h, "finish/model", { model: half.model, digest })));
-  return Promise.all(hosts.map(async (host) => ({ host, ...(await party.receive(host, "finish/receipt")) })));
+  return finishTraining(party, hosts, { id: half.model, digest: digestOf(half) });
 }

@@ -4,6 +4,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
 import { alignHost } from "../align/host.ts";
 import { binningHost, type BinningHostResult } from "../binning/host.ts";
+import { finishHost, type MakeReceipt } from "../finish/end.ts";
 import type { HostGuard } from "../guards.ts";
 import type { TypedBody } from "../messages.ts";
 import { momentsHost } from "../moments/host.ts";
@@ -18,8 +19,7 @@ export type ScorecardHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly params: ScorecardJobParams;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
   readonly guard: HostGuard; readonly intersection: SetIntersection;
-  /** Signs this host's receipt once the model is known. */
-  readonly receipt: (model: { readonly id: string; readonly digest: string }) => Promise<TypedBody<"finish/receipt">>;
+  readonly receipt: MakeReceipt;
 };
 
 /** Runs the job to its end and returns the host's half of the model. */
@@ -76,13 +76,12 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
   } finally {
     await answerer?.[Symbol.asyncDispose]();
   }
-  const { model, weights } = end;
-  await party.send(guest, "finish/receipt", await input.receipt({ id: model.model, digest: model.digest }));
-  return hostHalf({ party: party.self, model: model.model, digest: model.digest, guest, hosts: present, features: input.features, columns: binned.columns, weights });
+  const model = await finishHost(party, guest, input.receipt);
+  return hostHalf({ party: party.self, model: model.id, digest: model.digest, guest, hosts: present, features: input.features, columns: binned.columns, weights: end.weights });
 }
 
 type Weights = TypedBody<"totals/weights">;
-type Next = { kind: "weights"; weights: Weights } | { kind: "residuals" } | { kind: "finish"; weights: Weights; model: TypedBody<"finish/model"> };
+type Next = { kind: "weights"; weights: Weights } | { kind: "residuals" } | { kind: "finish"; weights: Weights };
 
 /** What the guest wants next: it says so in a message of its own, so that each receive still expects one type. The last
  *  weights are those of the model that is kept; nothing is opened for them. */
@@ -90,6 +89,5 @@ async function nextStep(party: Party, guest: PartyId, round: number, columns: nu
   const { step } = await party.receive(guest, "finish/next");
   if (step === "residuals") return { kind: "residuals" };
   const weights = await receiveWeights(party, guest, round, columns);
-  if (step === "weights") return { kind: "weights", weights };
-  return { kind: "finish", weights, model: await party.receive(guest, "finish/model") };
+  return { kind: step, weights };
 }

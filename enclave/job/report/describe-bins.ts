@@ -1,8 +1,8 @@
 // Names for merged bins: ranges and levels for the guest's own features (they are its own data), plain kinds for a host's.
-import type { FineBinning } from "../../models/binning/fine.ts";
-import type { Feature } from "../../models/features.ts";
-import type { BinDecision } from "../../models/scorecard/decide.ts";
-import type { ReportBin } from "../../report/schema.ts";
+import type { FineBinning } from "../../../models/binning/fine.ts";
+import type { Feature } from "../../../models/features.ts";
+import type { BinDecision } from "../../../models/scorecard/decide.ts";
+import type { ReportBin } from "../../../report/schema.ts";
 
 type Named = Pick<ReportBin, "kind" | "label">;
 const maxLevels = 12;

@@ -1,0 +1,55 @@
+// What every kind of job has at hand in an enclave.
+import type { EntityId, PartyId } from "../../core/brand.ts";
+import type { Clock, Log } from "../../core/env.ts";
+import type { Feature } from "../../models/features.ts";
+import type { FinishedHost, MakeReceipt } from "../../federation/finish/end.ts";
+import type { HostGuard } from "../../federation/guards.ts";
+import type { JobPlan } from "../../federation/plan-schema.ts";
+import type { SetIntersection } from "../../federation/psi/intersection.ts";
+import type { Kernels } from "../../kernels/api.ts";
+import type { Budgets } from "../budgets.ts";
+import type { ActiveLayer } from "../confinement.ts";
+import type { LoadedDataset } from "../data/load.ts";
+import type { Identity } from "../keys/identity.ts";
+import type { Ledger } from "../ledger.ts";
+import type { Policy, PolicyRule } from "../policy.ts";
+import type { StateDatabase } from "../store/database.ts";
+import type { Platform } from "../transport/platform.ts";
+import type { JobParty } from "./party.ts";
+import type { PhaseClock } from "./phases.ts";
+import { verifyReceipt } from "./receipt.ts";
+import type { JobRecords } from "./records.ts";
+
+export type JobTools = {
+  readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
+  readonly platform: Platform; readonly kernels: Kernels; readonly intersection: SetIntersection; readonly policy: Policy;
+  readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
+  readonly layers: readonly ActiveLayer[]; readonly paths: { readonly inbox: string; readonly results: string; readonly models: string };
+  readonly peerTimeoutMs: number; readonly now: Clock; readonly log: Log;
+};
+export type JobInput = {
+  readonly plan: JobPlan; readonly planDigest: string; readonly approvals: Readonly<Record<string, string>>;
+  readonly rule: PolicyRule; readonly signal: AbortSignal;
+  /** The job has ended well at the platform, and this enclave was killed before it kept its part. */
+  readonly isOver: boolean;
+};
+export type JobContext = { readonly tools: JobTools; readonly input: JobInput; readonly party: JobParty; readonly ledger: Ledger; readonly phases: PhaseClock };
+
+/** What a host's role of any kind is given. */
+export type HostTools = {
+  readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
+  readonly guard: HostGuard; readonly intersection: SetIntersection; readonly receipt: MakeReceipt;
+};
+
+/** One kind of job: what the bank's enclave does, and what a provider's. */
+export type JobKind = {
+  readonly guest: (context: JobContext) => Promise<void>;
+  readonly host: (context: JobContext, host: HostTools) => Promise<void>;
+};
+
+/** Every host's receipt must be signed by it for this plan, its approved data and this model. */
+export async function checkReceipts({ party, input }: JobContext, model: { readonly id: string; readonly digest: string }, hosts: readonly FinishedHost[]): Promise<void> {
+  for (const { host, receipt } of hosts) {
+    await verifyReceipt(receipt, { plan: input.plan, planDigest: input.planDigest, party: host, model, key: party.identityOf(host) });
+  }
+}
