@@ -128,8 +128,10 @@ export function symmetricDifference(a: Buffer, b: Buffer): number {
 /** The host's guard for one job. */
 export function hostGuard(options: {
   budgets: Budgets; job: JobId; guest: PartyId; dataset: string; rule: PolicyRule; ids: readonly string[];
+  /** The sandbox's switch: what goes out is still written down, nothing is refused for it. */
+  liftFloors?: boolean;
 }): HostGuard {
-  const { budgets, job, guest, dataset, rule, ids } = options;
+  const { budgets, job, guest, dataset, rule, ids, liftFloors = false } = options;
   let sums: { scope: string; rows: number } | undefined;
   let scored: { scope: string; hashes: readonly Uint8Array[] } | undefined;
   const known = <T>(value: T | undefined): T => {
@@ -171,9 +173,16 @@ export function hostGuard(options: {
     admitCompany(hosts) {
       if (hosts < 2 && !rule.singleHostTotals) throw new AppError("POLICY_SINGLE_HOST");
     },
-    chargeQueries(label, queries) {
+    chargeQueries(label, queries, kind = "exact") {
       const { scope, rows } = known(sums);
-      budgets.charge({ scope, job, label, amount: queries, limit: Math.floor(floors.maxQueriesPerRow * rows), code: "BUDGET_EQUATIONS" });
+      const share = kind === "noisy" ? floors.maxNoisyQueriesPerRow : floors.maxQueriesPerRow;
+      const limit = liftFloors ? Infinity : Math.floor(share * rows);
+      budgets.charge({ scope: kind === "noisy" ? `noisy-${scope}` : scope, job, label, amount: queries, limit, code: "BUDGET_EQUATIONS" });
+    },
+    chargeBits(label, bits) {
+      known(sums);
+      // Of every company that the bank ever trained on here: what one job told stays told.
+      budgets.charge({ scope: `bits|${guest}|${dataset}`, job, label, amount: bits, limit: liftFloors ? Infinity : rule.maxBitsPerCompany, code: "BUDGET_BITS" });
     },
     chargeTotals(label) {
       budgets.open({ guest, dataset, kind: "training", what: `${job}|${label}`, hashes: known(scored).hashes, limit: floors.maxTotalsPerRow });

@@ -18,6 +18,10 @@ export const enclaveConfigSchema = z.strictObject({
   splitFile: z.string().optional(),
   splitIdColumn: z.string().optional(),
   workers: z.number().int().min(1).max(64).default(2),
+  /** Lets plans lift noise, caps and floors: for a sandbox, where all parties are one person's files. */
+  experiments: z.boolean().optional(),
+  /** A slower connection to the platform, for measurements (transport/network.ts). */
+  network: z.strictObject({ latencyMs: z.number().min(0).max(10_000).default(0), mbitPerSecond: z.number().min(0.01).max(100_000).optional() }).optional(),
   peerTimeoutSeconds: z.number().int().min(5).max(7 * 86_400).default(86_400),
 });
 export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;

@@ -48,7 +48,7 @@ async function main(folder: string): Promise<void> {
   const db = held.use(new StateDatabase(paths.state));
   await using kernels = createKernels({ threads: config.workers });
   await using curve = new CurvePool({ workers: config.workers });
-  await using platform = new HttpPlatform({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca });
+  await using platform = new HttpPlatform({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca, network: config.network });
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new AppError("JOB_CANCELLED")));
   const worker = new EnclaveWorker({

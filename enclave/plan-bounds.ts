@@ -11,11 +11,16 @@ export type Use = { readonly messages: number; readonly bytes: number };
 export class PlanBounds {
   readonly #db: StateDatabase;
   readonly #plan: JobPlan;
+  readonly #table: "ledger" | "inbox";
   readonly #items: ReadonlyMap<string, Bounds>;
+  /** What the table holds, by peer and type: counting its rows for every message would cost more with every message. */
+  readonly #used = new Map<string, Use>();
 
-  constructor(db: StateDatabase, plan: JobPlan) {
+  /** table: the one that this door writes, and nobody else. */
+  constructor(db: StateDatabase, plan: JobPlan, table: "ledger" | "inbox") {
     this.#db = db;
     this.#plan = plan;
+    this.#table = table;
     this.#items = new Map(plan.leakage.map((item) => [`${item.from}>${item.to}:${item.type}`, item]));
   }
 
@@ -24,11 +29,28 @@ export class PlanBounds {
     return this.#items.get(`${from}>${to}:${type}`);
   }
 
-  /** What the ledger or the inbox holds of a type on the channel with `peer`, and `bytes` more. */
-  with(table: "ledger" | "inbox", peer: PartyId, type: string, bytes: number): Use {
-    const used = this.#db.get(
-      `select count(*) as n, coalesce(sum(bytes), 0) as b from ${table} where job = ? and peer = ? and type = ?`, this.#plan.job, peer, type);
-    return { messages: Number(used?.["n"] ?? 0) + 1, bytes: Number(used?.["b"] ?? 0) + bytes };
+  /** What the table holds of a type on the channel with `peer`, and `bytes` more. */
+  with(peer: PartyId, type: string, bytes: number): Use {
+    const used = this.#used.get(`${peer}:${type}`) ?? this.#count(peer, type);
+    return { messages: used.messages + 1, bytes: used.bytes + bytes };
+  }
+
+  /** A row was written: this is what there is now. */
+  used(peer: PartyId, type: string, use: Use): void {
+    this.#used.set(`${peer}:${type}`, use);
+  }
+
+  /** Rows were removed, or it is not known whether one was written: counts again when it is asked. */
+  recount(): void {
+    this.#used.clear();
+  }
+
+  #count(peer: PartyId, type: string): Use {
+    const row = this.#db.get(
+      `select count(*) as n, coalesce(sum(bytes), 0) as b from ${this.#table} where job = ? and peer = ? and type = ?`, this.#plan.job, peer, type);
+    const use = { messages: Number(row?.["n"] ?? 0), bytes: Number(row?.["b"] ?? 0) };
+    this.used(peer, type, use);
+    return use;
   }
 }
 

@@ -23,6 +23,8 @@ const ruleSchema = z.strictObject({
   maxNewIdsPerMonth: z.number().int().positive().default(200_000),
   /** Different models by which one company may be scored, over all jobs: each is an equation about it. */
   maxModelsPerCompany: z.number().int().positive().default(6),
+  /** For boosted trees: what the bitmaps may tell the bank about each company, over all jobs, in bits. */
+  maxBitsPerCompany: z.number().min(0).default(60),
   /** Where results may be sealed to: the public key (x, base64url) of the bank's own institution. The bank's own rule needs it
    *  for automatic approval, since the plan's key comes from the platform. */
   sealTo: z.string().regex(/^[A-Za-z0-9_-]{43}$/).optional(),
@@ -52,7 +54,7 @@ export function readPolicy(path: string): Policy | undefined {
 export type Verdict = { readonly kind: "approve" | "ask"; readonly rule: PolicyRule } | { readonly kind: "refuse"; readonly code: Code };
 
 /** What this enclave says to a plan. Pure. */
-export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, own: DatasetSummary): Verdict {
+export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, own: DatasetSummary, options: { readonly experiments?: boolean } = {}): Verdict {
   const refuse = (code: Code): Verdict => ({ kind: "refuse", code });
   if (policy === undefined) return refuse("POLICY_MISSING");
   // The platform is not trusted to have checked it: a host named twice would pass for a company of two.
@@ -67,6 +69,7 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   const stated = plan.datasets[self];
   if (stated === undefined || canonicalJson(stated) !== canonicalJson(own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
   if (plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
+  if (plan.params["liftFloors"] === true && options.experiments !== true) return refuse("POLICY_FLOORS");
   if (!usesReviewedSums(plan)) return refuse("KERNEL_PARAMS");
   if (!statesItsLeakage(plan)) return refuse("POLICY_LEAKAGE");
   if (plan.log2FloodDistance > floodBudgetBits) return refuse("KERNEL_FLOOD_BUDGET");
@@ -91,8 +94,8 @@ function statesItsLeakage(plan: JobPlan): boolean {
   try {
     compiled = compileLeakage(plan);
   } catch (cause) {
-    // Parameters that this version cannot read say nothing about what they would reveal.
-    if (cause instanceof z.ZodError) return false;
+    // Parameters that this version cannot read, or that are below the floors, say nothing about what they would reveal.
+    if (cause instanceof z.ZodError || cause instanceof AppError) return false;
     throw cause;
   }
   return canonicalJson([compiled.leakage, compiled.attacks]) === canonicalJson([plan.leakage, plan.attacks]) && compiled.log2FloodDistance === plan.log2FloodDistance;

@@ -1,13 +1,14 @@
 // The one door out of a domain: schema, plan and ledger first, then the seal. Transports accept nothing but what it returns.
-import { createHash, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import type { PartyId, Released } from "../core/brand.ts";
 import { encodeFrame } from "../core/codec.ts";
 import { checkBody, type Ends } from "../federation/messages.ts";
-import { sealFrame } from "./channel/seal.ts";
+import { frameDigest, sealFrame } from "./channel/seal.ts";
 import type { Session } from "./channel/session.ts";
 import type { Ledger } from "./ledger.ts";
 
-export type Outgoing = { readonly sealed: Released; readonly seq: number; readonly acknowledged: boolean };
+/** A message that may leave; `sealed` is undefined when the relay has it already. */
+export type Outgoing = { readonly sealed: Released | undefined; readonly seq: number };
 
 /** Checks, writes down and seals one message. Throws before anything is written when the message may not leave. */
 export function release(options: {
@@ -16,8 +17,7 @@ export function release(options: {
   const { type, to, seq, ledger } = options;
   const body = checkBody(type, options.body, options.ends);
   const frame = encodeFrame(type, body);
-  const digest = createHash("sha256").update(frame).digest("hex");
+  const digest = frameDigest(frame);
   const { acknowledged } = ledger.enter(to, seq, type, frame.length, digest);
-  const sealed = sealFrame(frame, seq, options.session, options.identity) as Released;
-  return { sealed, seq, acknowledged };
+  return { sealed: acknowledged ? undefined : (sealFrame(frame, seq, options.session, options.identity, digest) as Released), seq };
 }

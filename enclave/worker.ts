@@ -131,7 +131,7 @@ export class EnclaveWorker {
     if (!(Date.parse(plan.expiresAt) > env.now())) return refuse("JOB_EXPIRED");
     try {
       const policy = readPolicy(enclavePaths(folder).policy);
-      return { verdict: judge(plan, identity.party, policy, summary), policy };
+      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true }), policy };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return refuse(error.code);

@@ -11,6 +11,8 @@ export const floors = {
   minBadsPerBin: 5,
   /** Queries over one row set, over all jobs, as a share of its rows. */
   maxQueriesPerRow: 0.02,
+  /** The same for queries of boosted trees whose answers carry noise (review.md, section 2: with it the sums alone tell next to nothing). */
+  maxNoisyQueriesPerRow: 0.1,
   /** Label statistics that one host may learn about one row set, as a share of its rows. */
   maxLabelRankPerRow: 0.05,
   /** Totals opened about one company in training jobs, over all jobs: each is an equation about it. */
@@ -26,8 +28,10 @@ export interface HostGuard {
   admitRows(rowOf: Int32Array, trainRows: number, open: { readonly size: number; readonly setDigest: Uint8Array }): void;
   /** How many hosts take part in the totals: a host alone needs its policy's word for it. */
   admitCompany(hosts: number): void;
-  /** Before answering `queries` queries over the training part. */
-  chargeQueries(label: string, queries: number): void;
+  /** Before answering `queries` queries over the training part. Those that carry noise have a budget of their own. */
+  chargeQueries(label: string, queries: number, kind?: "exact" | "noisy"): void;
+  /** Before a bitmap leaves: it says at most `bits` more about each company of the job. */
+  chargeBits(label: string, bits: number): void;
   /** Before a total per row leaves. */
   chargeTotals(label: string): void;
   /** Before scores by a model leave. */

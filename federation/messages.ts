@@ -4,7 +4,12 @@ import { AppError } from "../core/errors.ts";
 import { maxFrameBytes, type BodyOf, type MessageSpec, type Role } from "../core/message.ts";
 import { binningMessages } from "./binning/messages.ts";
 import { finishMessages } from "./finish/messages.ts";
+import { crossboostMessages } from "./crossboost/messages.ts";
+import { gbdtMessages } from "./gbdt/messages.ts";
+import { lookupMessages } from "./lookup/messages.ts";
+import { kkrtMessages } from "./kkrt/messages.ts";
 import { momentsMessages } from "./moments/messages.ts";
+import { otMessages } from "./ot/messages.ts";
 import { psiMessages } from "./psi/messages.ts";
 import { rowsMessages } from "./rows/messages.ts";
 import { seedsMessages } from "./seeds/messages.ts";
@@ -12,10 +17,15 @@ import { totalsMessages } from "./totals/messages.ts";
 
 export const messageTable = {
   ...psiMessages,
+  ...kkrtMessages,
+  ...otMessages,
   ...rowsMessages,
   ...seedsMessages,
   ...binningMessages,
   ...momentsMessages,
+  ...crossboostMessages,
+  ...gbdtMessages,
+  ...lookupMessages,
   ...totalsMessages,
   ...finishMessages,
 } as const satisfies Record<string, MessageSpec>;

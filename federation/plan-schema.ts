@@ -30,7 +30,7 @@ export const leakageItemSchema = z.strictObject({
 export type LeakageItem = z.output<typeof leakageItemSchema>;
 
 /** Kinds of jobs that end with a model. */
-export const trainingKinds = ["scorecard"] as const;
+export const trainingKinds = ["scorecard", "crossboost", "gbdt"] as const;
 export type TrainingKind = (typeof trainingKinds)[number];
 export const jobKinds = [...trainingKinds, "score"] as const;
 

@@ -1,10 +1,17 @@
 // Compiles a job request into the plan that everybody approves: checked parameters, datasets, leakage statement.
+import type { z } from "zod";
 import type { JobId, PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { sumsParams } from "../kernels/params.ts";
 import { compileLeakage } from "./leakage.ts";
 import { jobPlanSchema, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
-import { scoreJobSchema, scorecardJobSchema } from "./scorecard/params.ts";
+import { crossboostJobSchema } from "./crossboost/params.ts";
+import { gbdtJobSchema } from "./gbdt/params.ts";
+import { scoreJobSchema } from "./score/params.ts";
+import { scorecardJobSchema } from "./scorecard/params.ts";
+
+/** Parameters by kind of job. */
+export const jobSchemas = { scorecard: scorecardJobSchema, crossboost: crossboostJobSchema, gbdt: gbdtJobSchema, score: scoreJobSchema } as const satisfies Record<JobRequest["kind"], z.ZodType>;
 
 export type PlanInput = {
   readonly request: JobRequest; readonly job: JobId; readonly createdAt: string; readonly expiresAt: string;
@@ -18,7 +25,7 @@ export function compilePlan(input: PlanInput): JobPlan {
   if (new Set(parties).size !== parties.length) throw new AppError("JOB_PARAMS");
   const datasets: Record<string, DatasetSummary> = {};
   for (const party of parties) datasets[party] = datasetOf(input, party);
-  if (request.kind === "scorecard" && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
+  if (request.kind !== "score" && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
   if ((request.kind === "score") !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
   const params = paramsOf(request);
   const base = { kind: request.kind, guest: request.guest, hosts: request.hosts, datasets, params };
@@ -36,7 +43,7 @@ function datasetOf(input: PlanInput, party: PartyId): DatasetSummary {
 
 /** The checked parameters as plain JSON, defaults filled in, so that the plan says everything. */
 function paramsOf(request: JobRequest): Record<string, unknown> {
-  const parsed = (request.kind === "scorecard" ? scorecardJobSchema : scoreJobSchema).safeParse(request.params);
+  const parsed = jobSchemas[request.kind].safeParse(request.params);
   if (!parsed.success) throw new AppError("JOB_PARAMS", { problems: parsed.error.issues.length });
   return parsed.data;
 }

@@ -2,16 +2,16 @@
 import { createHash } from "node:crypto";
 import type { Rng } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
-import { cellCount, type PlainColumns, type SumsHost } from "./api.ts";
+import { cellCount, type Answered, type AnswerOptions, type PlainColumns, type SumsHost } from "./api.ts";
 import { requireCrsSeed } from "./crs.ts";
+import { requireNoise } from "./noise.ts";
 import { packAnswer } from "./pack.ts";
-import { dataBlocks, hintBytesPerCell, queryBytes, sumsParams } from "./params.ts";
+import { answerBytes, dataBlocks, hintBytesPerCell, queryBytes, sumsParams } from "./params.ts";
 import type { Pool, Remote } from "./pool.ts";
 import { indexedStreams } from "./streams.ts";
-import type { HostPartOptions } from "./workers/host-part.ts";
+import type { AnswerWork, HostPartOptions } from "./workers/host-part.ts";
 
 type Unit = { readonly slot: number; readonly index: number; readonly cells: number; readonly firstCell: number };
-type Mask = { readonly rng: Rng; readonly tBits: number };
 const partUrl = new URL("./workers/host-part.ts", import.meta.url);
 /** Units (features) that one thread may have in work or waiting to be sent: enough to go on while a chunk is sealed and stored, and a
  *  bound of the memory of a hint. */
@@ -46,7 +46,9 @@ export async function openHost(pool: Pool, options: { crsSeed: Uint8Array; colum
     for (const [i, f] of features.entries()) {
       const slot = i % slots;
       units.push({ slot, index: Math.floor(i / slots), cells: f.cells, firstCell });
-      added.push(required(parts[slot]).call("add", [f.data, f.cells, firstCell]));
+      // A copy that is moved: a view would be cloned with all of its buffer.
+      const data = f.data.slice();
+      added.push(required(parts[slot]).call("add", [data, f.cells, firstCell], [data.buffer]));
       firstCell += f.cells;
       // A few columns in flight: their copies must not pile up.
       if (added.length >= 4 * slots) await Promise.all(added.splice(0));
@@ -116,39 +118,37 @@ class PooledHost implements SumsHost {
     }
   }
 
-  async answer(query: Uint8Array, flood: Rng, mask?: Mask): Promise<{ answer: Uint8Array; masks?: BigUint64Array }> {
-    const expected = queryBytes(this.rows);
-    if (query.length !== expected) throw new AppError("PROTOCOL_WRONG_SHAPE", { bytes: query.length, expected });
+  async answer(queries: Uint8Array, asked: readonly AnswerOptions[]): Promise<Answered> {
+    const one = queryBytes(this.rows);
+    const expected = one * asked.length;
+    if (expected === 0 || queries.length !== expected) throw new AppError("PROTOCOL_WRONG_SHAPE", { bytes: queries.length, expected });
+    const works = asked.map((options, v) => this.#prepare(queries.subarray(v * one, (v + 1) * one), options));
+    const shared = queries.buffer instanceof SharedArrayBuffer ? queries : new Uint8Array(new SharedArrayBuffer(queries.length));
+    if (shared !== queries) shared.set(queries);
+    const sums = new Float64Array(new SharedArrayBuffer(8 * this.cells * asked.length));
+    await Promise.all(this.#parts.map((part) => part.call("answer", [shared, works, sums])));
+    const bytes = answerBytes(this.cells);
+    const answers = new Uint8Array(bytes * asked.length);
+    for (let v = 0; v < asked.length; v++) {
+      packAnswer(sums.subarray(v * this.cells, (v + 1) * this.cells), answers.subarray(v * bytes, (v + 1) * bytes));
+    }
+    return { answers, masks: works.map((work) => work.masks) };
+  }
+
+  /** Flood, noise and mask are bound to the query's bytes, the columns and the mode: two answers under one flood would show their
+   *  difference, and two floods over one query could be averaged. */
+  #prepare(query: Uint8Array, { flood, mask, noise }: AnswerOptions): AnswerWork {
     const tBits = mask?.tBits ?? sumsParams.maxTBits;
     if (!Number.isInteger(tBits) || tBits < 1 || tBits > sumsParams.maxTBits) throw new AppError("KERNEL_RANGE", { tBits });
-    // The flood is bound to the query's bytes, the columns and the mode: two answers under one flood would show their difference.
-    const use = `${this.#purpose}/${createHash("sha256").update(query).digest("hex")}/${mask ? tBits : "open"}`;
-    const random = indexedStreams(flood(32), `flood/${use}`)(0)(64 * this.cells);
-    const masks = mask && uniformMasks(indexedStreams(mask.rng(32), `mask/${use}`)(0)(8 * this.cells), tBits);
-    const shared = new Uint8Array(new SharedArrayBuffer(query.length));
-    shared.set(query);
-    const sums = new Float64Array(this.cells);
-    await Promise.all(this.#parts.map(async (part, slot) => {
-      const units = this.#units.filter((u) => u.slot === slot);
-      const cells = units.reduce((sum, u) => sum + u.cells, 0);
-      const partFlood = new Uint8Array(64 * cells);
-      const partMasks = masks && new BigUint64Array(cells);
-      let at = 0;
-      for (const u of units) {
-        partFlood.set(random.subarray(64 * u.firstCell, 64 * (u.firstCell + u.cells)), 64 * at);
-        if (partMasks) partMasks.set(required(masks).subarray(u.firstCell, u.firstCell + u.cells), at);
-        at += u.cells;
-      }
-      const moved = [partFlood.buffer, ...(partMasks ? [partMasks.buffer] : [])];
-      const made = await part.call<Float64Array>("answer", [shared, partFlood, tBits, partMasks], moved);
-      at = 0;
-      for (const u of units) {
-        sums.set(made.subarray(at, at + u.cells), u.firstCell);
-        at += u.cells;
-      }
-    }));
-    const answer = packAnswer(sums);
-    return masks ? { answer, masks } : { answer };
+    if (noise) requireNoise(noise);
+    const mode = `${mask ? tBits : "open"}${noise ? `/${noise.log2Sd}.${noise.shift}` : ""}`;
+    const use = `${this.#purpose}/${createHash("sha256").update(query).digest("hex")}/${mode}`;
+    return {
+      tBits,
+      flood: { seed: flood(32), purpose: `flood/${use}` },
+      noise: noise && { seed: noise.rng(32), purpose: `noise/${use}`, log2Sd: noise.log2Sd, shift: noise.shift },
+      masks: mask && uniformMasks(indexedStreams(mask.rng(32), `mask/${use}`)(0)(8 * this.cells), tBits),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

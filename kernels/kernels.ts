@@ -11,10 +11,13 @@ const gramUrl = new URL("./workers/gram.ts", import.meta.url);
 /** Kernels on a pool of the caller, or on one of their own (then it is ended with them). */
 export function createKernels(options: { readonly pool?: Pool; readonly threads?: number } = {}): Kernels {
   const pool = options.pool ?? new Pool(options.threads === undefined ? {} : { threads: options.threads });
+  // Objects go to the threads in turn.
+  let next = 0;
   return {
     host: (hostOptions) => openHost(pool, hostOptions),
     querier: (querierOptions) => openQuerier(pool, querierOptions),
     gram: (columns) => gram(pool, columns),
+    open: (moduleUrl, name, args) => pool.open(next++, moduleUrl, name, args),
     async [Symbol.asyncDispose]() {
       if (!options.pool) await pool[Symbol.asyncDispose]();
     },

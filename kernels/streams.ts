@@ -3,6 +3,9 @@
 import { createCipheriv, hkdfSync } from "node:crypto";
 import type { Rng } from "../core/env.ts";
 
+/** What an independent family of streams is made from. `seed`: 32 uniform bytes; `purpose`: bound to all that they are used for. */
+export type StreamKey = { readonly seed: Uint8Array; readonly purpose: string };
+
 /** Streams for (seed, purpose): index < 2^32 gives an independent one. seed: 32 uniform bytes. */
 export function indexedStreams(seed: Uint8Array, purpose: string): (index: number) => Rng {
   const key = new Uint8Array(hkdfSync("sha256", seed, new Uint8Array(0), `yunei/kernels/v1/${purpose}`, 32));

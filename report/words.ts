@@ -87,6 +87,7 @@ const stops: Words = {
   trees: { zh: "达到树数", en: "all trees grown" },
   "early-stopping": { zh: "验证提前停止", en: "stopped by the validation part" },
   "no-gain": { zh: "无可用增益", en: "no gain left" },
+  "too-few-rows": { zh: "节点样本不足", en: "too few rows for a node" },
 };
 
 const books = { models, stops, phases, reasons, layers, binKinds, trends, purposes, digests } as const;

@@ -18,7 +18,8 @@ const documents = globSync("**/*.md", { cwd: root, exclude: (name) => name === "
 /** The folder of a message type: that of its name, or of the protocol that it is a part of. */
 function protocolFolder(type: string): string {
   const folder = type.slice(0, type.indexOf("/"));
-  return folder === "cross" ? "moments" : folder;
+  const partOf: Readonly<Record<string, string>> = { cross: "moments", trees: "gbdt", cells: "crossboost" };
+  return partOf[folder] ?? folder;
 }
 
 describe("the READMEs of the protocols", () => {

@@ -38,7 +38,7 @@ async function demo(options: Options): Promise<void> {
   });
   const result = await runSandbox({
     guest: party("bank"), hosts: summary.providers.map((p) => party(p.folder)), out, keep: options.keep ?? false,
-    params: scorecardJobSchema.parse({}), workers: Math.min(2, availableParallelism()), batch: join(data, "bank", "applications.csv"),
+    model: { kind: "scorecard", params: scorecardJobSchema.parse({}) }, workers: Math.min(2, availableParallelism()), batch: join(data, "bank", "applications.csv"),
     say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
   });
   if (options.json === true) printJson(result.report);

@@ -4,8 +4,8 @@ import { Option, type Command } from "commander";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { writeDurably } from "../../core/files.ts";
-import { jobRequestSchema, purposes } from "../../federation/plan-schema.ts";
-import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
+import { jobRequestSchema, purposes, trainingKinds, type TrainingKind } from "../../federation/plan-schema.ts";
+import { jobSchemas } from "../../federation/plan.ts";
 import { jointReportSchema } from "../../report/schema.ts";
 import { summarise } from "../../report/text.ts";
 import { refuseEnd, type ApiClient } from "../api-client.ts";
@@ -31,6 +31,7 @@ export function addJob(program: Command): void {
   const job = program.command("job").description("submit, follow and read jobs / 提交、跟踪与读取任务");
   common(job.command("submit").description("submit a training job; prints its id / 提交训练任务")
     .requiredOption("--host <party...>", "data providers", partyNames)
+    .addOption(new Option("--model <kind>", "kind of model").choices([...trainingKinds]).default("scorecard"))
     .addOption(purposeOption("model-development")).option("--params <file>", "JSON file with the job's parameters")
     .option("--key <text>", "idempotency key: the same key gives the same job"))
     .action(submit);
@@ -67,11 +68,11 @@ export async function run(o: Common, work: (tools: Tools) => Promise<void>): Pro
   }
 }
 
-function submit(o: Common & { host: readonly PartyId[]; purpose: string; params?: string; key?: string }): Promise<void> {
+function submit(o: Common & { host: readonly PartyId[]; purpose: string; params?: string; key?: string; model: TrainingKind }): Promise<void> {
   return run(o, async ({ api, guest, language, json }) => {
-    const params = scorecardJobSchema.safeParse(o.params === undefined ? {} : readJson(o.params));
+    const params = jobSchemas[o.model].safeParse(o.params === undefined ? {} : readJson(o.params));
     if (!params.success) throw explained("JOB_PARAMS", problemsOf(params.error));
-    const request = jobRequestSchema.safeParse({ kind: "scorecard", guest, hosts: o.host, purpose: o.purpose, params: params.data });
+    const request = jobRequestSchema.safeParse({ kind: o.model, guest, hosts: o.host, purpose: o.purpose, params: params.data });
     if (!request.success) throw explained("CLI_ARGUMENT", problemsOf(request.error));
     const view = await api.submit(request.data, o.key);
     if (json) {

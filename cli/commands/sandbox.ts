@@ -5,9 +5,10 @@ import { basename, dirname, join, resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import type { PartyId } from "../../core/brand.ts";
 import { partyId } from "../../core/names.ts";
-import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
+import type { TrainingKind } from "../../federation/plan-schema.ts";
 import { summarise } from "../../report/text.ts";
-import { existingFile, explained, languageOption, mostHosts, parseJson, partyName, problemsOf, wholeNumber } from "../arguments.ts";
+import { existingFile, explained, languageOption, mostHosts, partyName, wholeNumber } from "../arguments.ts";
+import { modelKinds, modelRequest } from "../model-request.ts";
 import { fileParty, type SandboxParty } from "../sandbox/parties.ts";
 import { runSandbox } from "../sandbox/run.ts";
 import { languageOf, printJson, Progress } from "../terminal.ts";
@@ -15,7 +16,7 @@ import { languageOf, printJson, Progress } from "../terminal.ts";
 type HostFile = { readonly name: PartyId; readonly file: string };
 type Options = {
   guest: string; id: string; label: string; host: readonly HostFile[]; split?: string; out: string; json?: boolean; keep?: boolean;
-  params?: string; idKind: "uscc" | "opaque"; lang?: string; seed: number;
+  params?: string; idKind: "uscc" | "opaque"; lang?: string; seed: number; model: TrainingKind; acceptLeakage?: boolean; liftFloors?: boolean;
 };
 
 const guestName = partyId("bank");
@@ -29,8 +30,10 @@ export function addSandbox(program: Command): void {
     .requiredOption("--host <name=file>", "a data provider's file; repeat for more", hostFile)
     .option("--split <file>", "CSV `id,part` with train/test; without it a seeded stratified 70/30")
     .option("--seed <number>", "seed of the split without a file", wholeNumber(0, 2 ** 31), 42)
-    .addOption(new Option("--model <kind>", "kind of model").choices(["scorecard"]).default("scorecard"))
-    .option("--params <json>", "parameters of the scorecard as JSON, e.g. '{\"binning\":{\"trend\":\"auto\"}}'")
+    .addOption(new Option("--model <kind>", "kind of model").choices([...modelKinds]).default("scorecard"))
+    .option("--accept-leakage", "for --model gbdt: its bitmaps tell the bank part of every company's values; the plan says how much / 接受已声明的泄露")
+    .option("--lift-floors", "for --model gbdt: no noise, caps or floors, for experiments on one machine / 解除噪声与下限，仅供实验")
+    .option("--params <json>", "parameters of the model as JSON, e.g. '{\"binning\":{\"trend\":\"auto\"}}' or '{\"trees\":50}'")
     .addOption(new Option("--id-kind <kind>", "opaque, or uscc for unified social credit codes").choices(["opaque", "uscc"]).default("opaque"))
     .option("--out <dir>", "where report.json, report.html and scores.csv go", "out")
     .option("--keep", "keep the work folder with all parties' state and logs")
@@ -54,7 +57,8 @@ function hostFile(text: string, before: readonly HostFile[] | undefined): readon
 async function sandbox(options: Options): Promise<void> {
   const language = languageOf(options.lang);
   const { idKind } = options;
-  const params = jobParams(options);
+  const split = options.split === undefined ? { kind: "stratified" as const, testShare: 0.3, seed: options.seed } : { kind: "file" as const };
+  const model = modelRequest({ ...options, split });
   const own = fileParty(guestName, existingFile(options.guest), options.id, { label: options.label, idKind });
   const hosts = options.host.map(({ name, file }) => fileParty(name, existingFile(file), options.id, { idKind }));
   const progress = new Progress(language, own.name);
@@ -62,7 +66,7 @@ async function sandbox(options: Options): Promise<void> {
   try {
     const result = await runSandbox({
       guest: staged?.party ?? own, hosts, out: options.out, keep: options.keep ?? false, workers: Math.min(2, availableParallelism()),
-      params, say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
+      model, say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
     });
     if (options.json === true) printJson(result.report);
     else {
@@ -72,14 +76,6 @@ async function sandbox(options: Options): Promise<void> {
   } finally {
     staged?.remove();
   }
-}
-
-function jobParams(options: Options): Record<string, unknown> {
-  const scorecard = options.params === undefined ? {} : parseJson(options.params, "--params");
-  const split = options.split === undefined ? { kind: "stratified", testShare: 0.3, seed: options.seed } : { kind: "file" };
-  const parsed = scorecardJobSchema.safeParse({ split, scorecard });
-  if (!parsed.success) throw explained("JOB_PARAMS", problemsOf(parsed.error));
-  return parsed.data;
 }
 
 /** The guest's folder must hold both of its files: when they lie apart, copies go to a folder of their own. */

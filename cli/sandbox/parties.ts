@@ -5,6 +5,7 @@ import type { PartyId } from "../../core/brand.ts";
 import { enclavePaths, type EnclaveConfig } from "../../enclave/config.ts";
 import type { DatasetDefinition } from "../../enclave/data/definition.ts";
 import { enrol } from "../../enclave/enrol.ts";
+import type { JobPlan } from "../../federation/plan-schema.ts";
 import type { Policy } from "../../enclave/policy.ts";
 import { writeDurably } from "../../core/files.ts";
 
@@ -25,22 +26,22 @@ export function fileParty(name: string, file: string, idColumn: string, options:
   };
 }
 
-/** Enrols the party and writes its folder. All parties of a sandbox are on this machine, so the policy names this guest. */
+/** Enrols the party and writes its folder: a policy of its own that names the kinds of jobs it takes (scorecards without `kinds`). All parties of a sandbox are on this machine, so the policy names this guest. */
 export async function setUpParty(party: SandboxParty, options: {
-  folder: string; apiUrl: string; enclaveUrl: string; token: string; guest: PartyId; sealTo: string; hosts: number; workers: number; peerTimeoutSeconds: number;
+  folder: string; apiUrl: string; enclaveUrl: string; token: string; guest: PartyId; sealTo: string; hosts: number; kinds?: readonly JobPlan["kind"][]; experiments?: boolean; workers: number; peerTimeoutSeconds: number;
 }): Promise<void> {
   const paths = enclavePaths(options.folder);
   await enrol({ url: options.apiUrl, token: options.token, keyFolder: paths.keys });
   const config: EnclaveConfig = {
     version: 1, party: party.name, platform: options.enclaveUrl, dataset: party.definition, dataFolder: party.dataFolder,
-    workers: options.workers, peerTimeoutSeconds: options.peerTimeoutSeconds,
+    workers: options.workers, ...(options.experiments === true ? { experiments: true } : {}), peerTimeoutSeconds: options.peerTimeoutSeconds,
     ...(party.splitFile === undefined ? {} : { splitFile: party.splitFile, splitIdColumn: party.splitIdColumn }),
   };
   const policy: Policy = {
     version: 1, pinned: {},
     allow: [{
-      guest: options.guest, kinds: ["scorecard", "score"], purposes: ["model-development", "loan-approval"], approve: "auto",
-      ...(party.name === options.guest ? { sealTo: options.sealTo } : {}), maxModelsPerCompany: 6,
+      guest: options.guest, kinds: [...(options.kinds ?? ["scorecard", "score"])], purposes: ["model-development", "loan-approval"], approve: "auto",
+      ...(party.name === options.guest ? { sealTo: options.sealTo } : {}), maxModelsPerCompany: 6, maxBitsPerCompany: 60,
       singleHostTotals: options.hosts === 1, maxSetSize: 5_000_000, maxNewIdsPerMonth: 5_000_000, maxScoresPerSetAndMonth: 31,
     }],
   };

@@ -1,4 +1,4 @@
-// The whole topology on one machine: platform and one enclave process per party, real sockets, one joint scorecard job.
+// The whole topology on one machine: platform and one enclave process per party, real sockets, one training job.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -16,11 +16,12 @@ import { ApiClient } from "../api-client.ts";
 import { createInstitutionKey, openSealed } from "../institution-key.ts";
 import { bubblewrapWorks, startEnclave, startPlatform, type Started } from "../processes.ts";
 import { scoreWithFallback } from "../score.ts";
+import type { ModelRequest } from "../model-request.ts";
 import { partyFolder, setUpParty, type SandboxParty } from "./parties.ts";
 
 export type SandboxOptions = {
   readonly guest: SandboxParty; readonly hosts: readonly SandboxParty[];
-  readonly params: Record<string, unknown>; readonly out: string; readonly keep: boolean; readonly workers: number;
+  readonly model: ModelRequest; readonly out: string; readonly keep: boolean; readonly workers: number;
   /** A file of companies to score with the new model, written to `out/batch`. */
   readonly batch?: string;
   readonly say: (event: SandboxEvent) => void;
@@ -86,7 +87,7 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
     for (const party of parties) {
       await setUpParty(party, {
         folder: partyFolder(work, party.name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name),
-        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, workers: options.workers, peerTimeoutSeconds,
+        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, kinds: [options.model.kind, "score"], experiments: options.model.params["liftFloors"] === true, workers: options.workers, peerTimeoutSeconds,
       });
     }
     ({ apiKey } = await admin.addInstitution({ name: guest.name, guest: guest.name, sealTo: key.publicJwk }));
@@ -103,7 +104,7 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
 
   await using api = new ApiClient({ url: apiUrl, apiKey, ca: readFileSync(join(data, "ca.pem"), "utf8") });
   await datasetsPublished(api, parties.length);
-  const job = await api.submit({ kind: "scorecard", guest: guest.name, hosts: hosts.map((h) => h.name), purpose: "model-development", params: options.params });
+  const job = await api.submit({ kind: options.model.kind, guest: guest.name, hosts: hosts.map((h) => h.name), purpose: "model-development", params: options.model.params });
   for await (const event of api.events(job.id)) {
     say({ kind: "job", event });
     if (event.type === "state" && event.failure !== null) throw new AppError(event.failure.code, event.failure.party === null ? {} : { party: event.failure.party });

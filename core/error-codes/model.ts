@@ -42,4 +42,69 @@ export const modelErrors = {
     en: "The exact split of the gain is defined for at most seventeen parties. Group the smaller providers.",
     zh: "增益的精确分摊最多支持十七个参与方。请将较小的数据方合并。",
   },
+  MODEL_TREE_BITS: {
+    status: 422,
+    en: "A split's bitmap has a wrong length or contradicts the sums or the earlier bitmaps of the same feature. Do not use it; ask the party to run again.",
+    zh: "某切分的位图长度有误，或与该特征的汇总、先前位图相矛盾。请勿使用，请对方重新运行。",
+  },
+  MODEL_TREE_SUMS: {
+    status: 422,
+    en: "The sums of a feature's bins do not add up to those of the node. Do not use them; ask the party to run again.",
+    zh: "某特征各箱之和与节点合计不符。请勿使用，请对方重新运行。",
+  },
+  MODEL_TREE_FEATURES: {
+    status: 422,
+    en: "The features or bins are not those of the model to go on from. Use the same features and bins, or train from the start.",
+    zh: "特征或分箱与所续训的模型不一致。请使用相同的特征与分箱，或从头训练。",
+  },
+  MODEL_TREE_STATE: {
+    status: 422,
+    en: "The saved state is damaged or belongs to another training. Delete it and train from the start.",
+    zh: "保存的训练状态已损坏或属于另一次训练。请删除后从头训练。",
+  },
+  MODEL_TREE_MONOTONE: {
+    status: 422,
+    en: "A monotone direction names no feature of the job, or one without an order. Name numeric features as party/feature.",
+    zh: "单调方向所指特征不存在或没有顺序。请以“参与方/特征”指定数值特征。",
+  },
+  MODEL_EXPORT_SIZE: {
+    status: 422,
+    en: "A tree of the model is too large for a file of another tool: special values or categories need many branches. Train with less depth or fewer bins.",
+    zh: "模型中的某棵树展开后过大，无法写成其他工具的文件：特殊值或类别需要过多分支。请减小深度或分箱数后重新训练。",
+  },
+  MODEL_EXPORT_TEXT: {
+    status: 422,
+    en: "A feature's name or a level holds characters that the file format cannot hold. Rename it at its owner and train again.",
+    zh: "特征名或类别值含有该文件格式无法表示的字符。请由数据所有方改名后重新训练。",
+  },
+  MODEL_EXPLANATION: {
+    status: 422,
+    en: "The contributions do not add up to the score: model, bins and score do not belong together. Score the company again with this model.",
+    zh: "各项贡献之和与评分不符：模型、分箱与评分不配套。请用该模型重新评分。",
+  },
+  MODEL_ONNX_SIZE: {
+    status: 413,
+    en: "The ONNX file is larger than allowed. Export a smaller model or raise the limit.",
+    zh: "ONNX 文件超过大小上限。请导出更小的模型或提高上限。",
+  },
+  MODEL_ONNX_OPERATOR: {
+    status: 422,
+    en: "The ONNX model uses operators that are not allowed here: own or vendor operators, branches, loops, random numbers. Export it with standard operators (ai.onnx, ai.onnx.ml).",
+    zh: "ONNX 模型使用了不允许的算子：自定义或厂商算子、分支、循环、随机数。请用标准算子（ai.onnx、ai.onnx.ml）重新导出。",
+  },
+  MODEL_ONNX_EXTERNAL: {
+    status: 422,
+    en: "The ONNX model keeps weights in another file. Export it as one file.",
+    zh: "ONNX 模型的权重存放在其他文件中。请导出为单个文件。",
+  },
+  MODEL_ONNX_INPUTS: {
+    status: 422,
+    en: "The inputs of the ONNX model are not the features of the data: one input [rows, features], or one input per feature under its name. Export it again with these inputs.",
+    zh: "ONNX 模型的输入与数据特征不符：须为一个 [行数, 特征数] 的输入，或每个特征一个同名输入。请按此重新导出。",
+  },
+  MODEL_ONNX_OUTPUT: {
+    status: 422,
+    en: "The ONNX model has no output with one probability per company between 0 and 1. Export probabilities as a tensor (for scikit-learn: zipmap off).",
+    zh: "ONNX 模型没有给出每家企业一个介于 0 与 1 之间的概率输出。请以张量导出概率（scikit-learn 须关闭 zipmap）。",
+  },
 } as const satisfies Record<string, ErrorSpec>;

@@ -14,6 +14,7 @@ import type { Inbox } from "../accept.ts";
 import type { Session } from "../channel/session.ts";
 import type { Ledger } from "../ledger.ts";
 import { release } from "../release.ts";
+import type { Checkpoints } from "../store/checkpoints.ts";
 import type { Platform } from "../transport/platform.ts";
 import { reach } from "../transport/reach.ts";
 import type { PhaseClock } from "./phases.ts";
@@ -23,10 +24,12 @@ export type Peer = { readonly role: Role; readonly session: Session; readonly id
 export type PartyOptions = {
   readonly self: PartyId; readonly role: Role; readonly job: JobId; readonly seed: Uint8Array; readonly identity: KeyObject;
   readonly peers: ReadonlyMap<PartyId, Peer>; readonly inbox: Inbox; readonly ledger: Ledger; readonly platform: Platform;
-  readonly kernels: Kernels; readonly phases: PhaseClock; readonly now: Clock; readonly log: Log; readonly signal: AbortSignal;
+  readonly checkpoints: Checkpoints; readonly kernels: Kernels; readonly phases: PhaseClock; readonly now: Clock; readonly log: Log; readonly signal: AbortSignal;
   readonly peerTimeoutMs: number;
   /** The guest has its result and the platform takes no more frames: this party only goes over what it has again. */
   readonly isOver: boolean;
+  /** The relay is asked to delete what a checkpoint has replaced when there is so much of it: not for every small message. */
+  readonly forgetAtBytes?: number;
 };
 
 /** Streams whose first 32 bytes were committed to in a signed message. */
@@ -35,6 +38,10 @@ const longPollSeconds = 20;
 const sayAfterMs = 3_000;
 const firstBackOffMs = 100;
 const maxBackOffMs = 10_000;
+const defaultForgetAtBytes = 32 * 1024 * 1024;
+
+/** How many messages of a peer are covered by a checkpoint, and how much of that the relay still keeps. */
+type Forgotten = { first: number; below: number; bytes: number };
 
 export class JobParty implements Party {
   readonly self: PartyId;
@@ -44,6 +51,10 @@ export class JobParty implements Party {
   readonly #sent = new Map<PartyId, number>();
   readonly #received = new Map<PartyId, number>();
   readonly #labels = new Set<string>();
+  /** Messages received where `restored` was asked, by name. */
+  readonly #bases = new Map<string, ReadonlyMap<PartyId, number>>();
+  readonly #forgotten = new Map<PartyId, Forgotten>();
+  #underWay = 0;
 
   constructor(options: PartyOptions) {
     this.#o = options;
@@ -55,23 +66,24 @@ export class JobParty implements Party {
   async send<T extends MessageType>(to: PartyId, type: T, body: TypedBody<T>): Promise<void> {
     this.#o.signal.throwIfAborted();
     const peer = this.#peer(to);
-    const seq = this.#sent.get(to) ?? 0;
-    this.#sent.set(to, seq + 1);
+    const seq = nextOf(this.#sent, to);
+    this.#o.phases.sent(to);
     const ends = { from: this.#o.role, to: peer.role };
     const out = release({ type, body, to, seq, ends, session: peer.session, identity: this.#o.identity, ledger: this.#o.ledger });
-    if (out.acknowledged) return;
-    await this.#put(to, seq, out.sealed);
+    const { sealed } = out;
+    if (sealed === undefined) return;
+    await this.#during(() => this.#put(to, seq, sealed));
     this.#o.ledger.acknowledge(to, seq);
   }
 
   async receive<T extends MessageType>(from: PartyId, type: T): Promise<TypedBody<T>> {
     const peer = this.#peer(from);
-    const seq = this.#received.get(from) ?? 0;
+    const seq = nextOf(this.#received, from);
     const ends = { from: peer.role, to: this.#o.role };
     const stored = this.#o.inbox.stored(from, seq, ends);
-    const body = stored === undefined ? await this.#pull(from, seq, type) : stored.body;
+    const body = stored === undefined ? await this.#during(() => this.#pull(from, seq, type)) : stored.body;
     if (stored !== undefined && stored.type !== type) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: from, seq });
-    this.#received.set(from, seq + 1);
+    this.#o.phases.received(from);
     return body as TypedBody<T>;
   }
 
@@ -102,6 +114,59 @@ export class JobParty implements Party {
 
   progress(done: number, total: number): void {
     this.#o.phases.progress(done, total);
+  }
+
+  restored(name: string): Uint8Array | undefined {
+    if (this.#underWay > 0 || this.#bases.has(name)) throw new AppError("JOB_INTERNAL");
+    const base = new Map(this.#received);
+    this.#bases.set(name, base);
+    const kept = this.#o.checkpoints.read(name);
+    if (kept === undefined) return undefined;
+    for (const [peer, seq] of Object.entries(kept.sent)) this.#sent.set(peer as PartyId, seq);
+    for (const [peer, seq] of Object.entries(kept.received)) this.#received.set(peer as PartyId, seq);
+    for (const label of kept.labels) this.#labels.add(label);
+    this.#o.phases.load(kept);
+    // A process that was killed just after it had kept this may have left some.
+    this.#forget(base);
+    return kept.state;
+  }
+
+  async checkpoint(name: string, state: Uint8Array): Promise<void> {
+    this.#o.signal.throwIfAborted();
+    const base = this.#bases.get(name);
+    if (this.#underWay > 0 || base === undefined) throw new AppError("JOB_INTERNAL");
+    this.#o.checkpoints.keep(name, {
+      sent: Object.fromEntries(this.#sent), received: Object.fromEntries(this.#received), labels: [...this.#labels], ...this.#o.phases.save(), state,
+    });
+    this.#forget(base);
+  }
+
+  /** Removes what came since `base`: the checkpoint that covers it is on disk. */
+  #forget(base: ReadonlyMap<PartyId, number>): void {
+    const { forgetAtBytes = defaultForgetAtBytes } = this.#o;
+    for (const [peer, below] of this.#received) {
+      const known = this.#forgotten.get(peer) ?? { first: base.get(peer) ?? 0, below: base.get(peer) ?? 0, bytes: 0 };
+      const from = Math.max(known.below, base.get(peer) ?? 0);
+      const bytes = known.bytes + this.#o.inbox.forget(peer, from, below);
+      const first = known.below < from ? from : known.first;
+      if (bytes >= forgetAtBytes) this.#tellRelay(peer, first, below);
+      this.#forgotten.set(peer, bytes >= forgetAtBytes ? { first: below, below, bytes: 0 } : { first, below, bytes });
+    }
+  }
+
+  /** Good manners, not state: what is not deleted now goes with the job. */
+  #tellRelay(peer: PartyId, first: number, below: number): void {
+    this.#o.platform.forget(this.job, peer, first, below).catch(() => this.#o.log.warn("relay-not-told", { peer }));
+  }
+
+  /** Counts what is under way: a checkpoint in the middle of it would not know whether it happened. */
+  async #during<T>(work: () => Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    try {
+      return await work();
+    } finally {
+      this.#underWay -= 1;
+    }
   }
 
   async #put(to: PartyId, seq: number, sealed: Released): Promise<void> {
@@ -152,5 +217,11 @@ export class JobParty implements Party {
       }
     }
   }
+}
 
+/** Takes the next number of a channel. */
+function nextOf(counters: Map<PartyId, number>, peer: PartyId): number {
+  const seq = counters.get(peer) ?? 0;
+  counters.set(peer, seq + 1);
+  return seq;
 }

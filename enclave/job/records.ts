@@ -6,6 +6,7 @@ import { AppError, type Code } from "../../core/errors.ts";
 import { jobPlanSchema, planDigest, type JobPlan } from "../../federation/plan-schema.ts";
 import type { EphemeralKey } from "../channel/session.ts";
 import type { SecretBox } from "../keys/box.ts";
+import { Checkpoints } from "../store/checkpoints.ts";
 import type { StateDatabase } from "../store/database.ts";
 
 export type LocalState = "seen" | "approved" | "refused" | "done" | "failed" | "cancelled";
@@ -54,6 +55,13 @@ export class JobRecords {
     return { seed: new Uint8Array(Buffer.from(seed, "base64")), ephemeral: { privatePkcs8: new Uint8Array(Buffer.from(key, "base64")), publicX: x } };
   }
 
+  /** The checkpoints of a running job, as files in `folder`. Throws ENCLAVE_KEYS when the job's secrets are gone. */
+  checkpoints(job: JobId, folder: string): Checkpoints {
+    const secrets = this.secrets(job);
+    if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
+    return new Checkpoints({ db: this.#db, job, folder, seed: secrets.seed, rng: this.#rng });
+  }
+
   approved(job: JobId, jws: string): void {
     this.#db.run("update jobs set state = 'approved', approval = ? where job = ?", jws, job);
   }
@@ -68,8 +76,10 @@ export class JobRecords {
     return (this.#db.get("select code from jobs where job = ?", job)?.["code"] ?? undefined) as Code | undefined;
   }
 
-  /** Ends a job here: its channel key and seed are erased, from the file and from its log too. */
+  /** Ends a job here: its channel key and seed and the messages are erased, from the file and from its log too. */
   end(job: JobId, state: "refused" | "done" | "failed" | "cancelled", code?: Code): void {
+    this.#db.run("delete from checkpoints where job = ?", job);
+    this.#db.run("update inbox set frame = null where job = ? and frame is not null", job);
     this.#db.run("update jobs set state = ?, code = ?, secrets = null, finished_at = ? where job = ?", state, code ?? null, this.#now(), job);
     this.#db.settle();
   }

@@ -75,7 +75,7 @@ async function openChannels(tools: JobTools, input: JobInput): Promise<Map<Party
 function hostTools({ tools, input, ledger, phases }: JobContext): HostTools {
   const { plan, planDigest, rule } = input;
   const { dataset, records, identity } = tools;
-  const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: plan.datasets[identity.party]?.name ?? "", rule, ids: dataset.ids });
+  const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: plan.datasets[identity.party]?.name ?? "", rule, ids: dataset.ids, liftFloors: plan.params["liftFloors"] === true });
   const receipt = (model: { readonly id: string; readonly digest: string }): Promise<TypedBody<"finish/receipt">> =>
     records.once(plan.job, "receipt", async () => ({
       receipt: await signReceipt({ plan, planDigest, self: identity.party, model, ledger, key: identity.signKey, now: tools.now() }),

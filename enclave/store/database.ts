@@ -1,7 +1,7 @@
 // The enclave's own SQLite file: what must survive a killed process. Synchronous writes, one writer (the enclave process).
 import { mkdirSync, chmodSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 
 const schema = `
@@ -10,13 +10,15 @@ create table if not exists jobs (
   job text primary key, state text not null, plan text not null, digest text not null, approval text,
   secrets blob, code text, party text, created_at integer not null, finished_at integer) strict;
 create table if not exists inbox (
-  job text not null, peer text not null, seq integer not null, type text not null, bytes integer not null, digest text not null,
+  job text not null, peer text not null, seq integer not null, type text not null, bytes integer not null, digest text not null, frame blob,
   primary key (job, peer, seq)) strict;
 create table if not exists ledger (
   job text not null, peer text not null, seq integer not null, type text not null, bytes integer not null, digest text not null,
   acknowledged integer not null default 0, primary key (job, peer, seq)) strict;
+create table if not exists checkpoints (
+  job text not null, name text not null, number integer not null, digest text not null, primary key (job, name)) strict;
 create table if not exists phases (
-  job text not null, name text not null, wall real not null, cpu real not null, primary key (job, name)) strict;
+  job text not null, name text not null, wall real not null, cpu real not null, rounds integer not null default 0, primary key (job, name)) strict;
 create table if not exists refusals (
   id integer primary key, job text not null, peer text not null, code text not null, at integer not null) strict;
 create table if not exists memo (job text not null, key text not null, value text not null, primary key (job, key)) strict;
@@ -34,11 +36,14 @@ create table if not exists known_ids (guest text not null, record blob not null,
 create table if not exists models (
   model text primary key, job text not null, created_at integer not null, kind text not null, half text not null) strict;
 `;
+const addedColumns = [["phases", "rounds", "integer not null default 0"], ["inbox", "frame", "blob"]] as const;
 
+type Value = string | number | Uint8Array | null;
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 export class StateDatabase implements Disposable {
   readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
 
   /** Opens or creates the file (0600 in a 0700 folder). Throws ENCLAVE_STATE when it cannot be used. */
   constructor(file: string) {
@@ -48,21 +53,46 @@ export class StateDatabase implements Disposable {
       if (file !== ":memory:") chmodSync(file, 0o600);
       this.#db.exec("pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma secure_delete = on");
       this.#db.exec(schema);
+      // A folder of an earlier version.
+      for (const [table, column, type] of addedColumns) {
+        const columns = this.#db.prepare("select name from pragma_table_info(?)").all(table);
+        if (!columns.some((c) => c["name"] === column)) this.#db.exec(`alter table ${table} add column ${column} ${type}`);
+      }
     } catch (cause) {
       throw new AppError("ENCLAVE_STATE", {}, { cause });
     }
   }
 
-  run(sql: string, ...values: (string | number | Uint8Array | null)[]): number {
-    return this.#guard(() => Number(this.#db.prepare(sql).run(...values).changes));
+  run(sql: string, ...values: Value[]): number {
+    return this.#guard(() => Number(this.#prepared(sql).run(...values).changes));
   }
 
-  get(sql: string, ...values: (string | number | Uint8Array | null)[]): Row | undefined {
-    return this.#guard(() => this.#db.prepare(sql).get(...values));
+  /** Like `run`, but a power failure may undo it (a killed process does not): for what can be found out again. It is as durable as the
+   *  others once one of them has followed. Not within a transaction. */
+  runSoon(sql: string, ...values: Value[]): number {
+    return this.#guard(() => {
+      this.#db.exec("pragma synchronous = normal");
+      try {
+        return Number(this.#prepared(sql).run(...values).changes);
+      } finally {
+        this.#db.exec("pragma synchronous = full");
+      }
+    });
   }
 
-  all(sql: string, ...values: (string | number | Uint8Array | null)[]): Row[] {
-    return this.#guard(() => this.#db.prepare(sql).all(...values));
+  get(sql: string, ...values: Value[]): Row | undefined {
+    return this.#guard(() => this.#prepared(sql).get(...values));
+  }
+
+  all(sql: string, ...values: Value[]): Row[] {
+    return this.#guard(() => this.#prepared(sql).all(...values));
+  }
+
+  /** The statements are those of this program: there are few. */
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql) ?? this.#db.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
   }
 
   /** All or nothing. Not to be nested. */

@@ -1,11 +1,12 @@
 // The only socket of an enclave: an outgoing mutual-TLS 1.3 connection pool to the platform. Nothing listens here.
-import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { Pool, type Dispatcher } from "undici";
 import type { z } from "zod";
 import { enclaveEndpoints, maxRelayBytes, pathOf, problemSchema, type Endpoint, type EnclaveEvent, type EnclaveJob } from "../../api/contract.ts";
 import type { JobId, PartyId, Released } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { DatasetSummary } from "../../federation/plan-schema.ts";
+import { LimitedNetwork, type NetworkLimits, type Timer } from "./network.ts";
 import type { JobEnd, ModelNotice, Platform } from "./platform.ts";
 
 const requestTimeoutMs = 60_000;
@@ -13,14 +14,19 @@ const connections = 32;
 
 type Call = {
   params?: Record<string, string | number>; query?: Record<string, string | number>; json?: unknown;
-  raw?: { bytes: Uint8Array; media: string }; headers?: Record<string, string>; signal?: AbortSignal;
+  raw?: { bytes: Uint8Array; media: string }; signal?: AbortSignal;
 };
+type Reply = { readonly status: number; readonly body: Uint8Array };
+
+const realTimer: Timer = { now: () => performance.now(), sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }) };
 
 export class HttpPlatform implements Platform {
   readonly #pool: Pool;
+  readonly #network: LimitedNetwork | undefined;
 
-  /** url: https://host:port of the enclave listener; key and certificates: PEM. */
-  constructor(options: { url: string; key: string; certificate: string; ca: string }) {
+  /** url: https://host:port of the enclave listener; key and certificates: PEM. network: to measure with a slower one. */
+  constructor(options: { url: string; key: string; certificate: string; ca: string; network?: NetworkLimits | undefined }) {
+    this.#network = options.network === undefined ? undefined : new LimitedNetwork(options.network, realTimer);
     this.#pool = new Pool(options.url, {
       connect: { key: options.key, cert: options.certificate, ca: options.ca, minVersion: "TLSv1.3", rejectUnauthorized: true },
       connections, headersTimeout: requestTimeoutMs, bodyTimeout: requestTimeoutMs,
@@ -65,13 +71,16 @@ export class HttpPlatform implements Platform {
   }
 
   async put(job: JobId, to: PartyId, seq: number, sealed: Released): Promise<void> {
-    const headers = { "x-content-digest": createHash("sha256").update(sealed).digest("hex") };
-    await this.#call(enclaveEndpoints.putRelay, { params: { job, to, seq }, raw: { bytes: sealed, media: "application/octet-stream" }, headers });
+    await this.#call(enclaveEndpoints.putRelay, { params: { job, to, seq }, raw: { bytes: sealed, media: "application/octet-stream" } });
   }
 
   async pull(job: JobId, from: PartyId, seq: number, waitSeconds: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const { status, body } = await this.#call(enclaveEndpoints.getRelay, { params: { job, from, seq }, query: { wait: waitSeconds }, signal });
     return status === 204 ? undefined : body;
+  }
+
+  async forget(job: JobId, from: PartyId, first: number, below: number): Promise<void> {
+    await this.#call(enclaveEndpoints.forgetRelay, { params: { job, from }, json: { first, below } });
   }
 
   async #json<E extends Endpoint & { reply: z.ZodType }>(endpoint: E, call: Call): Promise<z.output<E["reply"]>> {
@@ -81,26 +90,24 @@ export class HttpPlatform implements Platform {
     return parsed.data as z.output<E["reply"]>;
   }
 
-  async #call(endpoint: Endpoint, call: Call): Promise<{ status: number; body: Uint8Array }> {
+  async #call(endpoint: Endpoint, call: Call): Promise<Reply> {
+    const body = call.raw?.bytes ?? (call.json === undefined ? undefined : Buffer.from(JSON.stringify(call.json)));
     const media = call.raw?.media ?? (call.json === undefined ? undefined : "application/json");
     const query = new URLSearchParams(Object.entries(call.query ?? {}).map(([k, v]) => [k, String(v)])).toString();
-    let reply: Dispatcher.ResponseData;
-    let body: Uint8Array;
+    let reply: Reply;
     try {
-      reply = await this.#pool.request({
-        method: endpoint.method.toUpperCase(),
-        path: pathOf(endpoint, call.params) + (query === "" ? "" : `?${query}`),
-        headers: { ...call.headers, ...(media === undefined ? {} : { "content-type": media }) },
-        body: call.raw?.bytes ?? (call.json === undefined ? null : JSON.stringify(call.json)),
-        ...(call.signal === undefined ? {} : { signal: call.signal }),
-      });
-      body = await readBounded(reply.body);
+      await this.#network?.up(body?.length ?? 0, call.signal);
+      reply = await request(this.#pool, {
+        method: endpoint.method.toUpperCase() as Dispatcher.HttpMethod, path: pathOf(endpoint, call.params) + (query === "" ? "" : `?${query}`),
+        headers: media === undefined ? {} : { "content-type": media }, body: body ?? null,
+      }, call.signal);
+      await this.#network?.down(reply.body.length, call.signal);
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
       throw new AppError("JOB_PLATFORM_UNREACHABLE", {}, { cause });
     }
-    if (reply.statusCode >= 400) throw refusal(reply.statusCode, body);
-    return { status: reply.statusCode, body };
+    if (reply.status >= 400) throw refusal(reply.status, reply.body);
+    return reply;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,15 +134,45 @@ function parseJson(body: Uint8Array): unknown {
   }
 }
 
-/** Reads a reply, but never more than a relayed frame may hold: the platform is not trusted with our memory either. */
-async function readBounded(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of body) {
-    size += part.length;
-    if (size > maxRelayBytes) throw new AppError("PROTOCOL_OVERSIZED", { bytes: size, limit: maxRelayBytes });
-    parts.push(part);
-  }
-  const all = Buffer.concat(parts, size);
-  return new Uint8Array(all.buffer, all.byteOffset, size);
+/** One request and its whole reply, but never more of it than a relayed frame may hold: the platform is not trusted with our memory. */
+function request(pool: Pool, options: Dispatcher.DispatchOptions, signal: AbortSignal | undefined): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    let status = 0;
+    let body = Buffer.alloc(0);
+    let size = 0;
+    let abort = (): void => {};
+    const end = (): void => signal?.removeEventListener("abort", abort);
+    pool.dispatch(options, {
+      onRequestStart: (controller) => {
+        abort = () => controller.abort(new Error("aborted"));
+        if (signal?.aborted === true) abort();
+        else signal?.addEventListener("abort", abort, { once: true });
+      },
+      onResponseStart: (controller, code, headers) => {
+        status = code;
+        const declared = Number(headers["content-length"] ?? 0);
+        if (declared > maxRelayBytes) controller.abort(oversized(declared));
+        else body = Buffer.allocUnsafeSlow(declared);
+      },
+      onResponseData: (controller, chunk) => {
+        // Without a declared length it grows; with one, Node's parser holds the sender to it.
+        if (size + chunk.length > body.length) body = Buffer.concat([body.subarray(0, size), Buffer.alloc(Math.max(size, chunk.length))]);
+        chunk.copy(body, size);
+        size += chunk.length;
+        if (size > maxRelayBytes) controller.abort(oversized(size));
+      },
+      onResponseEnd: () => {
+        end();
+        resolve({ status, body: new Uint8Array(body.buffer, body.byteOffset, size) });
+      },
+      onResponseError: (_, error) => {
+        end();
+        reject(error);
+      },
+    });
+  });
+}
+
+function oversized(bytes: number): AppError {
+  return new AppError("PROTOCOL_OVERSIZED", { bytes, limit: maxRelayBytes });
 }

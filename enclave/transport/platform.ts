@@ -24,4 +24,6 @@ export interface Platform extends AsyncDisposable {
   put(job: JobId, to: PartyId, seq: number, sealed: Released): Promise<void>;
   /** Message number `seq` from that peer, or undefined when it is not there within `waitSeconds`. */
   pull(job: JobId, from: PartyId, seq: number, waitSeconds: number, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Lets the relay delete the frames from that peer with numbers in [first, below): this party will not ask for them again. */
+  forget(job: JobId, from: PartyId, first: number, below: number): Promise<void>;
 }

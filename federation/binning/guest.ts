@@ -29,12 +29,11 @@ export async function binningGuest(party: Party, input: {
   const bads = train.reduce((sum, y) => sum + y, 0);
   const active = offers.filter((o) => o.offer.features.length > 0);
   await using querier = await Querier.open(party, { use: "binning", jointSeed: input.jointSeed, rows: trainRows });
-  const secret = active.length === 0 ? undefined : await querier.send(active.map((o) => o.host), Int32Array.from(train), 1);
+  const secrets = active.length === 0 ? [] : await querier.sendBatch(active.map((o) => o.host), [Int32Array.from(train)], 1);
   const perHost = await Promise.all(active.map(async ({ host, offer }) => {
     const cells = offer.features.reduce((sum, f) => sum + f.shape.bins, 0);
-    if (secret === undefined) return [];
-    const sums = await querier.sums(host, cells, 0, secret);
-    return splitCounts(host, offer.features, sums, bads);
+    const [sums] = await querier.sums(host, cells, 0, secrets);
+    return sums === undefined ? [] : splitCounts(host, offer.features, sums, bads);
   }));
   return perHost.flat();
 }

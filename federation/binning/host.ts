@@ -32,7 +32,7 @@ export async function binningHost(party: Party, input: {
     });
     await answerer.sendHint();
     input.guard.chargeQueries("binning", 1);
-    await answerer.answerNext();
+    await answerer.answerBatch(1);
   }
   const merged = await party.receive(guest, "binning/merged");
   const columns = merged.features.map((m) => checked(guest, m, fine, totals));

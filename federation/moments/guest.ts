@@ -1,7 +1,7 @@
 // Moments, guest: collects every cross product of the selected WOE columns of all parties and the label, exactly.
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
-import type { HintSource, QuerySecret } from "../../kernels/api.ts";
+import type { HintSource } from "../../kernels/api.ts";
 import type { Moments } from "../../models/linear/moments.ts";
 import type { Party } from "../party.ts";
 import { Querier } from "../sums/querier.ts";
@@ -34,20 +34,16 @@ export async function momentsGuest(party: Party, input: MomentsGuestInput): Prom
   const moments = await ownMoments(party, input, d);
   const active = blocks.map((b) => b.host);
   const querier = await Querier.open(party, { use: "moments", jointSeed: input.jointSeed, rows });
-  const vectors = [Int32Array.from(input.label.subarray(0, rows)), ...columns.map((c) => Int32Array.from(c.subarray(0, rows)))];
+  const vectors = [Int32Array.from(input.label.subarray(0, rows)), ...columns.map((c) => c.subarray(0, rows))];
   const hints = new Map<PartyId, HintSource>();
   const collect = async (): Promise<void> => {
-    const secrets: QuerySecret[] = [];
-    for (const [q, v] of active.length === 0 ? [] : vectors.entries()) {
-      secrets.push(await querier.send(active, v, 127));
-      party.progress(q + 1, 2 * vectors.length);
-    }
+    const secrets = active.length === 0 ? [] : await querier.sendBatch(active, vectors, 127);
+    party.progress(vectors.length, 2 * vectors.length);
     await Promise.all(blocks.map(async (block) => {
       const hint = await querier.hint(block.host, block.d);
       hints.set(block.host, hint);
       await receiveOwn(party, block, moments, d);
-      for (const [q, secret] of secrets.entries()) {
-        const sums = await querier.answer(block.host, q, hint, secret);
+      for (const [q, sums] of (await querier.answers(block.host, 0, hint, secrets)).entries()) {
         for (const [k, sum] of sums.entries()) put(moments, d, q - 1, block.at + k, Number(sum));
       }
     }));
@@ -62,12 +58,12 @@ export async function momentsGuest(party: Party, input: MomentsGuestInput): Prom
   return {
     moments,
     async residualProducts(residuals) {
-      const secret = await querier.send(active, residuals, 127);
+      const secrets = active.length === 0 ? [] : await querier.sendBatch(active, [residuals], 127);
       const products = ownProducts(columns, residuals, d);
       await Promise.all(blocks.map(async (block) => {
         const hint = hints.get(block.host);
         if (hint === undefined) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: block.host });
-        const sums = await querier.answer(block.host, vectors.length, hint, secret);
+        const [sums = []] = await querier.answers(block.host, vectors.length, hint, secrets);
         for (const [k, sum] of sums.entries()) products[block.at + k] = Number(sum);
       }));
       return products;

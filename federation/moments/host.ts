@@ -1,7 +1,6 @@
 // Moments, host: its own block in the clear (sums only), the guest's queries, and one encrypted exchange with every other
 // host whose result is split between the two so that only the guest can add it up.
 import type { PartyId } from "../../core/brand.ts";
-import type { QuerySecret } from "../../kernels/api.ts";
 import type { HostGuard } from "../guards.ts";
 import type { Party } from "../party.ts";
 import { Answerer } from "../sums/answerer.ts";
@@ -25,10 +24,8 @@ export async function momentsHost(party: Party, input: MomentsHostInput): Promis
     await answerer.sendHint();
     await sendOwn(party, guest, columns, rows);
     input.guard.chargeQueries("moments", input.queries);
-    for (let query = 0; query < input.queries; query++) {
-      await answerer.answerNext();
-      party.progress(query + 1, input.queries);
-    }
+    await answerer.answerBatch(input.queries);
+    party.progress(input.queries, input.queries);
     await crossMoments(party, input);
     return answerer;
   } catch (error) {
@@ -78,14 +75,12 @@ type Half = { readonly peer: PartyId; readonly columns: readonly (BigInt64Array 
 async function crossQuerier(party: Party, peers: readonly PartyId[], input: MomentsHostInput): Promise<Half[]> {
   if (peers.length === 0) return [];
   await using querier = await Querier.open(party, { use: "cross", jointSeed: input.jointSeed, rows: input.rows });
-  const secrets: QuerySecret[] = [];
-  for (const codes of input.columns) secrets.push(await querier.send(peers, Int32Array.from(codes.subarray(0, input.rows)), 127, crossBits));
+  const vectors = input.columns.map((codes) => codes.subarray(0, input.rows));
+  const secrets = await querier.sendBatch(peers, vectors, 127, { tBits: crossBits });
   // Awaited here: a promise that is returned waits for the disposal first, and a rejection in that time would end the process.
   return await Promise.all(peers.map(async (peer) => {
     const hint = await querier.hint(peer, input.columnsOf.get(peer) ?? 0);
-    const columns: BigInt64Array[] = [];
-    for (const [query, secret] of secrets.entries()) columns.push(await querier.answer(peer, query, hint, secret, true));
-    return { peer, columns };
+    return { peer, columns: await querier.answers(peer, 0, hint, secrets, true) };
   }));
 }
 
@@ -93,10 +88,5 @@ async function crossAnswerer(party: Party, peer: PartyId, input: MomentsHostInpu
   const own = { kind: "codes", rows: input.rows, columns: input.columns } as const;
   await using answerer = await Answerer.open(party, { use: "cross", querier: peer, jointSeed: input.jointSeed, columns: own });
   await answerer.sendHint();
-  const columns: BigUint64Array[] = [];
-  for (let column = 0; column < (input.columnsOf.get(peer) ?? 0); column++) {
-    const masks = await answerer.answerNext(crossBits);
-    if (masks !== undefined) columns.push(masks);
-  }
-  return { peer, columns };
+  return { peer, columns: await answerer.answerMasked(input.columnsOf.get(peer) ?? 0, crossBits) };
 }

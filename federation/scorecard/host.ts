@@ -62,7 +62,7 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
       if (next.kind === "residuals") {
         if (answerer !== undefined) guard.chargeQueries(`refinement/${residuals}`, 1);
         residuals++;
-        await answerer?.answerNext();
+        await answerer?.answerBatch(1);
       }
       if (next.kind !== "weights") continue;
       if (answerer !== undefined) {

@@ -22,9 +22,13 @@ export async function sendTotals(party: Party, options: {
 }): Promise<void> {
   const { guest, weights, rows, round } = options;
   const partial = partialTotals({ party: party.self, ...weights.plan }, options.columns, rows);
-  const masked = maskTotals(party, options.present, options.label, partial);
-  for (let at = 0, index = 0; at < rows; at += rowsPerChunk, index++) {
-    const bytes = masked.subarray(at, Math.min(at + rowsPerChunk, rows));
-    await party.send(guest, "totals/masked", { round, index, last: at + bytes.length >= rows, bytes });
+  await sendMasked(party, guest, round, maskTotals(party, options.present, options.label, partial));
+}
+
+/** Sends one masked byte per row. */
+export async function sendMasked(party: Party, guest: PartyId, round: number, masked: Uint8Array): Promise<void> {
+  for (let at = 0, index = 0; at < masked.length; at += rowsPerChunk, index++) {
+    const bytes = masked.subarray(at, Math.min(at + rowsPerChunk, masked.length));
+    await party.send(guest, "totals/masked", { round, index, last: at + bytes.length >= masked.length, bytes });
   }
 }

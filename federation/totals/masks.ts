@@ -16,6 +16,18 @@ export function maskTotals(party: Party, hosts: readonly PartyId[], label: strin
   return masked;
 }
 
+/** The same for 16-bit shares, mod 2^16. */
+export function maskShares(party: Party, hosts: readonly PartyId[], label: string, share: Uint16Array): Uint16Array {
+  const masked = Uint16Array.from(share);
+  for (const peer of hosts) {
+    if (peer === party.self) continue;
+    const bytes = party.sharedRng(peer, label)(2 * share.length);
+    const sign = party.self < peer ? 1 : -1;
+    for (let i = 0; i < masked.length; i++) masked[i] = (masked[i] ?? 0) + sign * ((bytes[2 * i] ?? 0) | ((bytes[2 * i + 1] ?? 0) << 8));
+  }
+  return masked;
+}
+
 /** The sum of all hosts' masked bytes, mod 256, as signed 8-bit totals. */
 export function openTotals(masked: readonly Uint8Array[], rows: number): Int8Array {
   const totals = new Int8Array(rows);

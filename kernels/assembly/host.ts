@@ -35,8 +35,8 @@ export function bitMasks(list: i32, count: i32, masks: i32): void {
   }
 }
 
-/** 13 bytes a coefficient to residues; returns 0 if one is >= p. Reads 3 bytes past the end. */
-export function unpackBlock(packed: i32, block: i32): i32 {
+/** 13 bytes a coefficient to residues, `stride` bytes apart; returns 0 if one is >= p. Reads 3 bytes past the end. */
+export function unpackBlock(packed: i32, block: i32, stride: i32): i32 {
   const p = multipleOfP(1);
   let bad = i32x4.splat(0);
   for (let i = 0; i < N; i++) {
@@ -45,7 +45,8 @@ export function unpackBlock(packed: i32, block: i32): i32 {
     const lanes = i8x16.shuffle(x, x, 0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
     const residues = i32x4.shr_u(i32x4.mul(lanes, i32x4(64, 16, 4, 1)), 6);
     bad = v128.or(bad, i32x4.ge_u(residues, p));
-    v128.store(block + 16 * i, residues);
+    v128.store(block, residues);
+    block += stride;
   }
   return v128.any_true(bad) ? 0 : 1;
 }
@@ -72,14 +73,46 @@ export function gather(block: i32, list: i32, offsets: i32, bins: i32, cells: i3
   }
 }
 
-/** cells[c] += <r_c, block> for ternary r_c, by the method of the four Russians: a table of the 243 sums of five coefficients,
+/** The same for blocks of two queries, row by row side by side, into cells side by side: one look-up of a row serves both. */
+export function gatherTwo(block: i32, list: i32, offsets: i32, bins: i32, cells: i32): void {
+  const p32 = multipleOfP(32);
+  let at = list;
+  for (let b = 1; b <= bins; b++) {
+    const end = list + 2 * <i32>load<u16>(offsets + 2 * b);
+    let first = v128.load(cells), second = v128.load(cells, 16);
+    while (at < end) {
+      const stop = min(end, at + 62);
+      let other = i32x4.splat(0), another = i32x4.splat(0);
+      for (; at + 6 < stop; at += 8) {
+        const w = block + (<i32>load<u16>(at) << 1), x = block + (<i32>load<u16>(at, 2) << 1);
+        const y = block + (<i32>load<u16>(at, 4) << 1), z = block + (<i32>load<u16>(at, 6) << 1);
+        first = i32x4.add(first, i32x4.add(v128.load(w), v128.load(x)));
+        second = i32x4.add(second, i32x4.add(v128.load(w, 16), v128.load(x, 16)));
+        other = i32x4.add(other, i32x4.add(v128.load(y), v128.load(z)));
+        another = i32x4.add(another, i32x4.add(v128.load(y, 16), v128.load(z, 16)));
+      }
+      for (; at < stop; at += 2) {
+        const row = block + (<i32>load<u16>(at) << 1);
+        first = i32x4.add(first, v128.load(row));
+        second = i32x4.add(second, v128.load(row, 16));
+      }
+      first = reduceOnce(i32x4.add(first, other), p32);
+      second = reduceOnce(i32x4.add(second, another), p32);
+    }
+    v128.store(cells, first);
+    v128.store(cells, second, 16);
+    cells += 32;
+  }
+}
+
+/** cells[c] (`stride` bytes apart) += <r_c, block> for ternary r_c, by the method of the four Russians: a table of the 243 sums of five coefficients,
  *  one look-up per cell and five trits. digits: for each tile of 8 tables, 8 bytes a cell. tables: 8 * 243 vectors. */
-export function ternaryInto(cells: i32, digits: i32, count: i32, block: i32, tables: i32): void {
+export function ternaryInto(cells: i32, stride: i32, digits: i32, count: i32, block: i32, tables: i32): void {
   const p = multipleOfP(1);
   const p32 = multipleOfP(32);
   for (let tile = 0; tile < 103; tile++) {
     for (let k = 0; k < 8; k++) buildTernaryTable(tables + k * 3888, block, (tile * 8 + k) * 5, p);
-    for (let c = cells, end = cells + 16 * count; c < end; c += 16) {
+    for (let c = cells, end = cells + stride * count; c < end; c += stride) {
       const d = load<u64>(digits);
       const s0 = i32x4.add(entry(tables, d), entry(tables + 3888, d >> 8));
       const s1 = i32x4.add(entry(tables + 7776, d >> 16), entry(tables + 11664, d >> 24));
@@ -145,13 +178,14 @@ export function floodResidues(random: i32, out: i32): void {
   v128.store(out, reduceOnce(mulFixed(flood(random, p), constant(0), constant(16), p), p));
 }
 
-/** Ends an answer: cells (< 34 p) + flood + round(q R / t) to [0, q), rounded to 44 bits, as f64. random: 64 bytes a cell.
- *  masks: one u64 R a cell, or 0 for none. */
-export function finishAnswer(cells: i32, count: i32, random: i32, masks: i32, qModT: u64, tBits: i32, out: i32): void {
+/** Ends an answer: cells (< 34 p, `stride` bytes apart) + flood + round(q R / t) to [0, q), rounded to 44 bits, as f64. random: 64 bytes
+ *  a cell. added: one u64 R a cell (a mask, or noise), or 0 for none. */
+export function finishAnswer(cells: i32, stride: i32, count: i32, random: i32, added: i32, qModT: u64, tBits: i32, out: i32): void {
   const p = multipleOfP(1);
   for (let c = 0; c < count; c++) {
-    let x = i32x4.add(v128.load(cells + 16 * c), flood(random + 64 * c, p));
-    if (masks != 0) x = i32x4.add(x, encode(load<u64>(masks + 8 * c), qModT, tBits, p));
+    let x = i32x4.add(v128.load(cells), flood(random + 64 * c, p));
+    if (added != 0) x = i32x4.add(x, encode(load<u64>(added + 8 * c), qModT, tBits, p));
+    cells += stride;
     const y = reduceOnce(mulFixed(x, constant(CRT), constant(CRT + 16), p), p);
     store<f64>(out + 8 * c, <f64>leadingBits(y, 60));
   }

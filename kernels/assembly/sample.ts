@@ -34,15 +34,15 @@ export function expandTernaryReversed(digits: i32, poly: i32): void {
   }
 }
 
-/** The reversed ternary polynomial as i16, for `hintDot`. Returns the sum of its coefficients. */
-export function expandTernaryShort(digits: i32, out: i32): i32 {
+/** The reversed ternary polynomial as i16, then 2^15 times the sum of its coefficients as i64, for `hintDots`. */
+export function expandTernaryShort(digits: i32, out: i32): void {
   let sum = 0;
   for (let i = 0; i < N; i++) {
     const x = i == 0 ? trit(digits, 0) : -trit(digits, N - i);
     store<i16>(out + 2 * i, <i16>x);
     sum += x;
   }
-  return sum;
+  store<i64>(out + 2 * N, <i64>sum << 15);
 }
 
 /** The reversed polynomial of signed 8-bit codes, as residues < 2p. */

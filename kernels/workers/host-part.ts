@@ -1,8 +1,9 @@
 // A host's part in one thread: some features (or code columns), their hint cells and their sums in answers.
 import { AppError } from "../../core/errors.ts";
 import { expandCrs } from "../crs.ts";
+import { cellNoise, type CellNoise } from "../noise.ts";
 import { blockBytes, hintBytesPerCell, modulus, ringDegree } from "../params.ts";
-import { indexedStreams, sampleTrits, tritBytes } from "../streams.ts";
+import { indexedStreams, sampleTrits, tritBytes, type StreamKey } from "../streams.ts";
 import { polyBytes, SumsWasm } from "../wasm.ts";
 
 export type HostPartOptions = {
@@ -13,12 +14,24 @@ export type HostPartOptions = {
   readonly hintSeed: Uint8Array;
   readonly purpose: string;
 };
+/** How one query is answered: streams of secrets, bound to all that they are used for (kernels/host.ts). masks: for all cells of the host. */
+export type AnswerWork = {
+  readonly tBits: number;
+  readonly flood: StreamKey;
+  readonly noise: (StreamKey & CellNoise) | undefined;
+  readonly masks: BigUint64Array | undefined;
+};
+/** What is added to this part's cells: 64 random bytes of flood a cell, and integers mod 2^64 that are encoded modulo 2^tBits. */
+export type Drawn = { readonly tBits: number; readonly flood: Uint8Array; readonly added: BigUint64Array | undefined };
+/** Where sums of one query stand, and how far from each other. */
+type Sums = { readonly at: number; readonly stride: number };
 /** A feature: its first cell in the whole host and here, its cells, and where its sorted rows (or codes) and bin borders stand. */
 type Unit = Readonly<Record<"firstCell" | "localCell" | "cells" | "data" | "offsets", number>>;
 
 /** Most products that fit an accumulator: each is below 2^58 (assembly/ntt.ts). */
 const productsPerFold = 60;
 const tiles = 103;
+const floodBytes = 64;
 
 export function openHostPart(options: HostPartOptions): HostPart {
   return new HostPart(options);
@@ -100,29 +113,108 @@ export class HostPart {
     return out;
   }
 
-  /** The part's sums of a query, flooded and rounded to 44 bits, cell by cell. flood: 64 secret random bytes a cell.
-   *  masks: uniform integers mod 2^tBits. Throws PROTOCOL_RESIDUES. */
-  answer(query: Uint8Array, flood: Uint8Array, tBits: number, masks?: BigUint64Array): Float64Array {
+  /** The part's sums of some queries, flooded and rounded to 44 bits, into `out`: all cells of the first query, then of the next.
+   *  queries: one after another (shared memory, as `out`). Throws PROTOCOL_RESIDUES. */
+  answer(queries: Uint8Array, works: readonly AnswerWork[], out: Float64Array): void {
+    const all = out.length / works.length;
+    const made = this.rounded(queries, works.map((work) => this.#draw(work)));
+    for (let v = 0; v < works.length; v++) {
+      for (const { firstCell, localCell, cells } of this.#units) {
+        out.set(made.subarray(v * this.#cells + localCell, v * this.#cells + localCell + cells), v * all + firstCell);
+      }
+    }
+  }
+
+  /** Randomness of this part's cells: streams by the first cell of a unit, so that it does not depend on the number of threads. */
+  #draw({ tBits, flood, noise, masks }: AnswerWork): Drawn {
+    const streams = indexedStreams(flood.seed, flood.purpose);
+    const noises = noise && indexedStreams(noise.seed, noise.purpose);
+    const random = new Uint8Array(floodBytes * this.#cells);
+    const added = masks || noise ? new BigUint64Array(this.#cells) : undefined;
+    for (const { firstCell, localCell, cells } of this.#units) {
+      random.set(streams(firstCell)(floodBytes * cells), floodBytes * localCell);
+      if (masks) added?.set(masks.subarray(firstCell, firstCell + cells), localCell);
+      if (noise && noises && added) addTo(added.subarray(localCell, localCell + cells), cellNoise(noises(firstCell), cells, noise));
+    }
+    return { tBits, flood: random, added };
+  }
+
+  /** Sums of this part's cells, flooded and rounded: all cells of the first query, then of the next. */
+  rounded(queries: Uint8Array, drawn: readonly Drawn[]): Float64Array {
+    const out = new Float64Array(drawn.length * this.#cells);
+    const one = (this.#blocks + 1) * blockBytes;
+    const packed = drawn.map((_, v) => queries.subarray(v * one, (v + 1) * one));
+    const sums = this.#options.kind === "bins" ? this.#binSums(packed) : undefined;
+    for (const [v, d] of drawn.entries()) {
+      const query = packed[v] ?? queries;
+      const made = this.#finish(query, d, sums?.[v] ?? this.#codeSums(query));
+      out.set(made, v * this.#cells);
+    }
+    return out;
+  }
+
+  /** Adds what hides the sums, and rounds. The view lasts until the next call. */
+  #finish(query: Uint8Array, { flood, added, tBits }: Drawn, { at, stride }: Sums): Float64Array {
     const { fn } = this.#wasm;
-    const digits = this.#expandDigits();
-    const cells = this.#scratch("cells", 16 * this.#cells);
-    this.#wasm.bytes.fill(0, cells, cells + 16 * this.#cells);
-    if (this.#options.kind === "bins") this.#sumBins(query, cells);
-    else this.#sumCodes(query, cells);
     this.#unpack(query, this.#blocks);
-    fn.ternaryInto(cells, digits, this.#cells, this.#block, this.#scratch("tables", 8 * 243 * 16));
-    if (this.#options.kind === "codes") fn.foldCodes(this.#scratch("sums", 32 * this.#cells), cells, this.#cells);
-    const random = this.#scratch("random", 64 * this.#cells);
-    const out = this.#scratch("out", 8 * this.#cells);
-    const maskAt = masks ? this.#scratch("masks", 8 * this.#cells) : 0;
+    fn.ternaryInto(at, stride, this.#expandDigits(), this.#cells, this.#block, this.#wasm.scratch("tables", 8 * 243 * 16));
+    if (this.#options.kind === "codes") fn.foldCodes(this.#wasm.scratch("sums", 32 * this.#cells), at, this.#cells);
+    const random = this.#wasm.scratch("random", floodBytes * this.#cells);
+    const out = this.#wasm.scratch("out", 8 * this.#cells);
+    const addedAt = added ? this.#wasm.scratch("added", 8 * this.#cells) : 0;
     this.#wasm.bytes.set(flood, random);
-    if (masks) {
-      this.#wasm.bytes.set(new Uint8Array(masks.buffer, masks.byteOffset, masks.byteLength), maskAt);
+    if (added) {
+      this.#wasm.bytes.set(new Uint8Array(added.buffer, added.byteOffset, added.byteLength), addedAt);
       fn.setModulus(tBits);
     }
-    fn.finishAnswer(cells, this.#cells, random, maskAt, BigInt.asUintN(tBits, modulus), tBits, out);
-    this.#wasm.bytes.fill(0, random, random + 64 * this.#cells);
-    return this.#wasm.doubles(out, this.#cells).slice();
+    fn.finishAnswer(at, stride, this.#cells, random, addedAt, BigInt.asUintN(tBits, modulus), tBits, out);
+    this.#wasm.bytes.fill(0, random, random + floodBytes * this.#cells);
+    return this.#wasm.doubles(out, this.#cells);
+  }
+
+  /** Sums over bins of all queries, two by two: their cells lie side by side. Block by block, so that a block's lists of rows stay in
+   *  the cache for all queries. */
+  #binSums(queries: readonly Uint8Array[]): Sums[] {
+    const { fn } = this.#wasm;
+    const pairBytes = 2 * polyBytes;
+    const cellBytes = 32 * this.#cells;
+    const pairs = Math.ceil(queries.length / 2);
+    const cells = this.#wasm.scratch("cells", pairs * cellBytes);
+    const block = this.#wasm.scratch("pair", pairBytes);
+    this.#wasm.bytes.fill(0, cells, cells + pairs * cellBytes);
+    for (let j = 0; j < this.#blocks; j++) {
+      for (let pair = 0; pair < pairs; pair++) {
+        const [first, second] = [queries[2 * pair], queries[2 * pair + 1]];
+        const step = second ? 32 : 16;
+        if (first) this.#unpack(first, j, block, step);
+        if (second) this.#unpack(second, j, block + 16, step);
+        for (const unit of this.#units) {
+          const list = unit.data + j * 2 * ringDegree;
+          const offsets = unit.offsets + j * 2 * (unit.cells + 1);
+          const target = cells + pair * cellBytes + step * unit.localCell;
+          if (second) fn.gatherTwo(block, list, offsets, unit.cells, target);
+          else fn.gather(block, list, offsets, unit.cells, target);
+        }
+      }
+    }
+    return queries.map((_, v) => ({ at: cells + (v >> 1) * cellBytes + 16 * (v & 1), stride: (v ^ 1) < queries.length ? 32 : 16 }));
+  }
+
+  /** Sums over codes of one query; they are folded into the cells, which are zero until then, by `#finish`. */
+  #codeSums(query: Uint8Array): Sums {
+    const { fn } = this.#wasm;
+    const sums = this.#wasm.scratch("sums", 32 * this.#cells);
+    const low = this.#poly;
+    const high = this.#poly + polyBytes / 2;
+    this.#wasm.bytes.fill(0, sums, sums + 32 * this.#cells);
+    for (let j = 0; j < this.#blocks; j++) {
+      this.#unpack(query, j);
+      fn.splitPairs(this.#block, low, high);
+      for (const unit of this.#units) fn.codesInto(sums + 32 * unit.localCell, unit.data + j * ringDegree, low, high, this.#acc);
+    }
+    const cells = this.#wasm.scratch("cells", 16 * this.#cells);
+    this.#wasm.bytes.fill(0, cells, cells + 16 * this.#cells);
+    return { at: cells, stride: 16 };
   }
 
   #multiplyColumn(unit: Unit, bin: number, j: number, times: number): void {
@@ -140,40 +232,9 @@ export class HostPart {
     fn.multiplyBitsInto(this.#acc, this.#block, this.#poly, times);
   }
 
-  #sumBins(query: Uint8Array, cells: number): void {
-    for (let j = 0; j < this.#blocks; j++) {
-      this.#unpack(query, j);
-      for (const unit of this.#units) {
-        const offsets = unit.offsets + j * 2 * (unit.cells + 1);
-        this.#wasm.fn.gather(this.#block, unit.data + j * 2 * ringDegree, offsets, unit.cells, cells + 16 * unit.localCell);
-      }
-    }
-  }
-
-  #sumCodes(query: Uint8Array, cells: number): void {
-    const { fn } = this.#wasm;
-    const sums = this.#scratch("sums", 32 * this.#cells);
-    const low = this.#poly;
-    const high = this.#poly + polyBytes / 2;
-    this.#wasm.bytes.fill(0, sums, sums + 32 * this.#cells);
-    for (let j = 0; j < this.#blocks; j++) {
-      this.#unpack(query, j);
-      fn.splitPairs(this.#block, low, high);
-      for (const unit of this.#units) fn.codesInto(sums + 32 * unit.localCell, unit.data + j * ringDegree, low, high, this.#acc);
-    }
-    this.#wasm.bytes.fill(0, cells, cells + 16 * this.#cells);
-  }
-
-  #unpack(query: Uint8Array, j: number): void {
+  #unpack(query: Uint8Array, j: number, to = this.#block, stride = 16): void {
     this.#wasm.bytes.set(query.subarray(j * blockBytes, (j + 1) * blockBytes), this.#packed);
-    if (!this.#wasm.fn.unpackBlock(this.#packed, this.#block)) throw new AppError("PROTOCOL_RESIDUES", { block: j });
-  }
-
-  readonly #areas = new Map<string, number>();
-  #scratch(name: string, bytes: number): number {
-    const at = this.#areas.get(name) ?? this.#wasm.allocate(bytes);
-    this.#areas.set(name, at);
-    return at;
+    if (!this.#wasm.fn.unpackBlock(this.#packed, to, stride)) throw new AppError("PROTOCOL_RESIDUES", { block: j });
   }
 
   #expandCrs(): number {
@@ -200,5 +261,16 @@ export class HostPart {
     }
     this.#digits = at;
     return at;
+  }
+}
+
+/** Adds signed integers modulo 2^64, in halves: a bigint a cell would cost more than its noise. */
+function addTo(target: BigUint64Array, values: Int32Array): void {
+  const halves = new Int32Array(target.buffer, target.byteOffset, 2 * target.length);
+  for (let i = 0; i < values.length; i++) {
+    const x = values[i] ?? 0;
+    const low = ((halves[2 * i] ?? 0) >>> 0) + (x >>> 0);
+    halves[2 * i] = low;
+    halves[2 * i + 1] = (halves[2 * i + 1] ?? 0) + (x >> 31) + (low > 0xffffffff ? 1 : 0);
   }
 }

@@ -28,7 +28,7 @@ describe("relay", () => {
       .map((entry) => join(entry.parentPath, entry.name));
 
   it("hands a frame on unchanged, with its digest, to the party it is for", async () => {
-    const frame = randomBytes(70_000);
+    const frame = randomBytes(270_000);
     const put = await guest.putFrame(job, "tax", 0, frame);
     assert.deepEqual([put.status, put.json()], [200, { next: 1 }]);
     const got = await tax.getFrame(job, "bank", 0);
@@ -57,7 +57,7 @@ describe("relay", () => {
   });
 
   it("keeps one content when two writers race for a number", async () => {
-    const frames = Array.from({ length: 6 }, () => randomBytes(5000));
+    const frames = Array.from({ length: 6 }, () => randomBytes(200_000));
     const replies = await Promise.all([...frames, ...frames].map((frame) => tax.putFrame(job, "bank", 1, frame)));
     const stored = (await guest.getFrame(job, "tax", 1)).bytes;
     for (const [i, reply] of replies.entries()) {
@@ -147,6 +147,31 @@ describe("relay", () => {
     assert.equal((await tax.putFrame(other, "bank", 0, big)).status, 200); // a quota of its own
   });
 
+  it("deletes what its receiver needs no more, says so when it is asked for, and still knows what it was", async () => {
+    const other = await runningJob(world, ["tax"]);
+    const frames = [1000, 200_000, 1000, 200_000, 200_000].map((size) => randomBytes(size));
+    for (const [seq, bytes] of frames.entries()) assert.equal((await guest.putFrame(other, "tax", seq, bytes)).status, 200);
+    const kept = (client: Client, from: string, first: number, below: number) => 
+      client.post(`/enclave/v1/relay/${other}/${from}/kept`, { first, below });
+    assertCode(await kept(guest, "tax", 0, 1), "RELAY_GAP"); // nobody can forget what is only on its way to another
+    assertCode(await kept(guest, "bank", 0, 1), "RELAY_PEER");
+    assertCode(await kept(tax, "bank", 0, 6), "RELAY_GAP");
+    assertCode(await kept(tax, "bank", -1, 2), "REQUEST_INVALID");
+    for (let i = 0; i < 2; i += 1) assert.deepEqual((await kept(tax, "bank", 1, 3)).json(), { below: 3 });
+    assert.lengthOf(files().filter((file) => file.includes(other)), 2);
+    for (const seq of [0, 3, 4, 4]) assert.isTrue((await tax.getFrame(other, "bank", seq)).bytes.equals(frames[seq] ?? assert.fail()));
+    for (const seq of [1, 2]) assertCode(await tax.getFrame(other, "bank", seq, 1), "RELAY_FORGOTTEN");
+    // A sender that did not get its answer.
+    assert.deepEqual((await guest.putFrame(other, "tax", 1, frames[1] ?? assert.fail())).json(), { next: 2 });
+    assertCode(await guest.putFrame(other, "tax", 1, randomBytes(1000)), "RELAY_CONFLICT");
+    assert.deepEqual((await guest.putFrame(other, "tax", 2, frames[2] ?? assert.fail())).json(), { next: 3 });
+    for (const seq of [1, 2]) assertCode(await tax.getFrame(other, "bank", seq), "RELAY_FORGOTTEN");
+    assert.lengthOf(files().filter((file) => file.includes(other)), 2);
+    await world.bank.client.post(`/v1/jobs/${other}/cancel`);
+    assertCode(await kept(tax, "bank", 0, 1), "JOB_ENDED");
+    assertCode(await tax.getFrame(other, "bank", 1), "JOB_ENDED");
+  });
+
   it("takes and gives nothing after the job's end, deletes the bytes and keeps the counts", async () => {
     const reader = tax.getFrame(job, "bank", 3, 25);
     assert.equal((await world.bank.client.post(`/v1/jobs/${job}/cancel`)).status, 200);
@@ -157,8 +182,8 @@ describe("relay", () => {
     assert.isEmpty(files().filter((file) => file.includes(job)));
     const { traffic } = (await world.bank.client.get(`/v1/jobs/${job}`)).json() as { traffic: object[] };
     assert.deepEqual(traffic, [
-      { from: "bank", to: "tax", bytes: 70_006, messages: 3 },
-      { from: "tax", to: "bank", bytes: 5100, messages: 2 },
+      { from: "bank", to: "tax", bytes: 270_006, messages: 3 },
+      { from: "tax", to: "bank", bytes: 200_100, messages: 2 },
     ]);
   });
 });

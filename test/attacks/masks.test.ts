@@ -31,7 +31,9 @@ function unmasked(real: Kernels): Kernels {
       const host = await real.host(options);
       return {
         rows: host.rows, cells: host.cells, hint: (...args) => host.hint(...args), [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
-        answer: async (query, flood, mask) => ({ ...(await host.answer(query, flood)), ...(mask && { masks: new BigUint64Array(host.cells) }) }),
+        answer: async (queries, asked) => ({
+          ...(await host.answer(queries, asked.map(({ flood }) => ({ flood })))), masks: asked.map(({ mask }) => mask && new BigUint64Array(host.cells)),
+        }),
       };
     },
   };

@@ -153,16 +153,16 @@ describe("attack: bins of companies from sums", () => {
     const aimed = 31;
     const weights = Int32Array.from({ length: rows }, (_, i) => (i < aimed ? 2 ** i : 0));
     let seed = new Uint8Array();
-    async function deviate(): Promise<{ read: number; query: { bytes: Uint8Array; commitment: Uint8Array } }> {
+    async function deviate(): Promise<{ read: number; query: { bytes: Uint8Array; commitments: Uint8Array } }> {
       const world = createWorld({ parties: [bank, tax], seed: 1, kernels });
       const outcome = await world.settle({
         bank: async (plain) => {
           const party = partyWith(plain, { rng: (label) => (n) => (seed = Uint8Array.from(plain.rng(label)(n))) });
           const offer = await party.receive(tax, "binning/offer");
           await using querier = await Querier.open(party, { use: "binning", jointSeed: joint, rows });
-          const secret = await querier.send([tax], weights, 1);
+          const secrets = await querier.sendBatch([tax], [weights], 1);
           const hint = await querier.hint(tax, offer.features.reduce((sum, f) => sum + f.shape.bins, 0));
-          const sums = [...await querier.answer(tax, 0, hint, secret)];
+          const sums = [...(await querier.answers(tax, 0, hint, secrets))[0] ?? []];
           let [right, at] = [0, 0];
           for (const f of fine) {
             for (let bin = 0; bin < f.bins; bin++, at++) {
@@ -178,15 +178,15 @@ describe("attack: bins of companies from sums", () => {
         }),
       });
       const read = (outcome["bank"] as { value: number }).value;
-      return { read, query: world.view("tax")[0]?.body as { bytes: Uint8Array; commitment: Uint8Array } };
+      return { read, query: world.view("tax")[0]?.body as { bytes: Uint8Array; commitments: Uint8Array } };
     }
     it("reads 31 companies in every feature at once, unseen: this is why queries are committed to and audited", async () => {
       const { read, query } = await deviate();
       assert.equal(read, 1);
       // The supervisor asks for the seed and the labels, and runs the query again.
-      assert.deepEqual(query.commitment, new Uint8Array(await crypto.subtle.digest("SHA-256", seed)));
+      assert.deepEqual(query.commitments, new Uint8Array(await crypto.subtle.digest("SHA-256", seed)));
       await using querier = await kernels.querier({ crsSeed: crsSeed(joint, "binning"), rows });
-      const again = async (values: Int32Array): Promise<Uint8Array> => (await querier.query(values, { maxCode: 1, rng: seededRng(seed, "query") })).bytes;
+      const again = async (values: Int32Array): Promise<Uint8Array> => (await querier.query([values], { maxCode: 1, rngs: [seededRng(seed, "query")] })).bytes;
       assert.deepEqual(await again(weights), query.bytes);
       assert.notDeepEqual(await again(Int32Array.from(job.label)), query.bytes);
       assert.isAtLeast(countFine(fine[0]?.binOf ?? new Uint8Array(), fine[0]?.bins ?? 0, rows).totals.length, 5);

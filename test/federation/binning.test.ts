@@ -189,8 +189,8 @@ describe("federated binning", () => {
     for (const { type, fields, sender } of [
       { type: "binning/offer", fields: ["features"], sender: first },
       { type: "binning/hint", fields: ["index", "last", "firstCell", "bytes"], sender: first },
-      { type: "binning/query", fields: ["index", "last", "query", "commitment", "bytes"], sender: guest },
-      { type: "binning/answer", fields: ["query", "bytes"], sender: first },
+      { type: "binning/query", fields: ["index", "last", "query", "commitments", "bytes"], sender: guest },
+      { type: "binning/answer", fields: ["index", "last", "query", "bytes"], sender: first },
       { type: "binning/merged", fields: ["labelCommitment", "queries", "selected", "features"], sender: guest },
     ]) {
       for (const hostile of hostileCases(type, fields, sender)) {

@@ -38,7 +38,7 @@ function setup(s: Setup): { world: World; hosts: PartyId[]; programs: Record<str
     await using answerer = await momentsHost(party, {
       guest, hosts, jointSeed: joint, columns, rows, queries: s.own.length + 1, guard: s.guard ?? openHostGuard, columnsOf,
     });
-    if (s.residuals) await answerer?.answerNext();
+    if (s.residuals) await answerer?.answerBatch(1);
   };
   return { world, hosts, programs: { [guest]: asking, ...Object.fromEntries(hosts.map((h, i) => [h, answering(s.hosts[i] ?? [])])) } };
 }
@@ -214,11 +214,11 @@ describe("moments", () => {
     for (const { type, fields, sender } of [
       { type: "moments/own", fields: [...chunk, "values"], sender: answering },
       { type: "moments/hint", fields: [...chunk, "firstCell", "bytes"], sender: asking },
-      { type: "moments/query", fields: [...chunk, "query", "commitment", "bytes"], sender: guest },
-      { type: "moments/answer", fields: ["query", "bytes"], sender: asking },
+      { type: "moments/query", fields: [...chunk, "query", "commitments", "bytes"], sender: guest },
+      { type: "moments/answer", fields: [...chunk, "query", "bytes"], sender: asking },
       { type: "cross/hint", fields: [...chunk, "firstCell", "bytes"], sender: answering },
-      { type: "cross/query", fields: [...chunk, "query", "commitment", "bytes"], sender: asking },
-      { type: "cross/answer", fields: ["query", "bytes"], sender: answering },
+      { type: "cross/query", fields: [...chunk, "query", "commitments", "bytes"], sender: asking },
+      { type: "cross/answer", fields: [...chunk, "query", "bytes"], sender: answering },
       { type: "cross/opened", fields: ["column", "values"], sender: asking },
       { type: "cross/masks", fields: ["column", "values"], sender: answering },
     ]) {

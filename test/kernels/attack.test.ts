@@ -3,9 +3,8 @@
 import { assert } from "chai";
 import { describe, it } from "mocha";
 import type { Rng } from "../../core/env.ts";
-import { decodeSum } from "../../kernels/decode.ts";
 import { modulus as q } from "../../kernels/params.ts";
-import { centred, integers, inverse, rngOf } from "./support.ts";
+import { centred, decodeSum, integers, inverse, rngOf } from "./support.ts";
 
 const degree = 16;
 const rows = 24;

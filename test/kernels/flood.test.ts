@@ -69,8 +69,11 @@ describe("kernels: flood", () => {
 
   it("the plan's advantage equals the reviewed figures and is refused above 2^-40", () => {
     const bins = (queries: number, rows: number, features: number, cells: number) => ({ queries, cells, columnEnergy: rows * features });
-    assert.closeTo(floodAdvantageBits([bins(3200, 30_000, 23, 23 * 32)]), -44.1, 0.06);
-    assert.closeTo(floodAdvantageBits([bins(3200, 1_000_000, 50, 50 * 32)]), -42.3, 0.06);
+    // Trees: 100 of them, 16 or 31 nodes each, g and h; the column "w = 62" of the review's table.
+    assert.closeTo(floodAdvantageBits([bins(100 * 16 * 2, 30_000, 23, 23 * 32)]), -44.1, 0.06);
+    assert.closeTo(floodAdvantageBits([bins(100 * 31 * 2, 30_000, 10_000 / 32, 10_000)]), -41.7, 0.06);
+    assert.closeTo(floodAdvantageBits([bins(100 * 16 * 2, 1_000_000, 50, 50 * 32)]), -42.3, 0.06);
+    assert.closeTo(floodAdvantageBits([bins(100 * 31 * 2, 1_000_000, 10_000 / 32, 10_000)]), -40.5, 0.06);
     assert.isAtMost(floodAdvantageBits([bins(1, 100_000, 300, 6000), bins(31, 100_000, 300, 300)]), floodBudgetBits);
     // Four times the answers cost one bit: they compose with the square root.
     assert.closeTo(floodAdvantageBits([bins(400, 1000, 1, 8)]) - floodAdvantageBits([bins(100, 1000, 1, 8)]), 1, 1e-9);

@@ -98,7 +98,7 @@ describe("kernels: a host whose threads die", () => {
       while (!(await hint.next()).done);
     };
     assert.equal(await codeOf(rest()), "KERNEL_WORKER_LOST");
-    assert.equal(await codeOf(host.answer(new Uint8Array(2 * 4096 * 13), rngOf("die/f"))), "KERNEL_WORKER_LOST");
+    assert.equal(await codeOf(host.answer(new Uint8Array(2 * 4096 * 13), [{ flood: rngOf("die/f") }])), "KERNEL_WORKER_LOST");
     await host[Symbol.asyncDispose]();
     assert.equal(pool.liveHandles, 0);
   });

@@ -2,9 +2,11 @@
 import { createHash } from "node:crypto";
 import type { Rng } from "../../core/env.ts";
 import { seededRng } from "../../core/rng.ts";
-import type { HintSource, PlainColumns, SumsHost } from "../../kernels/api.ts";
+import type { AnswerOptions, HintKeeper, PlainColumns, QuerySecret, SumsHost, SumsQuerier } from "../../kernels/api.ts";
+import type { CellNoise } from "../../kernels/noise.ts";
+import { HintOpener } from "../../kernels/opener.ts";
 import { hintBytesPerCell, modulus, ringDegree, sumsParams } from "../../kernels/params.ts";
-import { polyBytes, type SumsWasm } from "../../kernels/wasm.ts";
+import { polyBytes, SumsWasm } from "../../kernels/wasm.ts";
 
 export const bytesOf = (label: string): Uint8Array => new Uint8Array(createHash("sha256").update(label).digest());
 export const rngOf = (label: string): Rng => seededRng(bytesOf(label), "test");
@@ -15,10 +17,51 @@ export function integers(rng: Rng, count: number, below: number): number[] {
   return Array.from(words, (w) => Math.floor((w / 2 ** 32) * below));
 }
 
-export async function collect(host: SumsHost, chunkCells = 64): Promise<HintSource & { readonly list: { firstCell: number; bytes: Uint8Array }[] }> {
+type Chunks = { readonly cells: number; readonly list: readonly { firstCell: number; bytes: Uint8Array }[] };
+
+export async function collect(host: SumsHost, chunkCells = 64): Promise<Chunks & { readonly list: { firstCell: number; bytes: Uint8Array }[] }> {
   const list: { firstCell: number; bytes: Uint8Array }[] = [];
   for await (const chunk of host.hint(chunkCells)) list.push(chunk);
-  return { cells: host.cells, list, chunks: () => list };
+  return { cells: host.cells, list };
+}
+
+/** A batch of one vector. */
+export async function ask(querier: SumsQuerier, values: Int32Array, options: { maxCode: number; rng: Rng; tBits?: number; noise?: CellNoise }): Promise<{ bytes: Uint8Array; secret: QuerySecret }> {
+  const { rng, noise, ...rest } = options;
+  const { bytes, secrets } = await querier.query([values], { ...rest, rngs: [rng], ...(noise && { noise: [noise] }) });
+  return { bytes, secret: secrets[0] as QuerySecret };
+}
+export async function reply(host: SumsHost, query: Uint8Array, flood: Rng, mask?: AnswerOptions["mask"]): Promise<{ answer: Uint8Array; masks: BigUint64Array | undefined }> {
+  const { answers, masks } = await host.answer(query, [{ flood, mask }]);
+  return { answer: answers, masks: masks[0] };
+}
+export async function keep(querier: SumsQuerier, hint: Chunks): Promise<HintKeeper> {
+  const keeper = querier.keep(hint.cells);
+  for (const chunk of hint.list) await keeper.add(chunk);
+  return keeper;
+}
+export async function openOne(querier: SumsQuerier, answer: Uint8Array, hint: Chunks, secret: QuerySecret, masked = false): Promise<bigint[]> {
+  return [...(await querier.open(answer, await keep(querier, hint), [secret], masked))[0] ?? []];
+}
+
+const half = modulus / 2n;
+/** round(t (y - H s) / q) mod t, with big integers. answer: y / 2^60 rounded; hint: (H s)_0 / 2^52 over the rounded hint. */
+export function decodeSum(answer: number, hint: bigint, tBits: number): bigint {
+  const noisy = (BigInt(answer) << BigInt(sumsParams.answerDrop)) - (hint << BigInt(sumsParams.hintDrop));
+  const reduced = ((noisy % modulus) + modulus) % modulus;
+  return BigInt.asUintN(tBits, ((reduced << BigInt(tBits)) + half) / modulus);
+}
+
+/** (H s)_0 of some hint cells for every secret, by the module. */
+export function hintProducts(secrets: readonly Uint8Array[], cells: readonly Uint8Array[]): bigint[][] {
+  const wasm = new SumsWasm();
+  const at = wasm.allocate(hintBytesPerCell * cells.length);
+  for (const [c, bytes] of cells.entries()) wasm.bytes.set(bytes, at + c * hintBytesPerCell);
+  const opener = new HintOpener(wasm);
+  opener.use(secrets.map((trits) => ({ trits, tBits: 38, largestSum: undefined })));
+  const words = new BigInt64Array(opener.products(at, cells.length).slice().buffer);
+  const wide = (i: number): bigint => BigInt.asUintN(64, words[2 * i] ?? 0n) + ((words[2 * i + 1] ?? 0n) << 64n);
+  return secrets.map((_, k) => cells.map((_cell, c) => wide(k * cells.length + c)));
 }
 
 /** The sums in the clear. */

@@ -106,10 +106,10 @@ export class Channels {
   }
 }
 
-const filled = (length: number, value = 7): Uint8Array => new Uint8Array(length).fill(value);
+const filled = (length: number, value = 7): Uint8Array<ArrayBuffer> => new Uint8Array(length).fill(value);
 const hint = { index: 0, last: true, firstCell: 0, bytes: filled(hintBytesPerCell) };
-const query = { index: 0, last: true, query: 0, commitment: filled(32), bytes: filled(4 * queryBytesPerCoefficient, 0) };
-const answer = { query: 0, bytes: filled(64) };
+const query = { index: 0, last: true, query: 0, commitments: filled(32), bytes: filled(4 * queryBytesPerCoefficient, 0) };
+const answer = { index: 0, last: true, query: 0, bytes: filled(64) };
 const agreed = { rows: 3000, trainRows: 2100, commitment: filled(32) };
 
 /** One valid body of every type. A new message type does not compile until it has one. */
@@ -140,6 +140,16 @@ export const sampleBodies: { readonly [T in MessageType]: TypedBody<T> } = {
   "cross/answer": answer,
   "cross/opened": { peer: power, column: 0, values: filled(8) },
   "cross/masks": { peer: power, column: 0, values: filled(8) },
+  "trees/offer": { features: [{ shape: { kind: "numeric", bins: 2, orderedBins: 2, missingBin: -1 }, totals: [1000, 1100] }] },
+  "trees/hint": hint,
+  "trees/query": query,
+  "trees/answer": answer,
+  "trees/next": { step: "histograms", vectors: 2 },
+  "trees/bits": { cut: 0, index: 0, last: true, bytes: filled(375) },
+  "trees/uses": { uses: [{ tree: 0, level: 0, cut: 0 }] },
+  "lookup/groups": { groups: [{ group: 0, hosts: [{ host: tax, choices: 2 }], tables: [0] }] },
+  "lookup/tables": { group: 0, block: 0, index: 0, bytes: filled(64) },
+  "lookup/shares": { group: 0, block: 0, index: 0, places: filled(4), pads: filled(32) },
   "totals/weights": { round: 0, plan: { clip: 60, fractionBits: 20, offset: 0, weights: [12, -7] } },
   "totals/masked": { round: 0, index: 0, last: true, bytes: filled(3000) },
   "finish/next": { step: "weights" },

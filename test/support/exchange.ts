@@ -22,6 +22,8 @@ export class Exchange {
   stored: (frame: Frame) => void = () => {};
   /** What a party gets in place of a frame. */
   pulled: (frame: Frame, sealed: Uint8Array) => Uint8Array = (_, sealed) => sealed;
+  /** Frames that their receiver needs no more: job/from/to/number. */
+  readonly forgotten = new Set<string>();
   readonly #jobs = new Map<JobId, Held>();
   readonly #frames = new Map<string, Uint8Array>();
   #change = 0;
@@ -113,8 +115,13 @@ export class Exchange {
         this.#checkRuns(job);
         await this.#until(() => this.#frames.has(keyOf(frame)) || this.#held(job).notice.state !== "running", waitSeconds, signal);
         this.#checkRuns(job);
+        if (this.forgotten.has(keyOf(frame))) throw new AppError("RELAY_FORGOTTEN", { seq });
         const sealed = this.#frames.get(keyOf(frame));
         return sealed === undefined ? undefined : this.pulled(frame, sealed);
+      },
+      forget: async (job, from, first, below) => {
+        at("forget");
+        for (let seq = first; seq < below; seq++) this.forgotten.add(keyOf({ job, from, to: self, seq }));
       },
       [Symbol.asyncDispose]: async () => {},
     };

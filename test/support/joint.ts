@@ -77,7 +77,7 @@ export function plainIntersection(sets: Readonly<Record<string, readonly EntityI
 
 /** Guards that allow everything. */
 export const openHostGuard: HostGuard = {
-  admitSet() {}, admitRows() {}, admitCompany() {}, chargeQueries() {}, chargeTotals() {}, chargeScores() {},
+  admitSet() {}, admitRows() {}, admitCompany() {}, chargeQueries() {}, chargeBits() {}, chargeTotals() {}, chargeScores() {},
 };
 export function openGuestGuard(): GuestGuard {
   let rows = 0;

@@ -2,16 +2,12 @@
 // encoded, and decoded and checked on arrival; both views are kept, so that a test can say what a party must not see.
 import { assert } from "chai";
 import type { JobId, PartyId } from "../../core/brand.ts";
-import { encodeFrame } from "../../core/codec.ts";
-import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Role } from "../../core/message.ts";
 import { jobIdSchema, partyId } from "../../core/names.ts";
-import { seededRng } from "../../core/rng.ts";
-import { checkFrame, type Ends, type MessageType, type TypedBody } from "../../federation/messages.ts";
 import type { Party } from "../../federation/party.ts";
-import type { PhaseName } from "../../federation/phases.ts";
 import type { Kernels } from "../../kernels/api.ts";
+import { Disk, Killed, MemoryParty, type Checkpoint, type PhaseRecord } from "./memory-party.ts";
 
 export type Entry = {
   readonly from: PartyId;
@@ -26,7 +22,6 @@ export type Tamper = (message: Entry) => readonly Uint8Array[] | undefined;
 export type Program<T> = (party: Party) => Promise<T>;
 export type Programs = Readonly<Record<string, Program<unknown>>>;
 export type Results<P extends Programs> = { [K in keyof P]: Awaited<ReturnType<P[K]>> };
-export type PhaseRecord = { readonly name: PhaseName; readonly progress: { done: number; total: number }[] };
 export type WorldOptions = {
   /** The first one is the guest. */
   readonly parties: readonly string[];
@@ -34,125 +29,14 @@ export type WorldOptions = {
   readonly kernels?: Kernels;
   readonly job?: string;
   readonly tamper?: Tamper;
+  /** Lives of a party, by name: in each it is killed at that call of send, receive or checkpoint (from 1; a checkpoint counts before and
+   *  after it is kept) and started again on what it had kept; the last one goes on to the end. */
+  readonly kills?: Readonly<Record<string, readonly number[]>>;
 };
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
 class PeerFailed extends Error {}
 class Stopped extends Error {}
-
-/** Frames from one peer in order, and whoever waits for the next. */
-class Inbox {
-  readonly taken: Uint8Array[] = [];
-  readonly #ready: Uint8Array[] = [];
-  readonly #waiting: { resolve(frame: Uint8Array): void; reject(error: Error): void }[] = [];
-  #closed: Error | undefined;
-
-  put(frame: Uint8Array): void {
-    const next = this.#waiting.shift();
-    if (next) {
-      this.taken.push(frame);
-      next.resolve(frame);
-    } else this.#ready.push(frame);
-  }
-  take(): Promise<Uint8Array> {
-    const frame = this.#ready.shift();
-    if (frame) {
-      this.taken.push(frame);
-      return Promise.resolve(frame);
-    }
-    if (this.#closed) return Promise.reject(this.#closed);
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-  }
-  close(error: Error): void {
-    this.#closed = error;
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
-  }
-  get unread(): number {
-    return this.#ready.length;
-  }
-}
-
-/** One party's end: its queues, its secret streams and what it did. `post` puts a frame on the wire. */
-class MemoryParty implements Party {
-  readonly self: PartyId;
-  readonly job: JobId;
-  readonly phases: PhaseRecord[] = [];
-  readonly inboxes: ReadonlyMap<PartyId, Inbox>;
-  readonly #options: MemoryPartyOptions;
-  readonly #labels = new Set<string>();
-  #phase: PhaseRecord | undefined;
-
-  constructor(options: MemoryPartyOptions) {
-    this.#options = options;
-    this.self = options.self;
-    this.job = options.job;
-    this.inboxes = new Map(options.peers.map((peer) => [peer, new Inbox()]));
-  }
-  async send<T extends MessageType>(to: PartyId, type: T, body: TypedBody<T>): Promise<void> {
-    this.inbox(to);
-    const frame = encodeFrame(type, body);
-    checkFrame(frame, this.#ends(this.self, to));
-    // Yields, as a real transport does: a role that relies on an atomic `send` shows up here.
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#options.post({ from: this.self, to, type, bytes: frame.length, body, frame });
-  }
-  async receive<T extends MessageType>(from: PartyId, type: T): Promise<TypedBody<T>> {
-    const frame = await this.inbox(from).take();
-    const message = checkFrame(frame, this.#ends(from, this.self));
-    if (message.type !== type) throw new AppError("PROTOCOL_OUT_OF_ORDER", { peer: from });
-    this.#options.received?.({ from, to: this.self, type, bytes: frame.length, body: message.body, frame });
-    return message.body as TypedBody<T>;
-  }
-  rng(label: string): Rng {
-    if (this.#labels.has(label)) throw new Error(`the label ${label} was used before`);
-    this.#labels.add(label);
-    return seededRng(secretOf(`${this.#options.seed}/${this.self}`), label);
-  }
-  sharedRng(peer: PartyId, label: string): Rng {
-    this.inbox(peer);
-    return seededRng(secretOf(`${this.#options.seed}/${[this.self, peer].sort().join("+")}`), label);
-  }
-  get kernels(): Kernels {
-    assert(this.#options.kernels, "this world has no kernels: give createWorld({ kernels })");
-    return this.#options.kernels;
-  }
-  async phase<T>(name: PhaseName, work: () => Promise<T>): Promise<T> {
-    assert(!this.#phase, "phases of one party do not nest");
-    this.#phase = { name, progress: [] };
-    this.phases.push(this.#phase);
-    try {
-      return await work();
-    } finally {
-      this.#phase = undefined;
-    }
-  }
-  progress(done: number, total: number): void {
-    this.#phase?.progress.push({ done, total });
-  }
-  #ends(from: PartyId, to: PartyId): Ends {
-    return { from: this.#options.roleOf(from), to: this.#options.roleOf(to) };
-  }
-  inbox(peer: PartyId): Inbox {
-    const inbox = this.inboxes.get(peer);
-    assert(inbox, `${this.self} has no peer ${peer}`);
-    return inbox;
-  }
-}
-
-type MemoryPartyOptions = {
-  readonly self: PartyId;
-  readonly peers: readonly PartyId[];
-  readonly job: JobId;
-  readonly seed: number | string;
-  readonly kernels: Kernels | undefined;
-  roleOf(party: PartyId): Role;
-  post(message: Entry): void;
-  received?(message: Entry): unknown;
-};
-
-function secretOf(text: string): Uint8Array {
-  return seededRng(new TextEncoder().encode(text.padEnd(32, ".")), "world")(32);
-}
 
 export class World {
   readonly names: readonly PartyId[];
@@ -162,14 +46,16 @@ export class World {
   /** Every message that a role took, in order of taking. */
   readonly received: Entry[] = [];
   readonly #options: WorldOptions;
-  readonly #parties: ReadonlyMap<PartyId, MemoryParty>;
+  readonly #disks: ReadonlyMap<PartyId, Disk>;
+  /** The life that each party is in. */
+  readonly #parties = new Map<PartyId, MemoryParty>();
 
   constructor(options: WorldOptions) {
     this.#options = options;
     this.names = options.parties.map(partyId);
     this.job = jobIdSchema.parse(options.job ?? "job_0123456789abcdef");
-    const received = (message: Entry): unknown => this.received.push(message);
-    this.#parties = new Map(this.names.map((name) => [name, this.#makeParty(name, (message) => this.#post(message), received)]));
+    this.#disks = new Map(this.names.map((name) => [name, new Disk(this.peersOf(name))]));
+    for (const name of this.names) this.#start(name, options.kills?.[name]?.[0]);
   }
 
   party(name: string): Party {
@@ -200,8 +86,7 @@ export class World {
     const failures = Object.values(outcomes).flatMap((o) => ("error" in o ? [o.error] : []));
     const cause = failures.find((error) => !(error instanceof PeerFailed)) ?? failures[0];
     if (cause !== undefined) throw cause;
-    const inboxes = [...this.#parties.values()].flatMap((party) => [...party.inboxes.values()]);
-    const unread = inboxes.reduce((sum, inbox) => sum + inbox.unread, 0);
+    const unread = [...this.#disks.values()].reduce((sum, disk) => sum + disk.unread, 0);
     if (unread > 0) throw new AppError("PROTOCOL_OUT_OF_ORDER", { unread });
     return Object.fromEntries(Object.entries(outcomes).map(([name, o]) => [name, (o as { value: unknown }).value])) as Results<P>;
   }
@@ -210,39 +95,58 @@ export class World {
   async settle(programs: Programs): Promise<Record<string, Outcome<unknown>>> {
     const entries = Object.entries(programs).map(async ([name, program]) => {
       try {
-        return [name, { value: await program(this.party(name)) }] as const;
+        return [name, { value: await this.#lives(name as PartyId, program) }] as const;
       } catch (error) {
-        const inboxes = [...this.#parties.values()].flatMap((party) => [...party.inboxes.values()]);
-        for (const inbox of inboxes) inbox.close(new PeerFailed(`${name} failed`));
+        for (const disk of this.#disks.values()) disk.close(new PeerFailed(`${name} failed`));
         return [name, { error }] as const;
       }
     });
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** Restarts a party that ran: the same program over the frames that it took, with nothing new from outside. It must send
-   *  the same bytes to each peer. With `frames`, it dies again after that many frames of each peer: a prefix must come out. */
-  async replay<T>(name: string, program: Program<T>, frames?: number): Promise<T | undefined> {
-    const before = this.#member(name);
-    const again: Entry[] = [];
-    const party = this.#makeParty(before.self, (m) => again.push(m));
-    for (const [peer, inbox] of before.inboxes) {
-      for (const frame of inbox.taken.slice(0, frames)) party.inbox(peer).put(frame);
-      party.inbox(peer).close(new Stopped("no more frames"));
+  /** Runs a program to its end, through the kills that this world has for the party. */
+  async #lives<T>(name: PartyId, program: Program<T>): Promise<T> {
+    const kills = this.#options.kills?.[name] ?? [];
+    for (let life = 0; ; life++) {
+      try {
+        return await program(life === 0 ? this.#member(name) : this.#start(name, kills[life]));
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error;
+      }
     }
-    let result: T | undefined;
+  }
+
+  /** The checkpoints that a party has made, in order. */
+  checkpoints(name: string): readonly Checkpoint[] {
+    return this.#disk(name).checkpoints;
+  }
+
+  /** Restarts a party that ran: the same program over the frames that it took, with nothing new from outside and no checkpoint.
+   *  It must send the same bytes to each peer. With `frames`, it dies again after that many frames of each peer: a prefix must
+   *  come out. */
+  replay<T>(name: string, program: Program<T>, frames?: number): Promise<T | undefined> {
+    return this.#again(name, program, frames, 0);
+  }
+
+  /** The same, but with its first `made` checkpoints (all, by default): it goes on from the last of these. */
+  resume<T>(name: string, program: Program<T>, made = this.checkpoints(name).length): Promise<T | undefined> {
+    return this.#again(name, program, undefined, made);
+  }
+
+  async #again<T>(name: string, program: Program<T>, frames: number | undefined, made: number): Promise<T | undefined> {
+    const disk = this.#disk(name).earlier(frames, made);
+    const last = new Map([...disk.sent].map(([peer, all]) => [peer, all.length]));
+    disk.close(new Stopped("no more frames"));
+    const more = (message: Entry): never => assert.fail(`${name} sent another number of messages to ${message.to}`);
+    const party = this.#makeParty(name as PartyId, disk, more);
     try {
-      result = await program(party);
+      const result = await program(party);
+      if (frames === undefined) assert.deepEqual(party.sentTo, last, `${name} sent another number of messages`);
+      return result;
     } catch (error) {
       if (!(error instanceof Stopped) || frames === undefined) throw error;
+      return undefined;
     }
-    for (const peer of before.inboxes.keys()) {
-      const first = this.sent.filter((e) => e.from === name && e.to === peer);
-      const second = again.filter((e) => e.to === peer);
-      if (frames === undefined) assert.equal(second.length, first.length, `${name} sent another number of messages to ${peer}`);
-      for (const [i, { frame }] of second.entries()) assert.deepEqual(frame, first[i]?.frame, `message ${i} of ${name} to ${peer} differs`);
-    }
-    return result;
   }
 
   #member(name: string): MemoryParty {
@@ -250,16 +154,25 @@ export class World {
     assert(party, `no party ${name}`);
     return party;
   }
-  #makeParty(self: PartyId, post: (m: Entry) => void, received?: (m: Entry) => unknown): MemoryParty {
+  #disk(name: string): Disk {
+    const disk = this.#disks.get(name as PartyId);
+    assert(disk, `no party ${name}`);
+    return disk;
+  }
+  #start(name: PartyId, diesAt: number | undefined): MemoryParty {
+    const party = this.#makeParty(name, this.#disk(name), (m) => this.#post(m), { diesAt, received: (m) => this.received.push(m) });
+    this.#parties.set(name, party);
+    return party;
+  }
+  #makeParty(self: PartyId, disk: Disk, post: (m: Entry) => void, more: { diesAt?: number | undefined; received?: (m: Entry) => unknown } = {}): MemoryParty {
     const { seed, kernels } = this.#options;
     const roleOf = (party: PartyId): Role => (party === this.names[0] ? "guest" : "host");
-    const peers = this.peersOf(self);
-    return new MemoryParty({ self, peers, job: this.job, seed, kernels, roleOf, post, ...(received && { received }) });
+    return new MemoryParty({ self, job: this.job, seed, kernels, disk, roleOf, post, ...more });
   }
   #post(message: Entry): void {
     this.sent.push(message);
     const frames = this.#options.tamper?.(message) ?? [message.frame];
-    for (const frame of frames) this.#member(message.to).inbox(message.from).put(frame.slice());
+    for (const frame of frames) this.#disk(message.to).wires.get(message.from)?.put(frame.slice());
   }
 }
 
@@ -283,6 +196,8 @@ export function partyWith(party: Party, replaced: Partial<Party>): Party {
     sharedRng: (peer, label) => party.sharedRng(peer, label),
     phase: (name, work) => party.phase(name, work),
     progress: (done, total) => party.progress(done, total),
+    restored: (name) => party.restored(name),
+    checkpoint: (name, state) => party.checkpoint(name, state),
   };
   const kernels = { get: () => party.kernels };
   return Object.defineProperties({ ...plain, ...replaced }, "kernels" in replaced ? {} : { kernels }) as Party;

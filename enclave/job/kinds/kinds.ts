@@ -1,7 +1,9 @@
 // The kinds of jobs that this enclave can run.
 import type { JobPlan } from "../../../federation/plan-schema.ts";
 import type { JobKind } from "../context.ts";
+import { crossboostKind } from "./crossboost.ts";
+import { gbdtKind } from "./gbdt.ts";
 import { scoreKind } from "./score.ts";
 import { scorecardKind } from "./scorecard.ts";
 
-export const jobKinds: Readonly<Record<JobPlan["kind"], JobKind>> = { scorecard: scorecardKind, score: scoreKind };
+export const jobKinds: Readonly<Record<JobPlan["kind"], JobKind>> = { scorecard: scorecardKind, crossboost: crossboostKind, gbdt: gbdtKind, score: scoreKind };

@@ -1,30 +1,68 @@
-// Batch scoring by a model that an earlier job made.
+// Batch scoring by a model that an earlier job made, of whatever kind it is.
 import { digestOf } from "../../../core/canonical.ts";
 import { AppError } from "../../../core/errors.ts";
-import { scoreGuest } from "../../../federation/score/guest.ts";
+import { crossboostGuestHalfSchema, crossboostHostHalfSchema } from "../../../federation/crossboost/half.ts";
+import { scoreCellsGuest } from "../../../federation/crossboost/score-guest.ts";
+import { scoreCellsHost } from "../../../federation/crossboost/score-host.ts";
+import { gbdtGuestHalfSchema, gbdtHostHalfSchema } from "../../../federation/gbdt/half.ts";
+import { scoreTreesGuest } from "../../../federation/gbdt/score-guest.ts";
+import { scoreTreesHost } from "../../../federation/gbdt/score-host.ts";
+import { scoreGuest, type BatchScores } from "../../../federation/score/guest.ts";
 import { scoreHost } from "../../../federation/score/host.ts";
+import { scoreJobSchema, type ModelShape } from "../../../federation/score/params.ts";
 import { guestHalfSchema } from "../../../federation/scorecard/finish.ts";
 import { hostHalfSchema } from "../../../federation/scorecard/half.ts";
-import { scoreJobSchema } from "../../../federation/scorecard/params.ts";
-import { checkReceipts, type JobKind } from "../context.ts";
+import type { LoadedDataset } from "../../data/load.ts";
+import { checkReceipts, type JobContext, type JobKind } from "../context.ts";
 import { readHalf } from "../halves.ts";
 import { keepScores } from "../results.ts";
 
 export const scoreKind: JobKind = {
   async guest(context) {
-    const { tools, input, party } = context;
-    const { plan } = input;
-    const params = scoreJobSchema.parse(plan.params);
-    const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
+    const { tools, input } = context;
+    const params = scoreJobSchema.parse(input.plan.params);
     const batch = await tools.loadBatch(params.batch);
     if (batch.rows !== params.rows) throw new AppError("JOB_PARAMS", { rows: batch.rows });
-    const scores = await scoreGuest(party, {
-      hosts: plan.hosts, half, ids: batch.ids, features: batch.features, setSecret: tools.setSecret, intersection: tools.intersection,
-    });
-    await checkReceipts(context, { id: half.model, digest: digestOf(half) }, scores.receipts);
-    await keepScores(context, { model: half.model, scaling: half.scaling, scores, ids: batch.ids });
+    const { model, digest, scaling, scores } = await scoreBy[params.shape.kind](context, batch, params.shape);
+    await checkReceipts(context, { id: model, digest }, scores.receipts);
+    await keepScores(context, { model, scaling, scores, ids: batch.ids });
   },
   async host({ tools, input, party }, host) {
-    await scoreHost(party, { ...host, half: readHalf(tools.db, input.plan, "scorecard-host", hostHalfSchema) });
+    const { plan } = input;
+    const { shape } = scoreJobSchema.parse(plan.params);
+    if (shape.kind === "scorecard") await scoreHost(party, { ...host, half: readHalf(tools.db, plan, "scorecard-host", hostHalfSchema) });
+    else if (shape.kind === "crossboost") await scoreCellsHost(party, { ...host, half: readHalf(tools.db, plan, "crossboost-host", crossboostHostHalfSchema) });
+    else await scoreTreesHost(party, { ...host, half: readHalf(tools.db, plan, "gbdt-host", gbdtHostHalfSchema) });
   },
 };
+
+type Scored = { readonly model: string; readonly digest: string; readonly scaling: { points: number; odds: number; pdo: number }; readonly scores: BatchScores };
+type ScoreBy = (context: JobContext, batch: LoadedDataset, shape: ModelShape) => Promise<Scored>;
+
+const scorecard: ScoreBy = async ({ tools, input, party }, batch) => {
+  const { plan } = input;
+  const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
+  const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection: tools.intersection });
+  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
+};
+
+const gbdt: ScoreBy = async ({ tools, input, party }, batch, shape) => {
+  const { plan } = input;
+  const half = readHalf(tools.db, plan, "gbdt-guest", gbdtGuestHalfSchema);
+  // The statement that everybody approved rests on the size of the model.
+  const fits = shape.kind === "gbdt" && half.trees.trees.length <= shape.trees && half.trees.trees.every((t) => t.cuts.length <= shape.depth);
+  if (!fits) throw new AppError("JOB_PARAMS", { trees: half.trees.trees.length });
+  const scores = await scoreTreesGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection: tools.intersection });
+  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
+};
+
+const crossboost: ScoreBy = async ({ tools, input, party }, batch, shape) => {
+  const { plan } = input;
+  const half = readHalf(tools.db, plan, "crossboost-guest", crossboostGuestHalfSchema);
+  const fits = shape.kind === "crossboost" && half.joint.stages.every((s) => s.hosts.every((h) => h.columns.every((c) => c.shape.bins + 1 <= shape.bins)));
+  if (!fits) throw new AppError("JOB_PARAMS", { stages: half.joint.stages.length });
+  const scores = await scoreCellsGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection: tools.intersection });
+  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
+};
+
+const scoreBy: Readonly<Record<ModelShape["kind"], ScoreBy>> = { scorecard, gbdt, crossboost };

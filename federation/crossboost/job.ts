@@ -1,0 +1,74 @@
+// A whole job of crossboost at both ends: alignment, joint seed, tables and totals, evaluation, receipts.
+import type { PartyId } from "../../core/brand.ts";
+import { digestOf } from "../../core/canonical.ts";
+import { fineBin } from "../../models/binning/fine.ts";
+import { guestFineOptions } from "../../models/crossboost/host.ts";
+import type { Feature } from "../../models/features.ts";
+import { evaluatePart, type PartMetrics } from "../../models/metrics/evaluate.ts";
+import { alignGuest, type AlignInput, type GuestAlignment } from "../align/guest.ts";
+import { alignHost, type AlignHostInput } from "../align/host.ts";
+import { finishHost, finishTraining, modelIdOf, type FinishedHost, type MakeReceipt } from "../finish/end.ts";
+import type { GuestGuard, HostGuard } from "../guards.ts";
+import type { Party } from "../party.ts";
+import { alignFeature } from "../rows/align.ts";
+import { jointSeed } from "../seeds/joint.ts";
+import { crossboostGuest, type CrossboostGuestResult } from "./guest.ts";
+import type { CrossboostGuestHalf, CrossboostHostHalf } from "./half.ts";
+import { crossboostHost } from "./host.ts";
+import type { CrossboostJobParams } from "./params.ts";
+
+export type CrossboostJobGuestInput = Omit<AlignInput, "split"> & {
+  readonly params: CrossboostJobParams; readonly features: readonly Feature[]; readonly guard: Pick<GuestGuard, "setRows">;
+};
+type Both = { readonly train: PartMetrics; readonly test: PartMetrics };
+export type CrossboostTrained = {
+  readonly alignment: GuestAlignment;
+  /** Labels in row order. */
+  readonly label: Uint8Array;
+  readonly result: CrossboostGuestResult;
+  readonly half: CrossboostGuestHalf; readonly digest: string;
+  readonly metrics: Both;
+  /** The guest's own trees alone. */
+  readonly guestOnly: Both;
+  readonly receipts: readonly FinishedHost[];
+};
+
+export async function crossboostJobGuest(party: Party, input: CrossboostJobGuestInput): Promise<CrossboostTrained> {
+  const { hosts, params } = input;
+  const alignment = await party.phase("align", () => alignGuest(party, { ...input, split: params.split }));
+  const { rows, trainRows } = alignment;
+  const label = Uint8Array.from(rows, (record) => input.label[record] ?? 0);
+  input.guard.setRows(alignment.rowSetDigest, trainRows);
+  const seed = await party.phase("seeds", () => jointSeed(party, hosts, "sums"));
+  const own = input.features.map((feature) => ({ name: feature.name, fine: fineBin(alignFeature(feature, rows), guestFineOptions(trainRows, params.crossboost)) }));
+  const columns = own.map(({ name, fine }) => ({ party: party.self, name, ...fine.shape, binOf: fine.binOf }));
+  const result = await crossboostGuest(party, { hosts, jointSeed: seed, rows: rows.length, trainRows, label, columns, params: params.crossboost });
+  const { metrics, guestOnly } = await party.phase("evaluate", async () => {
+    const both = (odds: Float64Array): Both => ({ train: evaluatePart(odds, label, 0, trainRows), test: evaluatePart(odds, label, trainRows, label.length) });
+    return { metrics: both(result.odds), guestOnly: both(result.prepared.odds) };
+  });
+  const half: CrossboostGuestHalf = {
+    version: 1, kind: "crossboost", model: modelIdOf(party.job), hosts: result.offers.map((o) => o.host),
+    own: own.map(({ name, fine }) => ({ name, definition: fine.definition })), joint: result.model, scaling: params.scaling,
+  };
+  const digest = digestOf(half);
+  const receipts = await finishTraining(party, hosts, { id: half.model, digest });
+  return { alignment, label, result, half, digest, metrics, guestOnly, receipts };
+}
+
+export type CrossboostJobHostInput = AlignHostInput & {
+  readonly params: CrossboostJobParams; readonly features: readonly Feature[]; readonly guard: HostGuard; readonly receipt: MakeReceipt;
+};
+
+export async function crossboostJobHost(party: Party, input: CrossboostJobHostInput): Promise<CrossboostHostHalf> {
+  const { guest, params, features, guard } = input;
+  const hosts: readonly PartyId[] = input.hosts;
+  const { rowOf, trainRows } = await alignHost(party, input, "train-and-test");
+  const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...hosts.filter((h) => h !== party.self)], "sums"));
+  const result = await crossboostHost(party, { guest, hosts, jointSeed: seed, features, rowOf, trainRows, params: params.crossboost, guard });
+  const model = await finishHost(party, guest, input.receipt);
+  return {
+    version: 1, kind: "crossboost", model: model.id, digest: model.digest, guest, hosts: [...hosts],
+    columns: result.fine.map(({ name, fine }) => ({ name, definition: fine.definition })), totals: result.totals,
+  };
+}

@@ -1,0 +1,12 @@
+// Parameters of a job of boosting on cross-party cells, as they stand in the plan.
+import { z } from "zod";
+import { crossboostParamsSchema } from "../../models/crossboost/params.ts";
+import { scalingParamsSchema } from "../../models/scorecard/params.ts";
+import { splitSchema } from "../align/split.ts";
+
+export const crossboostJobSchema = z.strictObject({
+  split: splitSchema,
+  crossboost: crossboostParamsSchema.prefault({}),
+  scaling: scalingParamsSchema.pick({ points: true, odds: true, pdo: true }).prefault({}),
+});
+export type CrossboostJobParams = z.output<typeof crossboostJobSchema>;

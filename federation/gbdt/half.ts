@@ -1,0 +1,70 @@
+// What each party keeps of a model of boosted trees. The guest: all trees and its own bins. A host: the bins of its features that are cut,
+// its cuts, and where they stand in the trees; no leaf, no cut of another party.
+import { z } from "zod";
+import type { PartyId } from "../../core/brand.ts";
+import { partyIdSchema } from "../../core/names.ts";
+import { fineDefinitionSchema } from "../../models/binning/fine.ts";
+import { scalingParamsSchema } from "../../models/scorecard/params.ts";
+import { cutSchema, treeModelSchema } from "../../models/trees/model.ts";
+import type { GbdtGuestInput, GbdtGuestResult } from "./guest.ts";
+import type { GbdtHostResult } from "./host.ts";
+
+const index = z.int().min(0);
+
+export const gbdtHostHalfSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal("gbdt"),
+  model: z.string(),
+  digest: z.string(),
+  guest: partyIdSchema,
+  /** Own features that are cut, by name: a new snapshot may order its columns otherwise. */
+  features: z.array(z.strictObject({ name: z.string(), definition: fineDefinitionSchema })),
+  /** In the order in which the guest asked for them: both halves number them alike. `feature`: place in `features`. */
+  cuts: z.array(cutSchema),
+  /** Where the cuts stand in the model, by tree and level. */
+  uses: z.array(z.strictObject({ tree: index, level: index, cut: index })),
+});
+export type GbdtHostHalf = z.output<typeof gbdtHostHalfSchema>;
+
+export const gbdtGuestHalfSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal("gbdt"),
+  model: z.string(),
+  /** In the order of the plan. */
+  hosts: z.array(z.strictObject({
+    party: partyIdSchema,
+    /** The host's cuts as it numbers them. `feature`: place in the model's list. */
+    cuts: z.array(cutSchema),
+  })),
+  trees: treeModelSchema,
+  /** How raw values of the own features become bins, in the order of the model's list, which they begin. */
+  own: z.array(z.strictObject({ name: z.string(), definition: fineDefinitionSchema })),
+  scaling: scalingParamsSchema.pick({ points: true, odds: true, pdo: true }),
+});
+export type GbdtGuestHalf = z.output<typeof gbdtGuestHalfSchema>;
+
+export function gbdtHostHalf(made: { model: string; digest: string; guest: PartyId; result: GbdtHostResult }): GbdtHostHalf {
+  const { fine, cuts, uses } = made.result;
+  const features = [...new Set(cuts.map((c) => c.feature))].sort((a, b) => a - b);
+  return {
+    version: 1, kind: "gbdt", model: made.model, digest: made.digest, guest: made.guest,
+    features: features.flatMap((f) => {
+      const own = fine[f];
+      return own === undefined ? [] : [{ name: own.name, definition: own.fine.definition }];
+    }),
+    cuts: cuts.map((c) => ({ feature: features.indexOf(c.feature), left: [...c.left] })),
+    uses: uses.map((u) => ({ ...u })),
+  };
+}
+
+export function gbdtGuestHalf(made: { model: string; input: Pick<GbdtGuestInput, "hosts" | "own">; result: GbdtGuestResult; scaling: GbdtGuestHalf["scaling"] }): GbdtGuestHalf {
+  const { grown, hosts } = made.result;
+  return gbdtGuestHalfSchema.parse({
+    version: 1, kind: "gbdt", model: made.model, trees: grown.model, scaling: made.scaling,
+    hosts: made.input.hosts.map((party) => {
+      const first = grown.model.features.findIndex((f) => f.party === party);
+      return { party, cuts: (hosts.get(party)?.cuts ?? []).map((c) => ({ feature: first + c.feature, left: [...c.left] })) };
+    }),
+    own: made.input.own.map(({ name, fine }) => ({ name, definition: fine.definition })),
+  });
+}

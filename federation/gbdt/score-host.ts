@@ -1,0 +1,77 @@
+// Batch scoring by boosted trees, host: it picks by the bits of its own cuts, tree by tree, and never sees a leaf or a score.
+import type { EntityId, PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import { applyFine } from "../../models/binning/fine.ts";
+import type { Feature } from "../../models/features.ts";
+import { rightOfCode } from "../../models/trees/model.ts";
+import { alignHost } from "../align/host.ts";
+import type { MakeReceipt } from "../finish/end.ts";
+import type { HostGuard } from "../guards.ts";
+import { lookupHost, type LookupHostGroup } from "../lookup/host.ts";
+import type { TypedBody } from "../messages.ts";
+import type { Party } from "../party.ts";
+import type { SetIntersection } from "../psi/intersection.ts";
+import { alignFeature } from "../rows/align.ts";
+import type { GbdtHostHalf } from "./half.ts";
+
+export type ScoreTreesHostInput = {
+  readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: GbdtHostHalf;
+  readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
+  readonly guard: HostGuard; readonly intersection: SetIntersection; readonly receipt: MakeReceipt;
+};
+
+/** Throws JOB_MODEL_UNKNOWN when data or guest do not fit the model, PROTOCOL_SPLIT naming the guest for groups that are not the model's. */
+export async function scoreTreesHost(party: Party, input: ScoreTreesHostInput): Promise<void> {
+  const { guest, guard, half, hosts } = input;
+  if (half.guest !== guest) throw new AppError("JOB_MODEL_UNKNOWN");
+  if (half.uses.length > 0) guard.admitCompany(hosts.length);
+  const { rowOf } = await alignHost(party, input, "score");
+  await party.phase("score", async () => {
+    const sides = sidesOf(half, input.features, rowOf);
+    const { groups } = await party.receive(guest, "lookup/groups");
+    const picks = pickGroups(party.self, guest, half, groups, sides, rowOf.length);
+    guard.chargeScores(half.model);
+    await lookupHost(party, { guest, rows: rowOf.length, label: "score", round: 0, present: hosts, groups: picks });
+    await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));
+  });
+}
+
+/** Per cut and row: 1 = right. */
+function sidesOf(half: GbdtHostHalf, features: readonly Feature[], rowOf: Int32Array): Uint8Array[] {
+  const codes = half.features.map(({ name, definition }) => {
+    const feature = features.find((f) => f.name === name);
+    if (feature === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
+    return applyFine(definition, alignFeature(feature, rowOf));
+  });
+  return half.cuts.map((cut) => {
+    const right = rightOfCode({ feature: 0, left: cut.left });
+    return (codes[cut.feature] ?? new Uint8Array(rowOf.length)).map((code) => right[code] as number);
+  });
+}
+
+/** Each tree of its uses stands in one group, once, with as many choices as its cuts there give. */
+function pickGroups(
+  self: PartyId, guest: PartyId, half: GbdtHostHalf, groups: TypedBody<"lookup/groups">["groups"], sides: readonly Uint8Array[], rows: number,
+): LookupHostGroup[] {
+  const cutsOf = new Map<number, number[]>();
+  for (const use of half.uses) cutsOf.set(use.tree, [...(cutsOf.get(use.tree) ?? []), use.cut]);
+  const seen = new Set<number>();
+  const picked = groups.map((g, i): LookupHostGroup => {
+    const choices = g.hosts.find((h) => h.host === self)?.choices;
+    const inOrder = i === 0 || g.group > (groups[i - 1]?.group ?? 0);
+    const picks = g.tables.map((tree) => {
+      const cuts = cutsOf.get(tree);
+      if (cuts === undefined || seen.has(tree) || choices !== 2 ** cuts.length || !inOrder) throw new AppError("PROTOCOL_SPLIT", { party: guest, tree });
+      seen.add(tree);
+      const choice = new Uint8Array(rows);
+      for (const [bit, cut] of cuts.entries()) {
+        const side = sides[cut] as Uint8Array;
+        for (let row = 0; row < rows; row++) choice[row] = (choice[row] as number) | ((side[row] as number) << bit);
+      }
+      return choice;
+    });
+    return { group: g.group, hosts: g.hosts, tables: g.tables.length, picked: picks };
+  });
+  if (seen.size !== cutsOf.size) throw new AppError("PROTOCOL_SPLIT", { party: guest, trees: seen.size });
+  return picked;
+}
