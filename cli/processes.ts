@@ -81,8 +81,15 @@ function firstLine<T>(child: ChildProcess, name: string, schema: z.ZodType<T>): 
     const { stdout } = child;
     if (stdout === null) throw new AppError("CLI_PROCESS");
     const timer = setTimeout(() => reject(new AppError("CLI_PROCESS")), readyTimeoutMs);
-    child.once("error", (cause) => reject(new AppError("CLI_PROCESS", {}, { cause })));
-    child.once("exit", () => reject(new AppError("CLI_PROCESS", {}, { cause: new Error(`${name} stopped; see its log`) })));
+    child.once("error", (cause) => {
+      clearTimeout(timer);
+      reject(new AppError("CLI_PROCESS", {}, { cause }));
+    });
+    child.once("exit", () => {
+      // A timer that runs on would keep the command alive.
+      clearTimeout(timer);
+      reject(new AppError("CLI_PROCESS", {}, { cause: new Error(`${name} stopped; see its log`) }));
+    });
     createInterface({ input: stdout }).on("line", (line) => {
       clearTimeout(timer);
       const value: unknown = JSON.parse(line);

@@ -2,6 +2,7 @@
 // list of refusals; the party goes on waiting for the right message.
 import type { KeyObject } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { BufferPool } from "../core/buffer-pool.ts";
 import type { PartyId } from "../core/brand.ts";
 import type { Clock } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
@@ -23,6 +24,7 @@ export class Inbox {
   readonly #folder: string;
   readonly #now: Clock;
   readonly #bounds: PlanBounds;
+  readonly #pool = new BufferPool();
 
   /** folder: where the frames of this job lie. */
   constructor(options: { db: StateDatabase; plan: JobPlan; self: PartyId; folder: string; now: Clock }) {
@@ -53,7 +55,7 @@ export class Inbox {
   accept(sealed: Uint8Array, options: { peer: PartyId; seq: number; expected: MessageType; ends: Ends; session: Session; peerIdentity: KeyObject }): unknown {
     const { peer, seq } = options;
     try {
-      const { frame, digest } = openFrame(sealed, seq, options.session, options.peerIdentity);
+      const { frame, digest } = openFrame(sealed, seq, options.session, options.peerIdentity, this.#pool);
       const { type, body } = checkFrame(frame, options.ends);
       if (type !== options.expected) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: peer, seq });
       const use = this.#checkPlan(peer, type, frame.length);
@@ -62,6 +64,8 @@ export class Inbox {
       this.#bounds.recount();
       this.#db.runSoon("insert into inbox values (?, ?, ?, ?, ?, ?, ?)", this.#job, peer, seq, type, frame.length, digest, inRow ? frame : null);
       this.#bounds.used(peer, type, use);
+      // The body holds copies of what was in it.
+      this.#pool.give(frame);
       return body;
     } catch (error) {
       if (error instanceof AppError) this.#db.run("insert into refusals (job, peer, code, at) values (?, ?, ?, ?)", this.#job, peer, error.code, this.#now());

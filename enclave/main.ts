@@ -9,6 +9,7 @@ import { stderrLog } from "../core/log.ts";
 import { systemRng } from "../core/rng.ts";
 import type { DatasetSummary } from "../federation/plan-schema.ts";
 import { CurvePool } from "../federation/psi/curve-pool.ts";
+import { kkrtIntersection } from "../federation/kkrt/kkrt.ts";
 import { ecdhIntersection } from "../federation/psi/ecdh.ts";
 import { createKernels } from "../kernels/kernels.ts";
 import { enclavePaths, readConfig } from "./config.ts";
@@ -52,7 +53,7 @@ async function main(folder: string): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new AppError("JOB_CANCELLED")));
   const worker = new EnclaveWorker({
-    folder, config, env, identity, db, box, platform, kernels, intersection: ecdhIntersection(curve), dataset, summary, trainOf, layers, memoryKey,
+    folder, config, env, identity, db, box, platform, kernels, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey,
   });
   process.stdout.write(`${JSON.stringify({ event: "ready", party: config.party, rows: dataset.rows, layers })}\n`);
   await worker.serve(stop.signal);

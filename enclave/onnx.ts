@@ -84,9 +84,12 @@ const batchRows = 4096;
  * Throws MODEL_ONNX, MODEL_ONNX_SIZE, MODEL_ONNX_OPERATOR, MODEL_ONNX_EXTERNAL, MODEL_ONNX_INPUTS or MODEL_ONNX_OUTPUT.
  */
 export async function openChallenger(path: string, options: ChallengerOptions): Promise<Challenger> {
-  const bytes = await readModelFile(path, options.maxBytes);
-  const outline = outlineOf(bytes);
-  checkOutline(outline);
+  return openScorer(await readModelFile(path, options.maxBytes), options);
+}
+
+/** The same for bytes that are at hand. */
+export async function openScorer(bytes: Uint8Array, options: Omit<ChallengerOptions, "maxBytes">): Promise<Challenger> {
+  const outline = inspectModel(bytes);
   const inputs = inputsOf(outline, options.featureNames);
   const output = probabilityOutput(outline);
   const model = await openModel(bytes, options.threads === undefined ? {} : { threads: options.threads });
@@ -107,7 +110,8 @@ export async function openChallenger(path: string, options: ChallengerOptions): 
   };
 }
 
-async function readModelFile(path: string, maxBytes: number): Promise<Uint8Array> {
+/** Throws MODEL_ONNX or MODEL_ONNX_SIZE. */
+export async function readModelFile(path: string, maxBytes: number): Promise<Uint8Array> {
   const failed = (cause: unknown): never => {
     throw new AppError("MODEL_ONNX", {}, { cause });
   };
@@ -127,6 +131,14 @@ function outlineOf(bytes: Uint8Array): OnnxOutline {
   } catch (cause) {
     throw new AppError("MODEL_ONNX", { bytes: bytes.length }, { cause });
   }
+}
+
+/** What can be said of a model without the features. Throws MODEL_ONNX, MODEL_ONNX_OPERATOR, MODEL_ONNX_EXTERNAL or MODEL_ONNX_OUTPUT. */
+export function inspectModel(bytes: Uint8Array): OnnxOutline {
+  const outline = outlineOf(bytes);
+  checkOutline(outline);
+  probabilityOutput(outline);
+  return outline;
 }
 
 function checkOutline({ opsets, operators, subgraphs, functions, external }: OnnxOutline): void {

@@ -6,7 +6,7 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import type { Env } from "../core/env.ts";
 import { AppError, type Code } from "../core/errors.ts";
 import { planDigest, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
-import type { SetIntersection } from "../federation/psi/intersection.ts";
+import type { Intersections } from "../federation/align/intersection.ts";
 import type { Kernels } from "../kernels/api.ts";
 import { loadBatch } from "./batch.ts";
 import { Budgets } from "./budgets.ts";
@@ -27,7 +27,7 @@ import { reach } from "./transport/reach.ts";
 
 export type WorkerParts = {
   readonly folder: string; readonly config: EnclaveConfig; readonly env: Env; readonly identity: Identity; readonly db: StateDatabase;
-  readonly box: SecretBox; readonly platform: Platform; readonly kernels: Kernels; readonly intersection: SetIntersection;
+  readonly box: SecretBox; readonly platform: Platform; readonly kernels: Kernels; readonly intersections: Intersections;
   readonly dataset: LoadedDataset; readonly summary: DatasetSummary; readonly trainOf: Uint8Array | undefined; readonly layers: readonly ActiveLayer[];
   /** Secret of this enclave under which ids are remembered in budgets and set digests are salted. */
   readonly memoryKey: Uint8Array;
@@ -172,7 +172,7 @@ export class EnclaveWorker {
       const { verdict, policy } = this.#judge(plan);
       if (policy === undefined || verdict.kind === "refuse") throw new AppError(verdict.kind === "refuse" ? verdict.code : "POLICY_MISSING");
       await runJob({
-        identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, intersection: p.intersection, policy,
+        identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, intersections: p.intersections, policy,
         dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });

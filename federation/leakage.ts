@@ -3,8 +3,11 @@
 import { floodAdvantageBits, type PlannedAnswers } from "../kernels/privacy.ts";
 import type { MeasuredAttack } from "./attacks.ts";
 import { crossboostStatement } from "./crossboost/statement.ts";
+import { exportStatement } from "./export/statement.ts";
 import { gbdtStatement } from "./gbdt/statement.ts";
 import type { LeakageItem } from "./plan-schema.ts";
+import type { MessageType } from "./messages.ts";
+import { alignmentProtocol, kkrtTraffic } from "./psi/choose.ts";
 import { chunkElements } from "./psi/messages.ts";
 import { chunkRows } from "./rows/messages.ts";
 import { scoreStatement } from "./score/statement.ts";
@@ -19,7 +22,7 @@ const noAnswers = -1000;
 export type KindStatement = { readonly answered: readonly (readonly PlannedAnswers[])[]; readonly attacks: readonly MeasuredAttack[] };
 
 const kinds: Readonly<Record<Sizes["kind"], (plan: Sizes, add: Add) => KindStatement>> = {
-  scorecard: scorecardStatement, crossboost: crossboostStatement, gbdt: gbdtStatement, score: scoreStatement,
+  scorecard: scorecardStatement, crossboost: crossboostStatement, gbdt: gbdtStatement, score: scoreStatement, export: exportStatement,
 };
 
 export type Compiled = { readonly leakage: LeakageItem[]; readonly log2FloodDistance: number; readonly attacks: readonly MeasuredAttack[] };
@@ -27,7 +30,8 @@ export type Compiled = { readonly leakage: LeakageItem[]; readonly log2FloodDist
 /** Everything that a job of this plan may send. Pure and deterministic. */
 export function compileLeakage(plan: Sizes): Compiled {
   const statement = new Statement();
-  alignment(plan, statement.add);
+  // An export is about no company.
+  if (plan.kind !== "export") alignment(plan, statement.add);
   const { answered, attacks } = kinds[plan.kind](plan, statement.add);
   return { leakage: statement.items, log2FloodDistance: Math.max(noAnswers, ...answered.map((answers) => floodAdvantageBits(answers))), attacks };
 }
@@ -37,11 +41,17 @@ function alignment(plan: Sizes, add: Add): void {
   const n = jobRows(plan);
   for (const host of hosts) {
     const own = rowsOf(plan, host);
-    add(guest, host, "psi/open", 1, 256, 1);
-    add(host, guest, "psi/ready", 1, 256, 1);
-    add(guest, host, "psi/blinded", chunks(n, chunkElements), n * 32, 0);
-    add(host, guest, "psi/twice", chunks(n, chunkElements), n * 32, n);
-    add(host, guest, "psi/own", chunks(own, chunkElements), own * 16, 0);
+    if (alignmentProtocol(n, own) === "kkrt") {
+      // The sizes of both sets, and with the tags which of its ids the guest finds.
+      const numbers: Partial<Record<MessageType, number>> = { "kkrt/open": 1, "kkrt/ready": 1, "kkrt/tags": n };
+      for (const t of kkrtTraffic(n, own)) add(...(t.from === "guest" ? [guest, host] as const : [host, guest] as const), t.type, t.messages, t.bytes, numbers[t.type] ?? 0);
+    } else {
+      add(guest, host, "psi/open", 1, 256, 1);
+      add(host, guest, "psi/ready", 1, 256, 1);
+      add(guest, host, "psi/blinded", chunks(n, chunkElements), n * 32, 0);
+      add(host, guest, "psi/twice", chunks(n, chunkElements), n * 32, n);
+      add(host, guest, "psi/own", chunks(own, chunkElements), own * 16, 0);
+    }
     add(guest, host, "rows/open", 1, 512, 2);
     add(guest, host, "rows/order", chunks(n, chunkRows), n * 4, n);
   }

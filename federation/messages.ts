@@ -3,6 +3,7 @@ import { decodeFrame } from "../core/codec.ts";
 import { AppError } from "../core/errors.ts";
 import { maxFrameBytes, type BodyOf, type MessageSpec, type Role } from "../core/message.ts";
 import { binningMessages } from "./binning/messages.ts";
+import { exportMessages } from "./export/messages.ts";
 import { finishMessages } from "./finish/messages.ts";
 import { crossboostMessages } from "./crossboost/messages.ts";
 import { gbdtMessages } from "./gbdt/messages.ts";
@@ -12,6 +13,7 @@ import { momentsMessages } from "./moments/messages.ts";
 import { otMessages } from "./ot/messages.ts";
 import { psiMessages } from "./psi/messages.ts";
 import { rowsMessages } from "./rows/messages.ts";
+import { scoreMessages } from "./score/messages.ts";
 import { seedsMessages } from "./seeds/messages.ts";
 import { totalsMessages } from "./totals/messages.ts";
 
@@ -27,6 +29,8 @@ export const messageTable = {
   ...gbdtMessages,
   ...lookupMessages,
   ...totalsMessages,
+  ...scoreMessages,
+  ...exportMessages,
   ...finishMessages,
 } as const satisfies Record<string, MessageSpec>;
 

@@ -32,7 +32,9 @@ export type LeakageItem = z.output<typeof leakageItemSchema>;
 /** Kinds of jobs that end with a model. */
 export const trainingKinds = ["scorecard", "crossboost", "gbdt"] as const;
 export type TrainingKind = (typeof trainingKinds)[number];
-export const jobKinds = [...trainingKinds, "score"] as const;
+/** Kinds of jobs that use a model which an earlier job made. */
+export const modelUses = ["score", "export"] as const;
+export const jobKinds = [...trainingKinds, ...modelUses] as const;
 
 export const purposes = ["loan-approval", "credit-line-review", "post-loan-monitoring", "model-development"] as const;
 
@@ -43,7 +45,7 @@ export const jobRequestSchema = z.strictObject({
   hosts: z.array(partyIdSchema).min(1).max(16),
   purpose: z.enum(purposes),
   params: z.record(z.string(), z.unknown()).default({}),
-  /** For kind "score": the model that a scorecard job made. */
+  /** For kinds "score" and "export": the model that a training job made. */
   model: z.string().regex(/^model_[0-9a-z]{16,32}$/).optional(),
 });
 export type JobRequest = z.output<typeof jobRequestSchema>;

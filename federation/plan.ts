@@ -4,14 +4,15 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { sumsParams } from "../kernels/params.ts";
 import { compileLeakage } from "./leakage.ts";
-import { jobPlanSchema, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
+import { jobPlanSchema, modelUses, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
 import { crossboostJobSchema } from "./crossboost/params.ts";
+import { exportJobSchema } from "./export/params.ts";
 import { gbdtJobSchema } from "./gbdt/params.ts";
 import { scoreJobSchema } from "./score/params.ts";
 import { scorecardJobSchema } from "./scorecard/params.ts";
 
 /** Parameters by kind of job. */
-export const jobSchemas = { scorecard: scorecardJobSchema, crossboost: crossboostJobSchema, gbdt: gbdtJobSchema, score: scoreJobSchema } as const satisfies Record<JobRequest["kind"], z.ZodType>;
+export const jobSchemas = { scorecard: scorecardJobSchema, crossboost: crossboostJobSchema, gbdt: gbdtJobSchema, score: scoreJobSchema, export: exportJobSchema } as const satisfies Record<JobRequest["kind"], z.ZodType>;
 
 export type PlanInput = {
   readonly request: JobRequest; readonly job: JobId; readonly createdAt: string; readonly expiresAt: string;
@@ -25,8 +26,9 @@ export function compilePlan(input: PlanInput): JobPlan {
   if (new Set(parties).size !== parties.length) throw new AppError("JOB_PARAMS");
   const datasets: Record<string, DatasetSummary> = {};
   for (const party of parties) datasets[party] = datasetOf(input, party);
-  if (request.kind !== "score" && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
-  if ((request.kind === "score") !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
+  const usesModel = modelUses.some((kind) => kind === request.kind);
+  if (!usesModel && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
+  if (usesModel !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
   const params = paramsOf(request);
   const base = { kind: request.kind, guest: request.guest, hosts: request.hosts, datasets, params };
   return jobPlanSchema.parse({

@@ -25,6 +25,7 @@ const phases: Words = {
   lookup: { zh: "不经意查表", en: "Oblivious lookups" },
   evaluate: { zh: "评估", en: "Evaluate" },
   score: { zh: "评分", en: "Score" },
+  export: { zh: "导出", en: "Export" },
 };
 
 const reasons: Words = {
@@ -81,6 +82,7 @@ const digests: Words = {
   model: { zh: "模型", en: "model" },
   "row-order": { zh: "行序承诺", en: "row order" },
   ledger: { zh: "台账", en: "ledger" },
+  challenger: { zh: "挑战者模型", en: "challenger" },
 };
 
 const stops: Words = {

@@ -4,6 +4,7 @@
 // stands in the ledgers of both ends. It lies inside the seal: outside, the relay could test guesses of a short frame with it.
 // Layout: "YN02" | u8 length, from | u8 length, to | u64 seq | u32 frame length | seal of (frame | signature 64) | tag 16.
 import { createCipheriv, createDecipheriv, createHash, hash, sign, verify, type KeyObject } from "node:crypto";
+import { BufferPool } from "../../core/buffer-pool.ts";
 import { AppError } from "../../core/errors.ts";
 import { maxFrameBytes } from "../../core/message.ts";
 import type { Session } from "./session.ts";
@@ -49,12 +50,15 @@ function signed(session: Session, header: Uint8Array, digest: string): Buffer {
   return Buffer.concat([context, session.transcript, header, Buffer.from(digest, "hex")]);
 }
 
-/** Seals one frame. Deterministic: the same frame under the same number gives the same bytes. digest: the frame's, when it is known. */
-export function sealFrame(frame: Uint8Array, seq: number, session: Session, identity: KeyObject, digest = frameDigest(frame)): Uint8Array {
+type SealOptions = { /** The frame's, when it is known. */ readonly digest?: string; /** Where the result's memory comes from. */ readonly pool?: BufferPool };
+
+/** Seals one frame. Deterministic: the same frame under the same number gives the same bytes. */
+export function sealFrame(frame: Uint8Array, seq: number, session: Session, identity: KeyObject, options: SealOptions = {}): Uint8Array {
+  const { digest = frameDigest(frame), pool = new BufferPool() } = options;
   const header = encodeHeader({ from: session.self, to: session.peer, seq }, frame.length);
   const cipher = createCipheriv("aes-256-gcm", session.key(session.self, session.peer), nonce(BigInt(seq)));
   cipher.setAAD(Buffer.concat([session.transcript, header]));
-  const sealed = Buffer.allocUnsafeSlow(header.length + frame.length + signatureBytes + tagBytes);
+  const sealed = pool.take(header.length + frame.length + signatureBytes + tagBytes);
   let at = header.copy(sealed);
   for (let from = 0; from < frame.length; from += pieceBytes) at += cipher.update(frame.subarray(from, from + pieceBytes)).copy(sealed, at);
   at += cipher.update(sign(null, signed(session, header, digest), identity)).copy(sealed, at);
@@ -84,22 +88,23 @@ function parse(sealed: Uint8Array): { header: Header; seq: bigint; headerBytes: 
   };
 }
 
-/** Opens a sealed frame that must be number `seq` from `session.peer`. Every refusal has its code; nothing is changed. */
-export function openFrame(sealed: Uint8Array, seq: number, session: Session, peerIdentity: KeyObject): Opened {
+/** Opens a sealed frame that must be number `seq` from `session.peer`. Every refusal has its code; nothing is changed. pool: where the
+ *  frame's memory comes from. */
+export function openFrame(sealed: Uint8Array, seq: number, session: Session, peerIdentity: KeyObject, pool = new BufferPool()): Opened {
   const { header, headerBytes, ciphertext, tag, seq: number } = parse(sealed);
   if (header.from !== session.peer || header.to !== session.self) throw new AppError("PROTOCOL_WRONG_PARTY", { party: session.peer });
-  const { frame, digest, signature } = decrypt(session, headerBytes, ciphertext, tag, number);
+  const { frame, digest, signature } = decrypt(session, headerBytes, ciphertext, tag, number, pool);
   if (!verify(null, signed(session, headerBytes, digest), peerIdentity, signature)) throw new AppError("PROTOCOL_BAD_SIGNATURE", { party: session.peer });
   if (header.seq < seq) throw new AppError("PROTOCOL_REPLAYED", { party: session.peer, seq: header.seq, expected: seq });
   if (header.seq > seq) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: session.peer, seq: header.seq, expected: seq });
   return { frame, digest };
 }
 
-function decrypt(session: Session, header: Uint8Array, ciphertext: Buffer, tag: Buffer, seq: bigint): Opened & { readonly signature: Buffer } {
+function decrypt(session: Session, header: Uint8Array, ciphertext: Buffer, tag: Buffer, seq: bigint, pool: BufferPool): Opened & { readonly signature: Buffer } {
   const decipher = createDecipheriv("aes-256-gcm", session.key(session.peer, session.self), nonce(seq));
   decipher.setAAD(Buffer.concat([session.transcript, header]));
   decipher.setAuthTag(tag);
-  const opened = Buffer.allocUnsafeSlow(ciphertext.length);
+  const opened = pool.take(ciphertext.length);
   const frameBytes = ciphertext.length - signatureBytes;
   const digest = createHash("sha256");
   for (let at = 0; at < ciphertext.length; at += pieceBytes) {

@@ -3,6 +3,7 @@ import type { EntityId, PartyId } from "../../core/brand.ts";
 import type { Clock, Log } from "../../core/env.ts";
 import type { Feature } from "../../models/features.ts";
 import type { FinishedHost, MakeReceipt } from "../../federation/finish/end.ts";
+import type { Intersections } from "../../federation/align/intersection.ts";
 import type { HostGuard } from "../../federation/guards.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 import type { SetIntersection } from "../../federation/psi/intersection.ts";
@@ -22,7 +23,7 @@ import type { JobRecords } from "./records.ts";
 
 export type JobTools = {
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
-  readonly platform: Platform; readonly kernels: Kernels; readonly intersection: SetIntersection; readonly policy: Policy;
+  readonly platform: Platform; readonly kernels: Kernels; readonly intersections: Intersections; readonly policy: Policy;
   readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
   readonly layers: readonly ActiveLayer[]; readonly paths: { readonly inbox: string; readonly results: string; readonly models: string };
   readonly peerTimeoutMs: number; readonly now: Clock; readonly log: Log;
@@ -33,7 +34,10 @@ export type JobInput = {
   /** The job has ended well at the platform, and this enclave was killed before it kept its part. */
   readonly isOver: boolean;
 };
-export type JobContext = { readonly tools: JobTools; readonly input: JobInput; readonly party: JobParty; readonly ledger: Ledger; readonly phases: PhaseClock };
+export type JobContext = {
+  /** The set intersection that the plan asks for. */
+  readonly intersection: SetIntersection;
+  readonly tools: JobTools; readonly input: JobInput; readonly party: JobParty; readonly ledger: Ledger; readonly phases: PhaseClock };
 
 /** What a host's role of any kind is given. */
 export type HostTools = {

@@ -1,6 +1,7 @@
 // The real `Party` of a job: sends through the door, receives from the durable inbox, waits with back-off, replays after a
 // restart. It holds no protocol logic.
 import { setTimeout as delay } from "node:timers/promises";
+import { BufferPool } from "../../core/buffer-pool.ts";
 import type { JobId, PartyId, Released } from "../../core/brand.ts";
 import type { Clock, Log, Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
@@ -54,6 +55,7 @@ export class JobParty implements Party {
   /** Messages received where `restored` was asked, by name. */
   readonly #bases = new Map<string, ReadonlyMap<PartyId, number>>();
   readonly #forgotten = new Map<PartyId, Forgotten>();
+  readonly #pool = new BufferPool();
   #underWay = 0;
 
   constructor(options: PartyOptions) {
@@ -69,10 +71,11 @@ export class JobParty implements Party {
     const seq = nextOf(this.#sent, to);
     this.#o.phases.sent(to);
     const ends = { from: this.#o.role, to: peer.role };
-    const out = release({ type, body, to, seq, ends, session: peer.session, identity: this.#o.identity, ledger: this.#o.ledger });
+    const out = release({ type, body, to, seq, ends, session: peer.session, identity: this.#o.identity, ledger: this.#o.ledger, pool: this.#pool });
     const { sealed } = out;
     if (sealed === undefined) return;
     await this.#during(() => this.#put(to, seq, sealed));
+    this.#pool.give(sealed);
     this.#o.ledger.acknowledge(to, seq);
   }
 
@@ -202,12 +205,13 @@ export class JobParty implements Party {
       const left = Math.max(0, Math.ceil((this.#o.peerTimeoutMs - (now() - since)) / 1000));
       const patience = Math.min(said ? longPollSeconds : Math.ceil(sayAfterMs / 1000), left);
       try {
-        const sealed = await reach(() => platform.pull(this.job, from, seq, patience, signal), this.#o);
-        if (sealed === undefined) continue;
-        // An ended job takes nothing more in, also not what came at the same moment.
-        signal.throwIfAborted();
-        const ends = { from: peer.role, to: this.#o.role };
-        return inbox.accept(sealed, { peer: from, seq, expected: type, ends, session: peer.session, peerIdentity: peer.identity });
+        const taken = await reach(() => platform.pull(this.job, from, seq, patience, signal, (sealed) => {
+          // An ended job takes nothing more in, also not what came at the same moment.
+          signal.throwIfAborted();
+          const ends = { from: peer.role, to: this.#o.role };
+          return { body: inbox.accept(sealed, { peer: from, seq, expected: type, ends, session: peer.session, peerIdentity: peer.identity }) };
+        }), this.#o);
+        if (taken !== undefined) return taken.body;
       } catch (error) {
         if (!(error instanceof AppError) || !error.code.startsWith("PROTOCOL_")) throw error;
         refused = error;

@@ -35,13 +35,13 @@ export type Trained = Pick<ReportInput, "alignment" | "label" | "odds" | "metric
 type Scale = { readonly points: number; readonly odds: number; readonly pdo: number };
 
 /** What the guest's role of a training job is given. Throws JOB_NOT_LABELLED, or JOB_PARAMS when the plan wants a split that this enclave was not given. */
-export function trainingData({ tools, input: { plan } }: JobContext, split: Split) {
+export function trainingData({ tools, intersection, input: { plan } }: JobContext, split: Split) {
   const { dataset } = tools;
   if (dataset.label === undefined) throw new AppError("JOB_NOT_LABELLED");
   if (split.kind === "file" && tools.trainOf === undefined) throw new AppError("JOB_PARAMS");
   return {
     hosts: plan.hosts, ids: dataset.ids, label: dataset.label, features: dataset.features, trainOf: split.kind === "file" ? tools.trainOf : undefined,
-    setSecret: tools.setSecret, intersection: tools.intersection,
+    setSecret: tools.setSecret, intersection,
   };
 }
 

@@ -3,6 +3,7 @@
 import type { KeyObject } from "node:crypto";
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { planIntersection } from "../../federation/align/intersection.ts";
 import type { TypedBody } from "../../federation/messages.ts";
 import { Inbox } from "../accept.ts";
 import { hostGuard } from "../budgets.ts";
@@ -35,7 +36,7 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
     isOver: input.isOver, checkpoints: tools.records.checkpoints(plan.job, `${tools.paths.inbox}/${plan.job}`),
   });
   try {
-    const context = { tools, input, party, ledger, phases };
+    const context = { tools, input, party, ledger, phases, intersection: planIntersection(tools.intersections, plan) };
     const kind = jobKinds[plan.kind];
     await (plan.guest === self ? kind.guest(context) : kind.host(context, hostTools(context)));
     tools.records.keepForAudit(plan.job, party.auditSeeds());
@@ -72,7 +73,7 @@ async function openChannels(tools: JobTools, input: JobInput): Promise<Map<Party
 }
 
 /** The host's own guard, and the receipt that it gives: made once, the same again after a restart. */
-function hostTools({ tools, input, ledger, phases }: JobContext): HostTools {
+function hostTools({ tools, input, ledger, phases, intersection }: JobContext): HostTools {
   const { plan, planDigest, rule } = input;
   const { dataset, records, identity } = tools;
   const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: plan.datasets[identity.party]?.name ?? "", rule, ids: dataset.ids, liftFloors: plan.params["liftFloors"] === true });
@@ -81,5 +82,5 @@ function hostTools({ tools, input, ledger, phases }: JobContext): HostTools {
       receipt: await signReceipt({ plan, planDigest, self: identity.party, model, ledger, key: identity.signKey, now: tools.now() }),
       account: { phases: phases.times(), sent: ledger.lines().sent, peakRssMb: peakRssMb(), layers: [...tools.layers] },
     }));
-  return { guest: plan.guest, hosts: plan.hosts, ids: dataset.ids, features: dataset.features, guard, intersection: tools.intersection, receipt };
+  return { guest: plan.guest, hosts: plan.hosts, ids: dataset.ids, features: dataset.features, guard, intersection, receipt };
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Pool, type Dispatcher } from "undici";
 import type { z } from "zod";
 import { enclaveEndpoints, maxRelayBytes, pathOf, problemSchema, type Endpoint, type EnclaveEvent, type EnclaveJob } from "../../api/contract.ts";
+import { BufferPool } from "../../core/buffer-pool.ts";
 import type { JobId, PartyId, Released } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { DatasetSummary } from "../../federation/plan-schema.ts";
@@ -21,13 +22,14 @@ type Reply = { readonly status: number; readonly body: Uint8Array };
 const realTimer: Timer = { now: () => performance.now(), sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }) };
 
 export class HttpPlatform implements Platform {
-  readonly #pool: Pool;
+  readonly #connections: Pool;
+  readonly #pool = new BufferPool();
   readonly #network: LimitedNetwork | undefined;
 
   /** url: https://host:port of the enclave listener; key and certificates: PEM. network: to measure with a slower one. */
   constructor(options: { url: string; key: string; certificate: string; ca: string; network?: NetworkLimits | undefined }) {
     this.#network = options.network === undefined ? undefined : new LimitedNetwork(options.network, realTimer);
-    this.#pool = new Pool(options.url, {
+    this.#connections = new Pool(options.url, {
       connect: { key: options.key, cert: options.certificate, ca: options.ca, minVersion: "TLSv1.3", rejectUnauthorized: true },
       connections, headersTimeout: requestTimeoutMs, bodyTimeout: requestTimeoutMs,
     });
@@ -74,9 +76,13 @@ export class HttpPlatform implements Platform {
     await this.#call(enclaveEndpoints.putRelay, { params: { job, to, seq }, raw: { bytes: sealed, media: "application/octet-stream" } });
   }
 
-  async pull(job: JobId, from: PartyId, seq: number, waitSeconds: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async pull<T>(job: JobId, from: PartyId, seq: number, waitSeconds: number, signal: AbortSignal, take: (sealed: Uint8Array) => T): Promise<T | undefined> {
     const { status, body } = await this.#call(enclaveEndpoints.getRelay, { params: { job, from, seq }, query: { wait: waitSeconds }, signal });
-    return status === 204 ? undefined : body;
+    try {
+      return status === 204 ? undefined : take(body);
+    } finally {
+      this.#pool.give(body);
+    }
   }
 
   async forget(job: JobId, from: PartyId, first: number, below: number): Promise<void> {
@@ -97,7 +103,7 @@ export class HttpPlatform implements Platform {
     let reply: Reply;
     try {
       await this.#network?.up(body?.length ?? 0, call.signal);
-      reply = await request(this.#pool, {
+      reply = await request(this.#connections, this.#pool, {
         method: endpoint.method.toUpperCase() as Dispatcher.HttpMethod, path: pathOf(endpoint, call.params) + (query === "" ? "" : `?${query}`),
         headers: media === undefined ? {} : { "content-type": media }, body: body ?? null,
       }, call.signal);
@@ -111,7 +117,7 @@ export class HttpPlatform implements Platform {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.destroy();
+    await this.#connections.destroy();
   }
 }
 
@@ -135,14 +141,14 @@ function parseJson(body: Uint8Array): unknown {
 }
 
 /** One request and its whole reply, but never more of it than a relayed frame may hold: the platform is not trusted with our memory. */
-function request(pool: Pool, options: Dispatcher.DispatchOptions, signal: AbortSignal | undefined): Promise<Reply> {
+function request(connections: Pool, pool: BufferPool, options: Dispatcher.DispatchOptions, signal: AbortSignal | undefined): Promise<Reply> {
   return new Promise((resolve, reject) => {
     let status = 0;
-    let body = Buffer.alloc(0);
+    let body: Buffer = Buffer.alloc(0);
     let size = 0;
     let abort = (): void => {};
     const end = (): void => signal?.removeEventListener("abort", abort);
-    pool.dispatch(options, {
+    connections.dispatch(options, {
       onRequestStart: (controller) => {
         abort = () => controller.abort(new Error("aborted"));
         if (signal?.aborted === true) abort();
@@ -152,7 +158,7 @@ function request(pool: Pool, options: Dispatcher.DispatchOptions, signal: AbortS
         status = code;
         const declared = Number(headers["content-length"] ?? 0);
         if (declared > maxRelayBytes) controller.abort(oversized(declared));
-        else body = Buffer.allocUnsafeSlow(declared);
+        else body = pool.take(declared);
       },
       onResponseData: (controller, chunk) => {
         // Without a declared length it grows; with one, Node's parser holds the sender to it.

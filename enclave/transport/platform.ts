@@ -22,8 +22,9 @@ export interface Platform extends AsyncDisposable {
   putModel(job: JobId, model: ModelNotice): Promise<void>;
   /** Puts one sealed frame; idempotent. */
   put(job: JobId, to: PartyId, seq: number, sealed: Released): Promise<void>;
-  /** Message number `seq` from that peer, or undefined when it is not there within `waitSeconds`. */
-  pull(job: JobId, from: PartyId, seq: number, waitSeconds: number, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Message number `seq` from that peer, or undefined when it is not there within `waitSeconds`. The bytes are only lent to `take`: their
+   *  memory is used again after it. */
+  pull<T>(job: JobId, from: PartyId, seq: number, waitSeconds: number, signal: AbortSignal, take: (sealed: Uint8Array) => T): Promise<T | undefined>;
   /** Lets the relay delete the frames from that peer with numbers in [first, below): this party will not ask for them again. */
   forget(job: JobId, from: PartyId, first: number, below: number): Promise<void>;
 }

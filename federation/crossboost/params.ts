@@ -3,10 +3,12 @@ import { z } from "zod";
 import { crossboostParamsSchema } from "../../models/crossboost/params.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 import { splitSchema } from "../align/split.ts";
+import { challengerSchema } from "../challenger.ts";
 
 export const crossboostJobSchema = z.strictObject({
   split: splitSchema,
   crossboost: crossboostParamsSchema.prefault({}),
   scaling: scalingParamsSchema.pick({ points: true, odds: true, pdo: true }).prefault({}),
+  challenger: challengerSchema,
 });
 export type CrossboostJobParams = z.output<typeof crossboostJobSchema>;

@@ -1,5 +1,6 @@
 // Batch scoring by crossboost, guest: its own score, then one oblivious total per company for each stage of the model.
 import type { EntityId, PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
 import { cellsOfRows } from "../../models/crossboost/cells.ts";
 import { lookupOf } from "../../models/crossboost/model.ts";
@@ -30,6 +31,7 @@ export async function scoreCellsGuest(party: Party, input: ScoreCellsGuestInput)
     let scoring = startScoring(model, binsOf(half.own, input.features.map((f) => alignFeature(f, rows))), rows.length);
     for (let stage = 0; stage < model.stages.length; stage++) {
       const lookup = lookupOf(model, stage);
+      if (lookup === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
       await Promise.all(used.map((host) => party.send(host, "cells/next", { step: "stage", vectors: 1, present: used })));
       const cellOf = lookup.cells.columns.map((column) => cellsOfRows(column, scoring));
       scoring = withTotal(model, scoring, await lookupTotal(party, { hosts: used, lookup, absent, cellOf, setOf: new Uint8Array(rows.length), round: stage }));

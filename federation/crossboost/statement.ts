@@ -24,7 +24,7 @@ export function crossboostStatement(plan: Sizes, add: Add): KindStatement {
     const cells = d * bins * folds;
     const groups = d * (coarseGroups + 1);
     add(host, guest, "cells/offer", 1, d * (bins * 6 + 100), d * bins);
-    add(host, guest, "cells/gram", chunks(2 * groups * groups, gramChunkBytes), 2 * groups * groups, (groups * groups) / 2);
+    add(host, guest, "cells/gram", chunks(2 * groups * groups, gramChunkBytes), 2 * groups * groups, Math.ceil((groups * groups) / 2));
     addSums(add, { use: "cells", querier: guest, answerer: host, rows, cells, queries: vectors, numbers: vectors * cells });
     add(guest, host, "cells/next", stages + 1, (stages + 1) * 1024, stages + 1);
     add(guest, host, "finish/model", 1, 1024, 0);

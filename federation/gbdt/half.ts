@@ -4,8 +4,9 @@ import { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import { partyIdSchema } from "../../core/names.ts";
 import { fineDefinitionSchema } from "../../models/binning/fine.ts";
+import { treeParts, typicalOf, typicalRows, typicalSchema } from "../../models/explain/parts.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
-import { cutSchema, treeModelSchema } from "../../models/trees/model.ts";
+import { cutSchema, scoreFractionBits, treeModelSchema } from "../../models/trees/model.ts";
 import type { GbdtGuestInput, GbdtGuestResult } from "./guest.ts";
 import type { GbdtHostResult } from "./host.ts";
 
@@ -40,6 +41,8 @@ export const gbdtGuestHalfSchema = z.strictObject({
   /** How raw values of the own features become bins, in the order of the model's list, which they begin. */
   own: z.array(z.strictObject({ name: z.string(), definition: fineDefinitionSchema })),
   scaling: scalingParamsSchema.pick({ points: true, odds: true, pdo: true }),
+  /** What explanations compare with: the parts of the median training company. Halves of earlier versions have none: the mean stands for it. */
+  typical: typicalSchema.optional(),
 });
 export type GbdtGuestHalf = z.output<typeof gbdtGuestHalfSchema>;
 
@@ -57,14 +60,19 @@ export function gbdtHostHalf(made: { model: string; digest: string; guest: Party
   };
 }
 
-export function gbdtGuestHalf(made: { model: string; input: Pick<GbdtGuestInput, "hosts" | "own">; result: GbdtGuestResult; scaling: GbdtGuestHalf["scaling"] }): GbdtGuestHalf {
+export function gbdtGuestHalf(made: { model: string; input: Pick<GbdtGuestInput, "hosts" | "own" | "trainRows">; result: GbdtGuestResult; scaling: GbdtGuestHalf["scaling"] }): GbdtGuestHalf {
   const { grown, hosts } = made.result;
+  const { own } = made.input;
+  // The order of the rows is secret and random: the first ones are a sample.
+  const rows = Math.min(made.input.trainRows, typicalRows);
+  const parts = treeParts(grown.model, own.length)(own.map((o) => o.fine.binOf.subarray(0, rows)), grown.scores.slice(0, rows).map((s) => s / 2 ** scoreFractionBits));
   return gbdtGuestHalfSchema.parse({
     version: 1, kind: "gbdt", model: made.model, trees: grown.model, scaling: made.scaling,
     hosts: made.input.hosts.map((party) => {
       const first = grown.model.features.findIndex((f) => f.party === party);
       return { party, cuts: (hosts.get(party)?.cuts ?? []).map((c) => ({ feature: first + c.feature, left: [...c.left] })) };
     }),
-    own: made.input.own.map(({ name, fine }) => ({ name, definition: fine.definition })),
+    typical: typicalOf(parts),
+    own: own.map(({ name, fine }) => ({ name, definition: fine.definition })),
   });
 }

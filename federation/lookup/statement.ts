@@ -1,9 +1,6 @@
 // What oblivious lookups may send, for the leakage statement.
 import type { PartyId } from "../../core/brand.ts";
-import { extendedBytes } from "../../kernels/oblivious/extension.ts";
-import { codeColumns, walshHadamard } from "../../kernels/oblivious/code.ts";
-import { transferRows } from "../../kernels/oblivious/transfer.ts";
-import { pointBytes } from "../ot/messages.ts";
+import { openingTraffic, transferTraffic } from "../ot/traffic.ts";
 import { chunks, type Add } from "../statement.ts";
 import { rowsPerChunk } from "../totals/messages.ts";
 import { entriesOf, rowsPerBlock, tablesPerMessage, type GroupShape } from "./shape.ts";
@@ -24,12 +21,11 @@ export function addLookups(add: Add, { guest, hosts, rows, of, joint }: LookupSi
       const all = rows * tables;
       const perMessage = Math.max(1, Math.min(tablesPerMessage({ hosts: [{ host, choices: 2 }], tables: 1 }), tablesOf(entries)));
       const messages = groups * chunks(rows, rowsPerBlock) + chunks(all, perMessage);
-      // The pads of a message come in calls of their own, each in as many chunks as the widest table needs.
-      const rowsPerCall = transferRows(choices, (2 * entries) / choices);
-      const extensions = messages + chunks(all, rowsPerCall);
-      add(host, guest, "ot/base-ask", 1, 2 * pointBytes * codeColumns.walshHadamard, 0);
-      add(guest, host, "ot/base-answer", 1, pointBytes * codeColumns.walshHadamard, 0);
-      add(host, guest, "ot/extend", extensions, extensionBytes(all, extensions), 0);
+      for (const t of openingTraffic()) add(...(t.from === "asker" ? [host, guest] as const : [guest, host] as const), t.type, t.messages, t.bytes, 0);
+      // The pads of each message come in a call of their own, whose last chunk may be short.
+      const whole = transferTraffic(all, choices, (2 * entries) / choices);
+      const short = transferTraffic(1, choices, (2 * entries) / choices);
+      add(host, guest, whole.type, whole.messages + messages, whole.bytes + messages * short.bytes, 0);
       add(guest, host, "lookup/tables", messages, all * 2 * (entries - 1), 0);
       if (joint) for (const other of hosts) if (other !== host) add(host, other, "lookup/shares", messages, all * (1 + (2 * entries) / 2), 0);
     }
@@ -40,12 +36,4 @@ export function addLookups(add: Add, { guest, hosts, rows, of, joint }: LookupSi
 function tablesOf(entries: number): number {
   const shape: GroupShape = { hosts: [{ host: "any" as PartyId, choices: Math.min(254, Math.max(2, entries)) }], tables: 1 };
   return Math.max(1, Math.floor((tablesPerMessage(shape) * entriesOf(shape)) / Math.max(entriesOf(shape), entries)));
-}
-
-/** Columns are padded to whole chunks: a chunk of no rows has the overhead, a row the rest. */
-function extensionBytes(rows: number, calls: number): number {
-  const empty = extendedBytes(walshHadamard(), 0);
-  const some = extendedBytes(walshHadamard(), 4096);
-  const perRow = (some.columns - empty.columns) / 4096;
-  return calls * (empty.columns + empty.check + 512 * perRow) + rows * perRow;
 }

@@ -12,12 +12,16 @@ import type { SetIntersection } from "../psi/intersection.ts";
 import { collectReceipts, type FinishedHost } from "../finish/end.ts";
 import type { GuestHalf } from "../scorecard/finish.ts";
 import { receiveTotals } from "../totals/guest.ts";
+import type { ScoreExplain } from "./params.ts";
+import { ofRecords, receiveReasons, type HostReasons } from "./reasons-guest.ts";
 
 export type ScoreGuestInput = {
   /** Hosts of this job: those of the model that are there. */
   readonly hosts: readonly PartyId[]; readonly half: GuestHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
   readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection;
+  /** What the plan says of explanations. */
+  readonly explain?: ScoreExplain;
 };
 export type BatchScores = {
   /** Log odds of an event per record, in the order of `ids`. */
@@ -26,6 +30,8 @@ export type BatchScores = {
   readonly away: readonly string[];
   readonly byHost: ReadonlyMap<PartyId, { readonly matched: number; readonly hostSize: number }>;
   readonly receipts: readonly FinishedHost[];
+  /** Of the hosts that the plan lets explain, per record. */
+  readonly reasons?: ReadonlyMap<PartyId, HostReasons>;
 };
 
 export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<BatchScores> {
@@ -33,11 +39,14 @@ export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<
   const { rows, byHost } = await party.phase("align", () => alignBatch(party, input));
   return party.phase("score", async () => {
     const totals = await receiveTotals(party, hosts, 0, ids.length);
+    const { reasons: perCompany, hosts: telling } = input.explain ?? { reasons: 0, hosts: [] };
+    const reasons = new Map(await Promise.all(telling.map(async (host) => (
+      [host, ofRecords(await receiveReasons(party, host, ids.length, perCompany), rows, perCompany, half.scoring.step)] as const))));
     const receipts = await collectReceipts(party, hosts);
     const ofRecord = new Int8Array(ids.length);
     for (const [row, record] of rows.entries()) ofRecord[record] = totals[row] ?? 0;
     const away = half.hosts.filter((h) => !hosts.some((present) => present === h) && half.columns.some((c) => c.party === h));
-    return { odds: oddsOf(half, party.self, input.features, ofRecord, away), away, byHost, receipts };
+    return { odds: oddsOf(half, party.self, input.features, ofRecord, away), away, byHost, receipts, reasons };
   });
 }
 

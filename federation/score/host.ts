@@ -10,12 +10,15 @@ import type { SetIntersection } from "../psi/intersection.ts";
 import { alignFeature } from "../rows/align.ts";
 import { halfColumns, type HostHalf } from "../scorecard/half.ts";
 import { sendTotals } from "../totals/host.ts";
+import { reasonsOf, sendReasons, type HostExplain } from "./reasons-host.ts";
 
 export type ScoreHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: HostHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
   readonly guard: HostGuard; readonly intersection: SetIntersection;
   readonly receipt: MakeReceipt;
+  /** When the plan and this host's own policy let it explain its part. */
+  readonly explain?: HostExplain | undefined;
 };
 
 export async function scoreHost(party: Party, input: ScoreHostInput): Promise<void> {
@@ -29,6 +32,7 @@ export async function scoreHost(party: Party, input: ScoreHostInput): Promise<vo
     guard.chargeScores(half.model);
     const { party: _, ...plan } = half.plan;
     await sendTotals(party, { guest, present: hosts, round: 0, label: "score", weights: { round: 0, plan }, columns, rows: rowOf.length });
+    if (input.explain !== undefined) await sendReasons(party, guest, reasonsOf(half, columns, rowOf.length, input.explain), input.explain.reasons);
     await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));
   });
 }

@@ -1,18 +1,27 @@
 // What batch scoring may send, by the kind of the model, for the leakage statement.
+import { AppError } from "../../core/errors.ts";
 import type { KindStatement } from "../leakage.ts";
 import { addLookups } from "../lookup/statement.ts";
 import { chunks, featuresOf, jobRows, type Add, type Sizes } from "../statement.ts";
 import { rowsPerChunk } from "../totals/messages.ts";
+import { labelFrameBytes, reasonBytes, reasonRowsPerChunk } from "./messages.ts";
 import { scoreJobSchema } from "./params.ts";
 
-/** Adds the messages of batch scoring. */
+/** Adds the messages of batch scoring. Throws JOB_PARAMS when a host shall explain that is not in the job. */
 export function scoreStatement(plan: Sizes, add: Add): KindStatement {
   const n = jobRows(plan);
   const { guest, hosts } = plan;
-  const { shape } = scoreJobSchema.parse(plan.params);
+  const { shape, explain } = scoreJobSchema.parse(plan.params);
+  if (explain.hosts.some((h) => !hosts.includes(h))) throw new AppError("JOB_PARAMS", { hosts: explain.hosts.length });
   for (const host of hosts) {
     if (shape.kind === "scorecard") add(host, guest, "totals/masked", chunks(n, rowsPerChunk), n, n);
     if (shape.kind === "gbdt") add(guest, host, "lookup/groups", 1, shape.trees * (hosts.length + 1) * 64 + 1024, shape.trees);
+    if (explain.hosts.includes(host)) {
+      const features = featuresOf(plan, host);
+      add(host, guest, "score/labels", 1, features * labelFrameBytes, features);
+      // Of each reason two numbers: which one, and how much.
+      add(host, guest, "score/reasons", chunks(n, reasonRowsPerChunk), n * explain.reasons * reasonBytes, 2 * n * explain.reasons);
+    }
     add(host, guest, "finish/receipt", 1, 256 * 1024, 0);
   }
   if (shape.kind === "gbdt") {

@@ -2,7 +2,9 @@
 import { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import { digestOf } from "../../core/canonical.ts";
-import { fineDefinitionSchema } from "../../models/binning/fine.ts";
+import { fineDefinitionSchema, fineShapeSchema } from "../../models/binning/fine.ts";
+import { linearParts, typicalOf, typicalRows, typicalSchema, type Typical } from "../../models/explain/parts.ts";
+import { codeColumn } from "../../models/scorecard/decide.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 import { totalsPlanSchema } from "../../models/scorecard/quantise.ts";
 import { finishTraining, modelIdOf, type FinishedHost } from "../finish/end.ts";
@@ -15,6 +17,8 @@ const columnSchema = z.strictObject({
   party: z.string(), name: z.string(), codes: z.array(z.number().int()), step: z.number(), weight: z.number(),
   /** Code of a company for which nothing is known: what a host that is away would have given. */
   missing: z.number().int(),
+  /** Fine bins, their merged bins, and training companies of each merged bin. */
+  bins: z.strictObject({ shape: fineShapeSchema, mergedOf: z.array(z.number().int()), rows: z.array(z.number().int().min(0)) }),
   /** Own columns only: how raw values become merged bins. */
   own: z.strictObject({ definition: fineDefinitionSchema, mergedOf: z.array(z.number().int()) }).optional(),
 });
@@ -26,6 +30,9 @@ export const guestHalfSchema = z.strictObject({
   columns: z.array(columnSchema),
   scoring: totalsPlanSchema,
   scaling: scalingParamsSchema,
+  /** What explanations compare with: the own columns' and the hosts' part of the median training company. Halves of earlier versions have
+   *  none: the average company, all codes 0, stands for it. */
+  typical: typicalSchema.optional(),
 });
 export type GuestHalf = z.output<typeof guestHalfSchema>;
 
@@ -35,17 +42,27 @@ export function guestHalf(job: string, hosts: readonly PartyId[], result: Scorec
   const selected = result.decisions.flatMap((decision, at) => (decision.selected ? [{ decision, at }] : []));
   return {
     version: 1, model: modelIdOf(job), hosts: [...hosts], intercept: fitted.model.intercept, scoring: fitted.scoring,
-    scaling: params.scorecard.scaling,
+    scaling: params.scorecard.scaling, typical: typicalCompany(result),
     columns: selected.map(({ decision, at }, i) => {
       const own = result.own[at];
-      const missingBin = result.counts[at]?.missingBin ?? -1;
+      const { kind, bins, orderedBins, missingBin } = result.counts[at] as ScorecardGuestResult["counts"][number];
       const missing = missingBin < 0 ? 0 : (decision.codes[decision.mergedOf[missingBin] ?? 0] ?? 0);
       return {
         party: decision.party, name: decision.name, codes: decision.codes, step: decision.step, weight: fitted.model.weights[i] ?? 0, missing,
+        bins: { shape: { kind, bins, orderedBins, missingBin }, mergedOf: decision.mergedOf, rows: decision.table.map((b) => b.total) },
         ...(own === undefined ? {} : { own: { definition: own.fine.definition, mergedOf: decision.mergedOf } }),
       };
     }),
   };
+}
+
+/** Medians over the first training rows, whose order is random. */
+function typicalCompany({ decisions, own, fitted, alignment }: ScorecardGuestResult): Typical {
+  const rows = Math.min(alignment.trainRows, typicalRows);
+  const columns = decisions.map((decision, at) => ({ decision, own: own[at] })).filter((c) => c.decision.selected);
+  const used = columns.flatMap(({ decision, own: mine }, i) => (
+    mine === undefined ? [] : [{ name: decision.name, weight: fitted.model.weights[i] ?? 0, codes: codeColumn(mine.fine.binOf.subarray(0, rows), decision.mergedOf, decision.codes) }]));
+  return typicalOf(linearParts(fitted.model.intercept, used)(used.map((u) => u.codes), fitted.stage.odds.subarray(0, rows)));
 }
 
 /** Sends the last weights and the model's digest; collects the receipts. */

@@ -5,6 +5,7 @@ import { AppError } from "../../core/errors.ts";
 import { partyIdSchema } from "../../core/names.ts";
 import { applyFine, fineDefinitionSchema } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
+import { medianUnits } from "../../models/explain/points.ts";
 import { codeColumn } from "../../models/scorecard/decide.ts";
 import { partyPlanSchema } from "../../models/scorecard/quantise.ts";
 import type { HostColumn } from "../binning/host.ts";
@@ -23,6 +24,8 @@ export const hostHalfSchema = z.strictObject({
     definition: fineDefinitionSchema,
     mergedOf: z.array(z.number().int()),
     codes: z.array(z.number().int()),
+    /** Code of the typical company of training, for reasons. Halves of earlier versions have none: 0, the average, stands for it. */
+    typical: z.number().int().optional(),
   })),
   /** Its part of the total of the model that was kept. */
   plan: partyPlanSchema,
@@ -30,15 +33,22 @@ export const hostHalfSchema = z.strictObject({
 export type HostHalf = z.output<typeof hostHalfSchema>;
 
 export function hostHalf(made: {
-  party: PartyId; model: string; digest: string; guest: PartyId; hosts: readonly PartyId[]; features: readonly Feature[]; columns: readonly HostColumn[]; weights: TypedBody<"totals/weights">;
+  party: PartyId; model: string; digest: string; guest: PartyId; hosts: readonly PartyId[]; features: readonly Feature[]; columns: readonly HostColumn[]; trainRows: number; weights: TypedBody<"totals/weights">;
 }): HostHalf {
   return {
     version: 1, model: made.model, digest: made.digest, guest: made.guest, hosts: [...made.hosts],
     columns: made.columns.map((c) => ({
-      feature: made.features[c.feature]?.name ?? "", definition: c.fine.definition, mergedOf: [...c.mergedOf], codes: [...c.codes],
+      feature: made.features[c.feature]?.name ?? "", definition: c.fine.definition, mergedOf: [...c.mergedOf], codes: [...c.codes], typical: medianCode(c.column.subarray(0, made.trainRows)),
     })),
     plan: { party: made.party, ...made.weights.plan },
   };
+}
+
+/** Lower median of 8-bit codes. */
+function medianCode(column: Int8Array): number {
+  const rows = Array.from({ length: 256 }, () => 0);
+  for (const code of column) rows[code + 128] = (rows[code + 128] ?? 0) + 1;
+  return medianUnits(rows.map((_, at) => at - 128), rows);
 }
 
 /** The host's columns for new rows. Throws JOB_MODEL_UNKNOWN when the data lacks a feature of the model. */

@@ -77,7 +77,7 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
     await answerer?.[Symbol.asyncDispose]();
   }
   const model = await finishHost(party, guest, input.receipt);
-  return hostHalf({ party: party.self, model: model.id, digest: model.digest, guest, hosts: present, features: input.features, columns: binned.columns, weights: end.weights });
+  return hostHalf({ party: party.self, model: model.id, digest: model.digest, guest, hosts: present, features: input.features, columns: binned.columns, trainRows, weights: end.weights });
 }
 
 type Weights = TypedBody<"totals/weights">;

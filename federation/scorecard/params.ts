@@ -2,10 +2,12 @@
 import { z } from "zod";
 import { scorecardParamsSchema } from "../../models/scorecard/params.ts";
 import { splitSchema } from "../align/split.ts";
+import { challengerSchema } from "../challenger.ts";
 
 export const scorecardJobSchema = z.strictObject({
   split: splitSchema,
   scorecard: scorecardParamsSchema.prefault({}),
+  challenger: challengerSchema,
 });
 export type ScorecardJobParams = z.output<typeof scorecardJobSchema>;
 

@@ -64,34 +64,45 @@ export function cellsOfRows(column: CellColumn, source: CellSource): Uint8Array 
   });
 }
 
-/** Quantile cells of values over the first `rows` rows; undefined when they are all equal. */
-export function quantileColumn(kind: "score" | "total", values: Float64Array, rows: number, cells: number, total = 0): CellColumn | undefined {
-  const sorted = values.slice(0, rows).sort();
+/** Cells of values with about equal numbers of counted training rows; undefined when all values are equal. */
+export function quantileColumn(kind: "score" | "total", values: Float64Array, counted: Uint8Array, cells: number, total = 0): CellColumn | undefined {
+  const order = Uint32Array.from(counted, (_, row) => row).sort((a, b) => (values[a] as number) - (values[b] as number) || a - b);
+  const all = counted.reduce((sum, c) => sum + c, 0);
   const edges: number[] = [];
-  for (let k = 1; k < cells; k++) {
-    const edge = sorted[Math.floor((rows * k) / cells)] ?? 0;
-    if (edge > (edges.at(-1) ?? sorted[0] ?? 0)) edges.push(edge);
+  let sum = 0;
+  let lowest = values[order[0] ?? 0] ?? 0;
+  for (const row of order) {
+    if (edges.length < cells - 1 && sum >= ((edges.length + 1) * all) / cells && (values[row] as number) > lowest) {
+      lowest = values[row] as number;
+      edges.push(lowest);
+    }
+    sum += counted[row] as number;
   }
   return edges.length === 0 ? undefined : { kind, cells: edges.length + 1, edges, total };
 }
 
-/** Cells of one of the guest's columns, of about equal size; undefined when it has one group only. */
-export function ownCells(column: OwnColumn, feature: number, label: Uint8Array, trainRows: number, cells: number): CellColumn | undefined {
+/** Cells of one of the guest's columns, of about equal numbers of counted rows; undefined when it has one group only. */
+export function ownCells(
+  column: OwnColumn, feature: number, label: Uint8Array, trainRows: number, cells: number, counted: Uint8Array,
+): CellColumn | undefined {
   const rows = new Float64Array(column.bins);
   const events = new Float64Array(column.bins);
   let allEvents = 0;
+  let all = 0;
   for (let row = 0; row < trainRows; row++) {
+    if (counted[row] === 0) continue;
     const bin = column.binOf[row] as number;
+    all++;
     rows[bin] = (rows[bin] as number) + 1;
     events[bin] = (events[bin] as number) + (label[row] as number);
     allEvents += label[row] as number;
   }
-  const rate = (bin: number): number => ((events[bin] as number) + (smoothing * allEvents) / trainRows) / ((rows[bin] as number) + smoothing);
+  const rate = (bin: number): number => ((events[bin] as number) + (smoothing * allEvents) / Math.max(1, all)) / ((rows[bin] as number) + smoothing);
   const bins = Array.from({ length: column.bins }, (_, bin) => bin);
   const sequence = column.kind === "numeric" ? bins.slice(0, column.orderedBins) : bins.toSorted((a, b) => rate(a) - rate(b) || a - b);
   const apart = column.kind === "numeric" ? bins.slice(column.orderedBins) : [];
   const apartRows = apart.reduce((sum, bin) => sum + (rows[bin] as number), 0);
-  const ownCell = sequence.length === 0 || apartRows >= apartShare * trainRows;
+  const ownCell = sequence.length === 0 || apartRows >= apartShare * all;
   const { cellOf, count } = equalGroups(sequence, rows, ownCell && apart.length > 0 ? cells - 1 : cells);
   const main = sequence.length === 0 ? 0 : count;
   const apartCell = ownCell ? main : Math.floor(main / 2);
@@ -134,6 +145,8 @@ export type CellChoice = {
   readonly gains: readonly number[];
   readonly label: Uint8Array;
   readonly trainRows: number;
+  /** 1 for the training rows that take part in queries. */
+  readonly counted: Uint8Array;
   readonly scoreCells: number;
   readonly cellsPerColumn: number;
   readonly guestColumns: number;
@@ -142,7 +155,7 @@ export type CellChoice = {
 
 /** All rows, the score, then own columns, the strongest first, as long as the vectors stay within `mostVectors`. */
 export function chooseCells(choice: CellChoice, score: Float64Array): GuestCells {
-  const { columns, gains, label, trainRows, mostVectors } = choice;
+  const { columns, gains, label, trainRows, counted, mostVectors } = choice;
   const chosen: CellColumn[] = [{ kind: "all", cells: 1 }];
   let vectors = 1;
   const add = (column: CellColumn | undefined): boolean => {
@@ -151,12 +164,12 @@ export function chooseCells(choice: CellChoice, score: Float64Array): GuestCells
     vectors += column.cells - 1;
     return true;
   };
-  add(quantileColumn("score", score, trainRows, choice.scoreCells));
+  add(quantileColumn("score", score, counted, choice.scoreCells));
   const strongest = gains.map((_, i) => i).filter((i) => (gains[i] as number) > 0).sort((a, b) => (gains[b] as number) - (gains[a] as number) || a - b);
   let own = 0;
   for (const feature of strongest) {
     if (own >= choice.guestColumns) break;
-    if (add(ownCells(columns[feature] as OwnColumn, feature, label, trainRows, choice.cellsPerColumn))) own++;
+    if (add(ownCells(columns[feature] as OwnColumn, feature, label, trainRows, choice.cellsPerColumn, counted))) own++;
   }
   return guestCells(chosen);
 }

@@ -13,7 +13,7 @@ import { approximateRefresh, cellTable, jointTables } from "./tables.ts";
 import { buildLookup, type Lookup } from "./total.ts";
 
 /** Fewest events that are held back, if at most 30 % of the events are that many. */
-const heldBackEvents = 30;
+const heldBackEvents = 40;
 const mostHeldBack = 0.3;
 
 export type GuestInput = {
@@ -70,6 +70,8 @@ export type StageQueries = {
 export function stageQueries(prepared: Prepared, before: readonly Stage[]): StageQueries {
   const { columns, own, label, trainRows, rows, params, design, counted } = prepared;
   const totals = before.map((s) => s.total);
+  const odds = before.at(-1)?.decision.odds ?? prepared.odds;
+  const now = gradientOf(odds, label, counted);
   const source: CellSource = { binsOf: columns.map((c) => c.binOf), score: own.scores, totals };
   const first = before[0]?.queries;
   let cells: GuestCells;
@@ -77,7 +79,7 @@ export function stageQueries(prepared: Prepared, before: readonly Stage[]): Stag
   if (first === undefined) {
     cells = design.crosses
       ? chooseCells({
-        columns, label, trainRows, gains: gainsOf(own.model), mostVectors: mostVectors(params, design, prepared.countedRows),
+        columns, label, trainRows, counted, gains: gainsOf(own.model), mostVectors: mostVectors(params, design, prepared.countedRows),
         scoreCells: params.scoreCells, cellsPerColumn: params.cellsPerColumn, guestColumns: params.guestColumns,
       }, own.scores)
       : guestCells([{ kind: "all", cells: 1 }]);
@@ -86,14 +88,12 @@ export function stageQueries(prepared: Prepared, before: readonly Stage[]): Stag
     // The total takes the place of the weakest of the guest's columns, if it needs no more vectors than that.
     const last = first.cells.columns.length - 1;
     const weakest = first.cells.columns[last];
-    const total = weakest !== undefined && last > 1 ? quantileColumn("total", totals[0] as Float64Array, trainRows, weakest.cells) : undefined;
+    const total = weakest !== undefined && last > 1 ? quantileColumn("total", totals[0] as Float64Array, counted, weakest.cells) : undefined;
     cells = total === undefined ? first.cells : guestCells([...first.cells.columns.slice(0, last), total]);
     weighed = total === undefined ? [] : [last];
   }
   const cellOf = cells.columns.map((column) => cellsOfRows(column, source));
   for (const of of cellOf) if (of.length !== rows) throw new AppError("MODEL_SHAPE", { rows, cells: of.length });
-  const odds = before.at(-1)?.decision.odds ?? prepared.odds;
-  const now = gradientOf(odds, label, counted);
   // Weights stay those of the first stage: the tables of all columns must weigh rows alike.
   const gradient = { residual: now.residual, weight: first?.gradient.weight ?? now.weight };
   const vectors = [...cellVectors(cells, cellOf, gradient.weight, weighed), ...cellVectors(cells, cellOf, gradient.residual)];

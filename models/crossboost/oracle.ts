@@ -32,7 +32,7 @@ export type OracleResult = {
   readonly prepared: Prepared;
   readonly hosts: readonly OracleHost[];
   readonly stages: readonly Stage[];
-  readonly opened: readonly Int8Array[];
+  readonly opened: readonly Int16Array[];
   readonly model: CrossboostModel;
   /** Log odds of all rows; of training rows out of fold, and of those held back without a part in the tables. */
   readonly odds: Float64Array;
@@ -65,7 +65,7 @@ export function pooledCrossboost(input: OracleInput): OracleResult {
   const prepared = prepare({ guest: input.guest.name, columns, label, trainRows, rows, params, seed, foldOf });
 
   const stages: Stage[] = [];
-  const opened: Int8Array[] = [];
+  const opened: Int16Array[] = [];
   const asked: StageQueries[] = [];
   const answers: Float64Array[][][] = hosts.map(() => []);
   let query = 0;

@@ -80,7 +80,8 @@ export function ownScore(task: OwnTask, folds: number): OwnScore {
   const all = Int32Array.from({ length: trainRows }, (_, i) => i);
   const model = growOwn(task, all);
   const scores = scoreRows(model, codes, rows);
-  for (let fold = 0; fold < folds; fold++) {
+  // Without a column there is nothing to overfit, and base rates that differ by fold would look like information.
+  for (let fold = 0; fold < folds && columns.some((c) => c.bins > 1); fold++) {
     const without = scoreRows(growOwn(task, all.filter((row) => row % folds !== fold)), codes, rows);
     for (let row = fold; row < trainRows; row += folds) scores[row] = without[row] as number;
   }

@@ -25,11 +25,13 @@ export const ownTreesSchema = z.strictObject({
 });
 
 export const crossboostParamsSchema = z.strictObject({
-  /** crosses: guest cells against host bins, one total (E); additive: host bins alone, folds, two totals (B); folds: crosses in
-   *  folds, two totals (C). auto: crosses from 4,000 training rows, additive below. */
+  /** crosses: guest cells against host bins, held-back rows judge (E); additive: host bins alone, in folds (B); folds: crosses in
+   *  folds (C, from 20,000 rows). auto: crosses from 4,000 training rows, additive below. */
   design: z.enum(["auto", "crosses", "additive", "folds"]).default("auto"),
+  /** Opened totals of the designs with folds: the second follows new residuals. E always opens one. */
+  totals: z.union([z.literal(1), z.literal(2)]).default(1),
   /** Most own columns of the guest whose cells are crossed, beside its own score. */
-  guestColumns: z.int().min(0).max(9).default(5),
+  guestColumns: z.int().min(0).max(9).default(3),
   /** Cells of such a column, and of the guest's score. */
   cellsPerColumn: z.int().min(2).max(4).default(3),
   scoreCells: z.int().min(2).max(8).default(4),
@@ -41,7 +43,7 @@ export const crossboostParamsSchema = z.strictObject({
   /** Standard deviation of a host's noise on each sum, in units of one row of weight 1. */
   noiseSd: z.union([z.literal(0.5), z.literal(1), z.literal(2), z.literal(4)]).default(0.5),
   /** Share of training rows with 0 in every query: they judge the joint total. */
-  heldBackShare: z.number().min(0.1).max(0.4).default(0.15),
+  heldBackShare: z.number().min(0.1).max(0.4).default(0.1),
   /** The total stays when its weight is positive with one-sided significance beyond this many standard deviations. */
   keepBeyond: z.number().min(1).max(10).default(1.645),
   steps: z.int().min(1).max(1000).default(80),
@@ -74,7 +76,7 @@ export const leastWeight = 1 / 16;
 export type Design = {
   readonly crosses: boolean;
   /** 1: held-back rows judge the total. 3: totals come from the other folds' tables. */
-  readonly folds: 1 | 2 | 3;
+  readonly folds: 1 | 3;
   /** Opened totals. */
   readonly stages: 1 | 2;
 };
@@ -83,10 +85,10 @@ export type Design = {
 export function designOf(params: CrossboostParams, trainRows: number): Design {
   const { design } = params;
   const chosen = design === "auto" ? (trainRows >= crossesFromRows ? "crosses" : "additive") : design;
-  const minRows = chosen === "folds" ? (globalThis.process.env["XB"] ? 0 : foldsFromRows) : chosen === "crosses" ? (globalThis.process.env["XB"] ? 0 : crossesFromRows) : 0;
+  const minRows = chosen === "folds" ? foldsFromRows : chosen === "crosses" ? crossesFromRows : 0;
   if (trainRows < minRows) throw new AppError("MODEL_TOO_FEW_ROWS", { trainRows, minRows });
-  if (chosen === "crosses") return { crosses: true, folds: globalThis.process.env["XB2"] ? 2 : 1, stages: 1 };
-  return { crosses: chosen === "folds", folds: 3, stages: 2 };
+  if (chosen === "crosses") return { crosses: true, folds: 1, stages: 1 };
+  return { crosses: chosen === "folds", folds: 3, stages: params.totals };
 }
 
 /** Most vectors phi (the constant one among them) so that queries x folds stay within the share of the rows that count. */

@@ -37,11 +37,18 @@ export function stageEntries(model: CrossboostModel, scoring: Scoring): RowEntri
 
 /** Takes in an opened total. `absent`: hosts (by place in the lookup) that were away. */
 export function addTotal(
-  model: CrossboostModel, scoring: Scoring, entries: RowEntries & { readonly lookup: Lookup }, opened: Int8Array, absent: readonly number[] = [],
+  model: CrossboostModel, scoring: Scoring, entries: RowEntries & { readonly lookup: Lookup }, opened: Int16Array, absent: readonly number[] = [],
 ): Scoring {
   const layer = model.stages[scoring.totals.length]?.layer;
   if (layer === undefined || opened.length !== scoring.rows) throw new AppError("MODEL_SHAPE", { rows: scoring.rows, opened: opened.length });
-  const totals = [...scoring.totals, totalOf(entries.lookup, opened, entries.centres, absent)];
+  return withTotal(model, scoring, totalOf(entries.lookup, opened, entries.centres, absent));
+}
+
+/** Takes in a total in log odds. Throws MODEL_SHAPE when the model has no more of them. */
+export function withTotal(model: CrossboostModel, scoring: Scoring, total: Float64Array): Scoring {
+  const layer = model.stages[scoring.totals.length]?.layer;
+  if (layer === undefined || total.length !== scoring.rows) throw new AppError("MODEL_SHAPE", { rows: scoring.rows, opened: total.length });
+  const totals = [...scoring.totals, total];
   return { ...scoring, totals, odds: applyLayer(layer, scoring.odds, totals, scoring.binsOf) };
 }
 

@@ -175,14 +175,14 @@ export function chosenSums(columns: readonly OfferedColumn[], entries: Int16Arra
 }
 
 /** The 8 bits that are opened of the sum over all hosts. */
-export function openedBits(sums: Int32Array): Int8Array {
-  return Int8Array.from(sums, (sum) => (sum + (1 << (droppedBits - 1))) >> droppedBits);
+export function openedBits(sums: Int32Array): Int16Array {
+  return Int16Array.from(sums, (sum) => ((sum + (1 << (droppedBits - 1))) >> droppedBits) << droppedBits);
 }
 
 /** Log odds of the joint total, from the opened bits and what the guest knows. `absent`: hosts (by place) whose part is not in them. */
-export function totalOf(lookup: Lookup, opened: Int8Array, centres: RowCentres, absent: readonly number[] = []): Float64Array {
-  return Float64Array.from(opened, (bits, i) => {
+export function totalOf(lookup: Lookup, opened: Int16Array, centres: RowCentres, absent: readonly number[] = []): Float64Array {
+  return Float64Array.from(opened, (sum, i) => {
     const missing = absent.reduce((sum, h) => sum + (centres.away[h]?.[i] ?? 0), 0);
-    return lookup.unit * ((centres.centre[i] as number) + (bits * (1 << droppedBits) + missing) / (centres.shrink[i] as number));
+    return lookup.unit * ((centres.centre[i] as number) + (sum + missing) / (centres.shrink[i] as number));
   });
 }

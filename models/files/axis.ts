@@ -16,7 +16,8 @@ export type Axis = {
 /**
  * Thresholds are the nearest float32 of the edges. Rounding keeps the order, so a value on or above an edge stays there, and one
  * below falls on the wrong side only if float32 cannot tell it from the edge: no other threshold does better, since edges are
- * values of the training rows. A special value becomes a cell of a single float32. Infinities are missing here and an extreme number
+ * values of the training rows. A special value becomes a cell of a single float32; one beyond
+ * float32 stands for a text in the owner's column, for which other tools have no number. Infinities are missing here and an extreme number
  * in other tools: files want NaN for them. `rank`: of a category's bins, in the order in which they shall be coded.
  * Throws MODEL_RANGE for an edge beyond float32.
  */
@@ -30,7 +31,7 @@ function numericAxis(definition: FineDefinition & { kind: "numeric" }): Axis {
   const bins = new Map<number, number>();
   definition.edges.forEach((edge, i) => bins.set(single(edge), i + 1));
   const below = definition.orderedBins > 0 ? 0 : definition.fallback;
-  const specials = definition.special.filter((s) => Number.isFinite(s.value)).map((s) => ({ value: single(s.value), bin: s.bin }));
+  const specials = definition.special.filter((s) => Math.abs(s.value) <= highestSingle).map((s) => ({ value: single(s.value), bin: s.bin }));
   // The number right after a special value falls back into the ordered bin around it.
   for (const { value } of specials) {
     const after = nextSingle(value);

@@ -1,6 +1,6 @@
 // The possible cuts of one level with their gain: exact ones (own columns, and hosts' cuts whose bits are known), and estimates from
 // the hosts' cells.
-import type { Columns } from "./columns.ts";
+import type { Columns, KnownColumn } from "./columns.ts";
 import type { NodeVectors } from "./grow.ts";
 import { addColumn, type Cells, type Layout } from "./histogram.ts";
 import { cutGain, type Node, type Rules } from "./split.ts";
@@ -34,10 +34,10 @@ export function candidatesOf(view: LevelView, feature: number, asked: boolean): 
   const direction = view.directions[feature] as number;
   const found: Candidate[] = [];
   const consider = (option: number, at: number, sums: OptionSums, exact: boolean): void => {
-    const base = at * nodes.length;
     const signed = options[option]?.ordered === true ? direction : 0;
-    const gain = cutGain(nodes, (i) => ({ g: sums.g[base + i] as number, h: sums.h[base + i] as number, rows: sums.rows?.[base + i] }), view.rules, signed);
-    if (gain !== undefined && gain > 0) found.push({ feature, option, gain, exact, sums: at === option ? sums : pick(sums, at, option, nodes.length) });
+    const gain = cutGain(nodes, leftSums(sums, at * nodes.length), view.rules, signed);
+    if (gain === undefined || gain <= 0) return;
+    found.push({ feature, option, gain, exact, sums: at === option ? sums : moved(sums, at, option, nodes.length) });
   };
   if (columns.own(feature) !== undefined) {
     const sums = prefixSums(view, feature, view.own);
@@ -61,8 +61,13 @@ export function candidatesOf(view: LevelView, feature: number, asked: boolean): 
   return found;
 }
 
+/** Sums of node i of the option that begins at `base`. */
+export function leftSums(sums: OptionSums, base: number): (i: number) => { g: number; h: number; rows: number | undefined } {
+  return (i) => ({ g: sums.g[base + i] as number, h: sums.h[base + i] as number, rows: sums.rows?.[base + i] });
+}
+
 /** The sums of one option, placed where `option` looks for them. */
-function pick(sums: OptionSums, at: number, option: number, nodes: number): OptionSums {
+function moved(sums: OptionSums, at: number, option: number, nodes: number): OptionSums {
   const move = (from: Float64Array): Float64Array => {
     const to = new Float64Array((option + 1) * nodes);
     to.set(from.subarray(at * nodes, (at + 1) * nodes), option * nodes);
@@ -99,7 +104,7 @@ function prefixSums(view: LevelView, feature: number, cells: readonly Cells[]): 
 }
 
 /** Left sums of the known cuts of a host's feature, from bits. Index: place in `known.cuts` * nodes + node. */
-function knownSums(view: LevelView, known: { patternOf: Uint8Array; patterns: number; cuts: readonly { right: Uint8Array }[] }): OptionSums {
+function knownSums(view: LevelView, known: KnownColumn): OptionSums {
   const { nodes } = view;
   const size = known.cuts.length * nodes.length;
   const out = { g: new Float64Array(size), h: new Float64Array(size), rows: new Float64Array(size) };

@@ -15,7 +15,11 @@ export type CutOption = {
   /** Both sides hold ordered bins: a monotone direction applies. */
   readonly ordered: boolean;
 };
-export type CutOptions = { readonly sequence: readonly number[]; readonly subsets: readonly (readonly number[])[]; readonly options: readonly CutOption[] };
+export type CutOptions = {
+  readonly sequence: readonly number[];
+  readonly subsets: readonly (readonly number[])[];
+  readonly options: readonly CutOption[];
+};
 
 export type KnownCut = { readonly option: number; readonly cut: Cut; readonly right: Uint8Array };
 export type KnownColumn = { readonly patternOf: Uint8Array; readonly patterns: number; readonly cuts: readonly KnownCut[] };
@@ -48,7 +52,9 @@ function range(from: number, to: number): number[] {
 
 function subsetsOf(bins: readonly number[]): number[][] {
   const found = new Map<string, number[]>();
-  for (const subset of [[], [...bins], ...bins.map((b) => [b]), ...bins.map((b) => bins.filter((x) => x !== b))]) found.set(subset.join(","), subset);
+  const one = bins.map((b) => [b]);
+  const butOne = bins.map((b) => bins.filter((x) => x !== b));
+  for (const subset of [[], [...bins], ...one, ...butOne]) found.set(subset.join(","), subset);
   return [...found.values()];
 }
 
@@ -124,7 +130,7 @@ export class Columns {
       let pattern = next[slot] as number;
       if (pattern < 0) {
         // Bins and the code of rows without one are at most 255 + 1 different rows; honest bits cannot tell more apart.
-        if (parent.length > Math.min(255, this.features[feature]?.bins ?? 0)) throw new AppError("MODEL_TREE_BITS", { feature, patterns: parent.length });
+        if (parent.length > (this.features[feature]?.bins ?? 0)) throw new AppError("MODEL_TREE_BITS", { feature, patterns: parent.length });
         pattern = parent.length;
         next[slot] = pattern;
         parent.push(slot >> 1);

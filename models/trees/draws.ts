@@ -32,7 +32,9 @@ export function treeRows(seed: number, tree: number, heldOut: Uint8Array, share:
   const keys = share < 1 ? words(seed, `rows/${tree}`, heldOut.length) : undefined;
   const limit = share * 2 ** 32;
   let count = 0;
-  for (let row = 0; row < rows.length; row++) if (heldOut[row] === 0 && (keys === undefined || (keys[row] as number) < limit)) rows[count++] = row;
+  for (let row = 0; row < rows.length; row++) {
+    if (heldOut[row] === 0 && (keys === undefined || (keys[row] as number) < limit)) rows[count++] = row;
+  }
   return rows.slice(0, count);
 }
 

@@ -6,11 +6,13 @@ import type { TreeParams } from "./params.ts";
 const gradientOne = 2 ** gradientFractionBits;
 const scoreOne = 2 ** scoreFractionBits;
 
-/** Weight of a good row and of an event, the larger one 1, and what all weights were divided by. */
+/** Weight of a good row and of an event, the larger one 1 (at least one of them), and what all weights were divided by. */
 export type ClassWeights = { readonly good: number; readonly event: number; readonly scale: number };
 
 /** Throws MODEL_ONE_CLASS when the rows that are not held out have one class only. */
-export function classWeights(label: Uint8Array, heldOut: Uint8Array, scalePosWeight: TreeParams["scalePosWeight"]): ClassWeights & { base: number } {
+export function classWeights(
+  label: Uint8Array, heldOut: Uint8Array, scalePosWeight: TreeParams["scalePosWeight"],
+): ClassWeights & { readonly base: number } {
   let rows = 0;
   let events = 0;
   for (let row = 0; row < heldOut.length; row++) {
@@ -36,7 +38,9 @@ export function clampScore(score: number): number {
 }
 
 /** g = round(w (p - y) 2^12), h = round(w p (1 - p) 2^12) of the given rows, 0 elsewhere. */
-export function gradients(scores: Float64Array, label: Uint8Array, rows: Int32Array, length: number, weights: ClassWeights): { g: Int32Array; h: Int32Array } {
+export function gradients(
+  scores: Float64Array, label: Uint8Array, rows: Int32Array, length: number, weights: ClassWeights,
+): { g: Int32Array; h: Int32Array } {
   const g = new Int32Array(length);
   const h = new Int32Array(length);
   for (const row of rows) {

@@ -118,7 +118,8 @@ export function* grow(input: GrowInput): Generator<Asked, Grown, Given> {
 
 function checkInput({ features, label, trainRows, rows, from }: GrowInput): void {
   if (features.length === 0) throw new AppError("MODEL_NO_FEATURE");
-  if (trainRows < 1 || rows < trainRows || label.length < trainRows) throw new AppError("MODEL_SHAPE", { rows, trainRows, labels: label.length });
+  const fits = trainRows >= 1 && rows >= trainRows && label.length >= trainRows;
+  if (!fits) throw new AppError("MODEL_SHAPE", { rows, trainRows, labels: label.length });
   features.forEach(({ binOf, bins }, feature) => {
     if (binOf === undefined) return;
     if (binOf.length !== rows) throw new AppError("MODEL_SHAPE", { feature, rows, given: binOf.length });
@@ -162,9 +163,13 @@ function addTree(scores: Float64Array, tree: SymmetricTree, columns: Columns, si
   const leafOf = new Uint8Array(scores.length);
   tree.cuts.forEach((cut, level) => {
     const { codes, right } = columns.sides(cut);
-    for (let row = 0; row < leafOf.length; row++) leafOf[row] = (leafOf[row] as number) | ((right[codes[row] as number] as number) << level);
+    for (let row = 0; row < leafOf.length; row++) {
+      leafOf[row] = (leafOf[row] as number) | ((right[codes[row] as number] as number) << level);
+    }
   });
-  for (let row = 0; row < leafOf.length; row++) scores[row] = (scores[row] as number) + sign * (tree.leaves[leafOf[row] as number] as number);
+  for (let row = 0; row < leafOf.length; row++) {
+    scores[row] = (scores[row] as number) + sign * (tree.leaves[leafOf[row] as number] as number);
+  }
 }
 
 /** Trees of the lowest loss; of equal ones the fewest. */

@@ -23,7 +23,7 @@ export function layoutOf(features: readonly GrowFeature[]): Layout {
 }
 
 /** Sums of one column over the given rows into cells offset..offset+bins-1. */
-export function addColumn(codes: Uint8Array, rows: Int32Array, v: NodeVectors, cells: { g: Float64Array; h: Float64Array; rows: Float64Array | undefined }, offset: number): void {
+export function addColumn(codes: Uint8Array, rows: Int32Array, v: NodeVectors, cells: Omit<Cells, "terms">, offset: number): void {
   const { g, h, rows: counts } = cells;
   for (const row of rows) {
     const cell = offset + (codes[row] as number);

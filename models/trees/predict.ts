@@ -13,8 +13,8 @@ export function scoreOf(model: TreeModel, codeOf: (feature: number) => number): 
   return model.trees.reduce((score, tree) => score + (tree.leaves[leafOf(tree, codeOf)] as number), model.base);
 }
 
-/** Scores of rows in units of 2^-20 log odds. `columns`: fine bins per feature of the model's list; undefined when its owner is away:
- *  every cut of it then goes where missing values go (see `Cut`). Throws MODEL_SHAPE for columns of other lengths. */
+/** Scores of rows in units of 2^-20 log odds. `columns`: fine bins per feature of the model's list; undefined when its owner is
+ *  away: every cut of it then goes where missing values go (see `Cut`). Throws MODEL_SHAPE for columns of other lengths. */
 export function scoreRows(model: TreeModel, columns: readonly (Uint8Array | undefined)[], rows: number): Float64Array {
   if (columns.length !== model.features.length) throw new AppError("MODEL_SHAPE", { features: model.features.length, columns: columns.length });
   columns.forEach((column, feature) => {
@@ -28,7 +28,10 @@ export function scoreRows(model: TreeModel, columns: readonly (Uint8Array | unde
       const right = rightOfCode(cut);
       const column = columns[cut.feature];
       const away = right[neutralBin] as number;
-      for (let row = 0; row < rows; row++) leaves[row] = (leaves[row] as number) | ((column === undefined ? away : (right[column[row] as number] as number)) << level);
+      for (let row = 0; row < rows; row++) {
+        const bit = column === undefined ? away : (right[column[row] as number] as number);
+        leaves[row] = (leaves[row] as number) | (bit << level);
+      }
     });
     for (let row = 0; row < rows; row++) scores[row] = (scores[row] as number) + (tree.leaves[leaves[row] as number] as number);
   }

@@ -75,8 +75,8 @@ export function nodeGain(node: Node, g: number, h: number, rules: Rules, directi
     const rise = nodeValue(rightG, rightH, low, high, lambda) - nodeValue(g, h, low, high, lambda);
     if (direction * rise < 0) return undefined;
   }
-  const gain = objective(g, h, low, high, lambda) + objective(rightG, rightH, low, high, lambda) - objective(node.g, node.h, low, high, lambda);
-  return gain / 2 - rules.gamma;
+  const children = objective(g, h, low, high, lambda) + objective(rightG, rightH, low, high, lambda);
+  return (children - objective(node.g, node.h, low, high, lambda)) / 2 - rules.gamma;
 }
 
 /** Gain of a cut over the nodes: those that the floors do not let be split count nothing. undefined: no node is split, or a
@@ -99,7 +99,9 @@ export function cutGain(
 
 /** The children of a split node. A cut with a direction puts the mean of their values between all leaves of the two sides: with
  *  it every later leaf left of the cut stays on its side of every leaf right of it. */
-export function splitNode(node: Node, bitOf: (row: number) => number, left: LeftSums, level: number, rules: Rules, direction: number): [Node, Node] {
+export function splitNode(
+  node: Node, bitOf: (row: number) => number, left: LeftSums, level: number, rules: Rules, direction: number,
+): [Node, Node] {
   const leftRows = new Int32Array(left.rows);
   const rightRows = new Int32Array(node.rows.length - left.rows);
   let l = 0;

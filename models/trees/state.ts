@@ -25,7 +25,12 @@ const stateSchema = z.strictObject({
     cuts: z.array(z.strictObject({ cut: cutSchema, right: bytes })),
   })),
 });
-export type Progress = { readonly base: number; readonly before: number; readonly trees: readonly SymmetricTree[]; readonly losses: readonly number[] };
+export type Progress = {
+  readonly base: number;
+  readonly before: number;
+  readonly trees: readonly SymmetricTree[];
+  readonly losses: readonly number[];
+};
 
 /** Digest of everything that two runs must share for one to go on from the other's state. */
 export function trainingDigest(input: GrowInput): string {
@@ -63,14 +68,16 @@ export function restoreState(state: Uint8Array, digest: string, columns: Columns
     if (order !== null) columns.setOrder(f, order);
   });
   for (const { feature, patterns, packed, cuts } of known) {
-    if (feature >= columns.features.length || packed.length !== packedLength(columns.rows, patterns)) throw new AppError("MODEL_TREE_STATE", { feature });
+    const fits = feature < columns.features.length && packed.length === packedLength(columns.rows, patterns);
+    if (!fits) throw new AppError("MODEL_TREE_STATE", { feature });
     const options = columns.options(feature).options.map((o) => o.key);
     const column: KnownColumn = {
       patterns,
       patternOf: unpack(packed, columns.rows, patterns),
       cuts: cuts.map(({ cut, right }) => ({ cut, right, option: options.indexOf(cutKey(cut)) })),
     };
-    if (column.cuts.some((c) => c.option < 0 || c.right.length !== patterns || c.cut.feature !== feature)) throw new AppError("MODEL_TREE_STATE", { feature });
+    const wrong = column.cuts.some((c) => c.option < 0 || c.right.length !== patterns || c.cut.feature !== feature);
+    if (wrong) throw new AppError("MODEL_TREE_STATE", { feature });
     columns.restore(feature, column);
   }
   for (const tree of trees) for (const cut of tree.cuts) columns.note(cut);

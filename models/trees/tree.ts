@@ -1,6 +1,6 @@
 // One symmetric tree, level by level: sums of the level's nodes, the best cut over all of them, its bits, the children.
 import { AppError } from "../../core/errors.ts";
-import { bestOf, candidatesOf, type Candidate, type LevelView } from "./candidates.ts";
+import { bestOf, candidatesOf, leftSums, type Candidate, type LevelView } from "./candidates.ts";
 import type { Columns, CutOption } from "./columns.ts";
 import { clampScore } from "./gradient.ts";
 import type { Asked, CellSums, Given, NodeVectors } from "./grow.ts";
@@ -160,13 +160,13 @@ function* pickCut(task: TreeTask, view: LevelView, wanted: readonly number[]): G
     if (best === undefined) return undefined;
     const option = columns.options(best.feature).options[best.option] as CutOption;
     const direction = option.ordered ? (view.directions[best.feature] as number) : 0;
-    const at = (i: number): number => best.option * nodes.length + i;
     const cut = columns.cutOf(best.feature, option, neutralLeft(columns, best, option, nodes));
     if (best.exact) {
       const left = new Map<Node, LeftSums>();
+      const sumsOf = leftSums(best.sums, best.option * nodes.length);
       nodes.forEach((node, i) => {
-        const sums = { g: best.sums.g[at(i)] as number, h: best.sums.h[at(i)] as number, rows: best.sums.rows?.[at(i)] as number };
-        if (allowed(node, sums, rules)) left.set(node, sums);
+        const { g, h, rows } = sumsOf(i);
+        if (rows !== undefined && allowed(node, { g, h, rows }, rules)) left.set(node, { g, h, rows });
       });
       columns.note(cut);
       return { cut, gain: best.gain, direction, left };
@@ -180,8 +180,8 @@ function* pickCut(task: TreeTask, view: LevelView, wanted: readonly number[]): G
     }
     const exact = exactSums(view, cut, best.option);
     checkSums(task, view, best, exact);
-    const gain = cutGain(nodes, (i) => ({ g: exact.g[at(i)] as number, h: exact.h[at(i)] as number, rows: exact.rows[at(i)] }), rules, direction);
-    if (gain !== undefined && gain > 0) candidates.push({ feature: best.feature, option: best.option, gain, exact: true, sums: exact });
+    const gain = cutGain(nodes, leftSums(exact, best.option * nodes.length), rules, direction);
+    if (gain !== undefined && gain > 0) candidates.push({ ...best, gain, exact: true, sums: exact });
   }
 }
 
@@ -227,20 +227,20 @@ function exactSums(view: LevelView, cut: Cut, option: number): { g: Float64Array
  *  at most six of its standard deviations). Throws MODEL_TREE_BITS: bits of another cut, or of other rows. */
 function checkSums(task: TreeTask, view: LevelView, candidate: Candidate, exact: { g: Float64Array }): void {
   const sd = noiseLog2Sd(task.vectors.g.length);
-  const bins = columnsBins(task.columns, candidate);
+  const bins = task.columns.options(candidate.feature).options[candidate.option]?.left.length ?? 0;
   view.nodes.forEach((_, i) => {
     const at = candidate.option * view.nodes.length + i;
     const terms = view.host[i]?.terms ?? 1;
     const bound = task.params.noise ? terms * bins * (6 * 2 ** sd.g + 1) : 0;
-    if (Math.abs((candidate.sums.g[at] as number) - (exact.g[at] as number)) > bound) throw new AppError("MODEL_TREE_BITS", { feature: candidate.feature, sums: false });
+    const gap = Math.abs((candidate.sums.g[at] as number) - (exact.g[at] as number));
+    if (gap > bound) throw new AppError("MODEL_TREE_BITS", { feature: candidate.feature, sums: false });
   });
 }
 
-function columnsBins(columns: Columns, candidate: Candidate): number {
-  return columns.options(candidate.feature).options[candidate.option]?.left.length ?? 0;
-}
-
-function finish(task: TreeTask, cuts: readonly Cut[], gains: readonly number[], covers: readonly number[], nodes: readonly Node[]): SymmetricTree {
+/** Leaves: the learning rate times the value of each node, the same for all leaves that are one node. */
+function finish(
+  task: TreeTask, cuts: readonly Cut[], gains: readonly number[], covers: readonly number[], nodes: readonly Node[],
+): SymmetricTree {
   const size = 2 ** cuts.length;
   const leaves = Array.from({ length: size }, () => 0);
   const leafCovers = Array.from({ length: size }, () => 0);

@@ -86,7 +86,7 @@ describe("a sealed channel", () => {
     // The receiver has the channel's keys: only the signature keeps it from making frames of the sender itself.
     const forged = (change: { digestOf?: Uint8Array; seq?: number; key?: Identity["signKey"] }): string => {
       const digest = createHash("sha256").update(change.digestOf ?? frame).digest("hex");
-      const sealed = sealFrame(frame, change.seq ?? 3, channels.session(bank, tax), change.key ?? keyOf(bank), digest);
+      const sealed = sealFrame(frame, change.seq ?? 3, channels.session(bank, tax), change.key ?? keyOf(bank), { digest });
       return codeOf(() => openFrame(sealed, 3, channels.session(tax, bank), keyOf(bank)));
     };
     assert.equal(forged({}), "nothing");

@@ -171,7 +171,7 @@ describe("boosted trees over domains", () => {
     const run = await train(tables);
     const params = treeParams({});
     const own = ownBins(tables, params);
-    const half = gbdtGuestHalf({ model: "model_0", input: { hosts: tables.hosts.map((h) => h.name), own }, result: run.guest, scaling: { points: 600, odds: 50, pdo: 20 } });
+    const half = gbdtGuestHalf({ model: "model_0", input: { hosts: tables.hosts.map((h) => h.name), own, trainRows: tables.trainRows }, result: run.guest, scaling: { points: 600, odds: 50, pdo: 20 } });
     assert.deepEqual(gbdtGuestHalfSchema.parse(JSON.parse(JSON.stringify(half))), half);
     const features = pooledFeatures(tables);
     const scores = new Float64Array(tables.rows).fill(half.trees.base);

@@ -105,11 +105,11 @@ export class Exchange {
         const known = this.#frames.get(keyOf(frame));
         if (known !== undefined && !Buffer.from(known).equals(sealed)) throw new AppError("RELAY_CONFLICT", { seq });
         if (known === undefined && seq !== this.frames(job, self, to).length) throw new AppError("RELAY_GAP");
-        this.#frames.set(keyOf(frame), sealed);
+        this.#frames.set(keyOf(frame), Uint8Array.from(sealed));
         this.#wake();
         this.stored(frame);
       },
-      pull: async (job, from, seq, waitSeconds, signal) => {
+      pull: async (job, from, seq, waitSeconds, signal, take) => {
         const frame = { job, from, to: self, seq };
         at("pull", frame);
         this.#checkRuns(job);
@@ -117,7 +117,14 @@ export class Exchange {
         this.#checkRuns(job);
         if (this.forgotten.has(keyOf(frame))) throw new AppError("RELAY_FORGOTTEN", { seq });
         const sealed = this.#frames.get(keyOf(frame));
-        return sealed === undefined ? undefined : this.pulled(frame, sealed);
+        if (sealed === undefined) return undefined;
+        // Lent, as by the real transport: what is kept of it beyond the call would change.
+        const lent = Uint8Array.from(this.pulled(frame, sealed));
+        try {
+          return take(lent);
+        } finally {
+          lent.fill(0xee);
+        }
       },
       forget: async (job, from, first, below) => {
         at("forget");

@@ -18,6 +18,7 @@ import { readBytes, writeDurably } from "../../core/files.ts";
 import { EnclaveWorker } from "../../enclave/worker.ts";
 import type { DatasetSummary, JobPlan } from "../../federation/plan-schema.ts";
 import { CurvePool } from "../../federation/psi/curve-pool.ts";
+import { kkrtIntersection } from "../../federation/kkrt/kkrt.ts";
 import { ecdhIntersection } from "../../federation/psi/ecdh.ts";
 import type { Kernels } from "../../kernels/api.ts";
 import { createKernels } from "../../kernels/kernels.ts";
@@ -119,7 +120,7 @@ export class Workers implements AsyncDisposable {
     const stop = new AbortController();
     const db = new StateDatabase(paths.state);
     const worker = new EnclaveWorker({
-      folder, config, env, identity: this.identities.get(party) ?? assert.fail(party), db, box, kernels, intersection: ecdhIntersection(curve),
+      folder, config, env, identity: this.identities.get(party) ?? assert.fail(party), db, box, kernels, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() },
       platform: this.exchange.platform(party), dataset: this.#stock.datasets.get(party) ?? assert.fail(party), summary: this.#stock.summaryOf(party),
       trainOf: undefined, layers: [], memoryKey: new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("test").digest()),
     });

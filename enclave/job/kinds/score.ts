@@ -39,29 +39,29 @@ export const scoreKind: JobKind = {
 type Scored = { readonly model: string; readonly digest: string; readonly scaling: { points: number; odds: number; pdo: number }; readonly scores: BatchScores };
 type ScoreBy = (context: JobContext, batch: LoadedDataset, shape: ModelShape) => Promise<Scored>;
 
-const scorecard: ScoreBy = async ({ tools, input, party }, batch) => {
+const scorecard: ScoreBy = async ({ tools, input, party, intersection }, batch) => {
   const { plan } = input;
   const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
-  const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection: tools.intersection });
+  const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
 };
 
-const gbdt: ScoreBy = async ({ tools, input, party }, batch, shape) => {
+const gbdt: ScoreBy = async ({ tools, input, party, intersection }, batch, shape) => {
   const { plan } = input;
   const half = readHalf(tools.db, plan, "gbdt-guest", gbdtGuestHalfSchema);
   // The statement that everybody approved rests on the size of the model.
   const fits = shape.kind === "gbdt" && half.trees.trees.length <= shape.trees && half.trees.trees.every((t) => t.cuts.length <= shape.depth);
   if (!fits) throw new AppError("JOB_PARAMS", { trees: half.trees.trees.length });
-  const scores = await scoreTreesGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection: tools.intersection });
+  const scores = await scoreTreesGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
 };
 
-const crossboost: ScoreBy = async ({ tools, input, party }, batch, shape) => {
+const crossboost: ScoreBy = async ({ tools, input, party, intersection }, batch, shape) => {
   const { plan } = input;
   const half = readHalf(tools.db, plan, "crossboost-guest", crossboostGuestHalfSchema);
   const fits = shape.kind === "crossboost" && half.joint.stages.every((s) => s.hosts.every((h) => h.columns.every((c) => c.shape.bins + 1 <= shape.bins)));
   if (!fits) throw new AppError("JOB_PARAMS", { stages: half.joint.stages.length });
-  const scores = await scoreCellsGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection: tools.intersection });
+  const scores = await scoreCellsGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
 };
 
