@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   enclave: async () => (await import("./commands/enclave.ts")).addEnclave,
   profile: async () => (await import("./commands/profile.ts")).addProfile,
   job: async () => (await import("./commands/job.ts")).addJob,
+  model: async () => (await import("./commands/model.ts")).addModel,
   score: async () => (await import("./commands/score.ts")).addScore,
 };
 

@@ -15,20 +15,23 @@ export type ModelOptions = {
   readonly split: { readonly kind: "file" } | { readonly kind: "stratified"; readonly testShare: number; readonly seed: number };
   readonly acceptLeakage?: boolean | undefined;
   readonly liftFloors?: boolean | undefined;
+  /** Digest of the bank's own model. */
+  readonly challenger?: string | undefined;
 };
 export const modelKinds = trainingKinds;
 
 /** Throws CLI_ARGUMENT for switches that do not go with the kind, JOB_PARAMS for parameters that its schema refuses. */
 export function modelRequest(options: ModelOptions): ModelRequest {
-  const { model: kind, split } = options;
+  const { model: kind } = options;
+  const common = { split: options.split, ...(options.challenger === undefined ? {} : { challenger: options.challenger }) };
   const own = options.params === undefined ? {} : parseJson(options.params, "--params");
   if (kind !== "gbdt" && options.liftFloors === true) throw explained("CLI_ARGUMENT", "--lift-floors goes with --model gbdt");
   if (kind === "gbdt" && options.acceptLeakage !== true) {
     throw explained("CLI_ARGUMENT", "boosted trees tell the bank on which side of each split every company lies: say --accept-leakage, or take another --model");
   }
-  if (kind === "scorecard") return { kind, params: checked(scorecardJobSchema, { split, scorecard: own }) };
-  if (kind === "crossboost") return { kind, params: checked(crossboostJobSchema, { split, crossboost: own }) };
-  return { kind, params: checked(gbdtJobSchema, { split, trees: treeParams(own, options.liftFloors === true), liftFloors: options.liftFloors === true }) };
+  if (kind === "scorecard") return { kind, params: checked(scorecardJobSchema, { ...common, scorecard: own }) };
+  if (kind === "crossboost") return { kind, params: checked(crossboostJobSchema, { ...common, crossboost: own }) };
+  return { kind, params: checked(gbdtJobSchema, { ...common, trees: treeParams(own, options.liftFloors === true), liftFloors: options.liftFloors === true }) };
 }
 
 /** What the user wrote stands; without floors everything else is lifted. */

@@ -1,21 +1,32 @@
 // Scoring with hosts that may be away: a host that has not approved within the wait is left out, and its features score
 // as missing (every score is then flagged `partial`).
+import { copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import type { JobEvent } from "../api/contract.ts";
 import type { PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
+import { enclavePaths } from "../enclave/config.ts";
+import { explanationsFile } from "../enclave/job/explain.ts";
 import { jobRequestSchema } from "../federation/plan-schema.ts";
+import { existingFile } from "./arguments.ts";
 import { failureOf, refuseEnd, type ApiClient } from "./api-client.ts";
 
 export type ScoreRequest = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly model: string; readonly purpose: string;
-  readonly params: { readonly batch: string; readonly rows: number }; readonly waitSeconds: number; readonly say: (event: JobEvent) => void;
+  readonly params: { readonly batch: string; readonly rows: number };
+  /** Explanations: most reasons of a company, and hosts that tell their own part. */
+  readonly explain?: { readonly reasons: number; readonly hosts: readonly PartyId[] } | undefined;
+  readonly waitSeconds: number; readonly say: (event: JobEvent) => void;
 };
 
 /** Returns the id of the job that was done. */
 export async function scoreWithFallback(api: ApiClient, request: ScoreRequest): Promise<string> {
   let { hosts } = request;
   while (hosts.length > 0) {
-    const { guest, purpose, params, model } = request;
+    const { guest, purpose, model } = request;
+    const here = hosts;
+    const explain = request.explain && { ...request.explain, hosts: request.explain.hosts.filter((h) => here.includes(h)) };
+    const params = { ...request.params, ...(explain && { explain }) };
     const parsed = jobRequestSchema.safeParse({ kind: "score", guest, hosts, purpose, params, model });
     if (!parsed.success) throw new AppError("CLI_ARGUMENT", { problems: parsed.error.issues.length });
     const job = await api.submit(parsed.data);
@@ -28,6 +39,12 @@ export async function scoreWithFallback(api: ApiClient, request: ScoreRequest): 
     hosts = hosts.filter((h) => !away.includes(h));
   }
   throw new AppError("CLI_NO_HOST");
+}
+
+/** Explanations stay in the bank's own enclave folder: they are copied from there. Throws CLI_FILE when it is another one. */
+export function copyExplanations(folder: string, job: string, out: string): void {
+  mkdirSync(out, { recursive: true });
+  copyFileSync(existingFile(join(enclavePaths(folder).results, job, explanationsFile)), join(out, explanationsFile));
 }
 
 /** Hosts that did not approve in time; empty as soon as the job runs. */

@@ -19,6 +19,7 @@ const phaseWords: Readonly<Record<string, { en: string; zh: string }>> = {
   own: { en: "own trees", zh: "自有树" }, cells: { en: "encrypted cells", zh: "密文单元" }, boost: { en: "boosting on tables", zh: "表上提升" },
   hint: { en: "hint", zh: "提示" }, trees: { en: "trees", zh: "生长树" }, lookup: { en: "oblivious lookups", zh: "不经意查表" },
   totals: { en: "masked totals", zh: "掩码总分" }, evaluate: { en: "evaluate", zh: "评估" }, score: { en: "score", zh: "评分" },
+  export: { en: "export of the whole model", zh: "导出完整模型" },
 };
 
 /** One line of JSON on stdout: everything that `--json` prints. */

@@ -11,11 +11,9 @@ const synchronous = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC |
 export function writeDurably(path: string, bytes: Uint8Array | string): void {
   const temp = `${path}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = openSync(temp, synchronous, 0o600);
+    const file = openTemp(temp);
     try {
-      const data = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
-      for (let at = 0; at < data.length; ) at += writeSync(file, data, at, data.length - at);
+      writeWhole(file, typeof bytes === "string" ? Buffer.from(bytes) : bytes);
     } finally {
       closeSync(file);
     }
@@ -24,6 +22,39 @@ export function writeDurably(path: string, bytes: Uint8Array | string): void {
     discard(temp);
     throw new AppError("DISK_FAILED", {}, { cause });
   }
+}
+
+/** The same for a text that comes in pieces and need not be in memory as a whole. What the pieces themselves throw comes out as it is. */
+export async function writePiecesDurably(path: string, pieces: AsyncIterable<string>): Promise<void> {
+  const temp = `${path}.tmp`;
+  const onDisk = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (cause) {
+      throw new AppError("DISK_FAILED", {}, { cause });
+    }
+  };
+  try {
+    const file = onDisk(() => openTemp(temp));
+    try {
+      for await (const piece of pieces) onDisk(() => writeWhole(file, Buffer.from(piece)));
+    } finally {
+      closeSync(file);
+    }
+    onDisk(() => renameSync(temp, path));
+  } catch (error) {
+    discard(temp);
+    throw error;
+  }
+}
+
+function openTemp(temp: string): number {
+  mkdirSync(dirname(temp), { recursive: true, mode: 0o700 });
+  return openSync(temp, synchronous, 0o600);
+}
+
+function writeWhole(file: number, data: Uint8Array): void {
+  for (let at = 0; at < data.length; ) at += writeSync(file, data, at, data.length - at);
 }
 
 /** On a disk that refuses everything this fails too; the next write of that file truncates what is left. */

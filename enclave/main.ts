@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { readBytes } from "../core/files.ts";
+import { weighExternalMemory } from "../core/heap.ts";
 import { stderrLog } from "../core/log.ts";
 import { systemRng } from "../core/rng.ts";
 import type { DatasetSummary } from "../federation/plan-schema.ts";
@@ -26,6 +27,7 @@ import { EnclaveWorker, placeOf } from "./worker.ts";
 const log = stderrLog("info");
 
 async function main(folder: string): Promise<void> {
+  weighExternalMemory();
   const env: Env = { rng: systemRng, now: Date.now, log };
   const config = readConfig(folder);
   const paths = enclavePaths(folder);

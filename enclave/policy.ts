@@ -10,6 +10,8 @@ import { partyIdSchema } from "../core/names.ts";
 import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
 import { jobKinds, purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { scoreJobSchema } from "../federation/score/params.ts";
+import { namings } from "../models/explain/contribution.ts";
 import { readBytes } from "../core/files.ts";
 
 const ruleSchema = z.strictObject({
@@ -28,6 +30,9 @@ const ruleSchema = z.strictObject({
   /** Where results may be sealed to: the public key (x, base64url) of the bank's own institution. The bank's own rule needs it
    *  for automatic approval, since the plan's key comes from the platform. */
   sealTo: z.string().regex(/^[A-Za-z0-9_-]{43}$/).optional(),
+  /** What this party tells of its own part of each score when a bank asks for explanations: reasons under the items of the sharing list
+   *  (groups), or by the names of its features. */
+  explain: z.enum(namings).default("nothing"),
   /** Batch scorings of the same set of companies in one month. */
   maxScoresPerSetAndMonth: z.number().int().positive().default(31),
 });
@@ -73,6 +78,8 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (plan.params["liftFloors"] === true && options.experiments !== true) return refuse("POLICY_FLOORS");
   if (!usesReviewedSums(plan)) return refuse("KERNEL_PARAMS");
   if (!statesItsLeakage(plan)) return refuse("POLICY_LEAKAGE");
+  const isTelling = plan.kind === "score" && scoreJobSchema.parse(plan.params).explain.hosts.includes(self);
+  if (isTelling && rule.explain === "nothing") return refuse("POLICY_EXPLAIN");
   if (plan.log2FloodDistance > floodBudgetBits) return refuse("KERNEL_FLOOD_BUDGET");
   if (plan.guest === self && rule.sealTo !== undefined && rule.sealTo !== plan.sealTo.x) return refuse("POLICY_SEAL_TO");
   const isKeyKnown = plan.guest !== self || rule.sealTo !== undefined;

@@ -9,6 +9,7 @@ import { planDigest, type DatasetSummary, type JobPlan } from "../federation/pla
 import type { Intersections } from "../federation/align/intersection.ts";
 import type { Kernels } from "../kernels/api.ts";
 import { loadBatch } from "./batch.ts";
+import { featureGroups } from "./data/definition.ts";
 import { Budgets } from "./budgets.ts";
 import { createEphemeralKey } from "./channel/session.ts";
 import { enclavePaths, type EnclaveConfig } from "./config.ts";
@@ -173,7 +174,7 @@ export class EnclaveWorker {
       if (policy === undefined || verdict.kind === "refuse") throw new AppError(verdict.kind === "refuse" ? verdict.code : "POLICY_MISSING");
       await runJob({
         identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, intersections: p.intersections, policy,
-        dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), layers: p.layers, paths,
+        dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });
       await this.#reach(() => platform.finish(plan.job, { state: "done" }), signal);

@@ -12,6 +12,7 @@ import { kkrtMessages } from "./kkrt/messages.ts";
 import { momentsMessages } from "./moments/messages.ts";
 import { otMessages } from "./ot/messages.ts";
 import { psiMessages } from "./psi/messages.ts";
+import { reusableMessages } from "./psi/reusable-messages.ts";
 import { rowsMessages } from "./rows/messages.ts";
 import { scoreMessages } from "./score/messages.ts";
 import { seedsMessages } from "./seeds/messages.ts";
@@ -19,6 +20,7 @@ import { totalsMessages } from "./totals/messages.ts";
 
 export const messageTable = {
   ...psiMessages,
+  ...reusableMessages,
   ...kkrtMessages,
   ...otMessages,
   ...rowsMessages,

@@ -174,6 +174,8 @@ const shapeSchema = z.strictObject({
   metrics: bothParts(metricsSchema),
   /** The model on the guest's own columns, trained the same way. */
   guestOnly: bothParts(metricsSchema),
+  /** A model that the bank brought itself, on the same rows. */
+  challenger: bothParts(metricsSchema).optional(),
   /** Population stability index of the scores, train against test, in bands of equal size in train. */
   stabilityIndex: z.strictObject({
     psi: amount, rows: z.array(z.strictObject({ expected: share, actual: share, contribution: z.number() })).max(100),
@@ -220,8 +222,9 @@ export const jointReportSchema = shapeSchema.superRefine((report, context) => {
   for (const part of ["train", "test"] as const) {
     const { rows, goods, bads } = report.rows[part];
     if (goods + bads !== rows) refuse("goods and bads make up the rows", "rows", part);
-    for (const model of ["metrics", "guestOnly"] as const) {
-      const measured = report[model][part];
+    for (const model of ["metrics", "guestOnly", "challenger"] as const) {
+      const measured = report[model]?.[part];
+      if (measured === undefined) continue;
       if (measured.rows !== rows || measured.events !== bads) refuse("measured on other rows", model, part);
       const { edges, goods: inGoods, events } = measured.distribution;
       const intervals = edges.length + 1;

@@ -56,11 +56,12 @@ function quality(report: JointReport, { say, paint }: Writer): string[] {
     const { joint, alone, delta } = upliftOf(report, metric, part);
     const name = part === "test" ? say("测试", "test") : say("训练", "train");
     const label = metric === "gini" ? "Gini" : metric.toUpperCase();
-    return row([i === 0 ? name : "", label, fixed(joint, 4), fixed(alone, 4), signed(delta, 4)]);
+    const own = report.challenger?.[part][metric];
+    return row([i === 0 ? name : "", label, fixed(joint, 4), fixed(alone, 4), signed(delta, 4), ...(own === undefined ? [] : [fixed(own, 4)])]);
   }));
   return [
     paint("bold", say("区分能力", "Separation")),
-    paint("dim", row(["", "", say("联合", "joint"), say("仅银行", "bank alone"), say("提升", "uplift")])),
+    paint("dim", row(["", "", say("联合", "joint"), say("仅银行", "bank alone"), say("提升", "uplift"), ...(report.challenger === undefined ? [] : [say("本行模型", "challenger")])])),
     ...lines,
   ];
 }

@@ -109,9 +109,15 @@ async function watch({ api, language, json, guest }: Tools, id: JobId): Promise<
   else printLines(jobDetail(view, language));
 }
 
-/** A training job's report and scores, or a batch's summary and scores. */
+/** A training job's report and scores, a batch's summary and scores, or an export's summary. */
 async function report({ api, key, language, json }: Tools, id: JobId, folder: string): Promise<void> {
   const opened = parseJson(await openSealed(await api.result(id, "report"), key), "the opened report");
+  if (isExportSummary(opened)) {
+    writeDurably(join(folder, "export.json"), `${JSON.stringify(opened, undefined, 2)}\n`);
+    if (json) printJson(opened);
+    else printLines([`${folder}: export.json`]);
+    return;
+  }
   const scores = await openSealed(await api.result(id, "scores"), key);
   const joint = jointReportSchema.safeParse(opened);
   if (joint.success) {
@@ -126,6 +132,11 @@ async function report({ api, key, language, json }: Tools, id: JobId, folder: st
     printLines([`${folder}: report.json report.html scores.csv`, ""]);
     process.stdout.write(summarise(joint.data, { lang: language, colour: process.stdout.isTTY }));
   } else printLines([`${folder}: score.json scores.csv`]);
+}
+
+/** The files themselves are in the folder of the bank's enclave: `yunei model export` copies them. */
+function isExportSummary(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "files" in value && "checkedRows" in value;
 }
 
 function isBatchSummary(value: unknown): boolean {

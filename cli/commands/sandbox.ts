@@ -4,7 +4,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import type { PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
 import { partyId } from "../../core/names.ts";
+import { challengerDigest } from "../../enclave/challenger.ts";
 import type { TrainingKind } from "../../federation/plan-schema.ts";
 import { summarise } from "../../report/text.ts";
 import { existingFile, explained, languageOption, mostHosts, partyName, wholeNumber } from "../arguments.ts";
@@ -17,6 +19,7 @@ type HostFile = { readonly name: PartyId; readonly file: string };
 type Options = {
   guest: string; id: string; label: string; host: readonly HostFile[]; split?: string; out: string; json?: boolean; keep?: boolean;
   params?: string; idKind: "uscc" | "opaque"; lang?: string; seed: number; model: TrainingKind; acceptLeakage?: boolean; liftFloors?: boolean;
+  export?: boolean; challenger?: string;
 };
 
 const guestName = partyId("bank");
@@ -33,6 +36,8 @@ export function addSandbox(program: Command): void {
     .addOption(new Option("--model <kind>", "kind of model").choices([...modelKinds]).default("scorecard"))
     .option("--accept-leakage", "for --model gbdt: its bitmaps tell the bank part of every company's values; the plan says how much / 接受已声明的泄露")
     .option("--lift-floors", "for --model gbdt: no noise, caps or floors, for experiments on one machine / 解除噪声与下限，仅供实验")
+    .option("--export", "write the whole model to OUT/model: ONNX and XGBoost JSON, a scorecard as ONNX and PMML / 导出完整模型文件")
+    .option("--challenger <onnx>", "the bank's own model, measured on the same companies / 本行模型，同样本对照")
     .option("--params <json>", "parameters of the model as JSON, e.g. '{\"binning\":{\"trend\":\"auto\"}}' or '{\"trees\":50}'")
     .addOption(new Option("--id-kind <kind>", "opaque, or uscc for unified social credit codes").choices(["opaque", "uscc"]).default("opaque"))
     .option("--out <dir>", "where report.json, report.html and scores.csv go", "out")
@@ -58,7 +63,9 @@ async function sandbox(options: Options): Promise<void> {
   const language = languageOf(options.lang);
   const { idKind } = options;
   const split = options.split === undefined ? { kind: "stratified" as const, testShare: 0.3, seed: options.seed } : { kind: "file" as const };
-  const model = modelRequest({ ...options, split });
+  if (options.export === true && options.model === "crossboost") throw new AppError("JOB_EXPORT_KIND");
+  const challenger = options.challenger === undefined ? undefined : existingFile(options.challenger);
+  const model = modelRequest({ ...options, split, challenger: challenger === undefined ? undefined : await challengerDigest(challenger) });
   const own = fileParty(guestName, existingFile(options.guest), options.id, { label: options.label, idKind });
   const hosts = options.host.map(({ name, file }) => fileParty(name, existingFile(file), options.id, { idKind }));
   const progress = new Progress(language, own.name);
@@ -66,12 +73,12 @@ async function sandbox(options: Options): Promise<void> {
   try {
     const result = await runSandbox({
       guest: staged?.party ?? own, hosts, out: options.out, keep: options.keep ?? false, workers: Math.min(2, availableParallelism()),
-      model, say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
+      model, export: options.export === true, ...(challenger === undefined ? {} : { challenger }), say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
     });
     if (options.json === true) printJson(result.report);
     else {
       process.stdout.write(`${summarise(result.report, { lang: language, colour: process.stdout.isTTY })}\n`);
-      process.stdout.write(`${result.out}: report.json report.html scores.csv  (${result.wallSeconds.toFixed(1)} s)\n`);
+      process.stdout.write(`${result.out}: ${["report.json report.html scores.csv", ...result.exported.map((name) => `model/${name}`)].join(" ")}  (${result.wallSeconds.toFixed(1)} s)\n`);
     }
   } finally {
     staged?.remove();

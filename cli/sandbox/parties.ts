@@ -42,7 +42,7 @@ export async function setUpParty(party: SandboxParty, options: {
     allow: [{
       guest: options.guest, kinds: [...(options.kinds ?? ["scorecard", "score"])], purposes: ["model-development", "loan-approval"], approve: "auto",
       ...(party.name === options.guest ? { sealTo: options.sealTo } : {}), maxModelsPerCompany: 6, maxBitsPerCompany: 60,
-      singleHostTotals: options.hosts === 1, maxSetSize: 5_000_000, maxNewIdsPerMonth: 5_000_000, maxScoresPerSetAndMonth: 31,
+      singleHostTotals: options.hosts === 1, maxSetSize: 5_000_000, maxNewIdsPerMonth: 5_000_000, maxScoresPerSetAndMonth: 31, explain: "nothing",
     }],
   };
   writeDurably(paths.config, `${JSON.stringify(config, undefined, 2)}\n`);

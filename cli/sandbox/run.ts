@@ -9,28 +9,37 @@ import { silentLog } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
 import { stageBatch } from "../../enclave/batch.ts";
+import { stageChallenger } from "../../enclave/challenger.ts";
+import { enclavePaths } from "../../enclave/config.ts";
 import { writeDurably } from "../../core/files.ts";
 import { renderReport } from "../../report/html.ts";
 import { jointReportSchema, type JointReport } from "../../report/schema.ts";
 import { ApiClient } from "../api-client.ts";
-import { createInstitutionKey, openSealed } from "../institution-key.ts";
+import { copyExport, exportable, requestExport } from "../export.ts";
+import { createInstitutionKey, openSealed, type InstitutionKey } from "../institution-key.ts";
 import { bubblewrapWorks, startEnclave, startPlatform, type Started } from "../processes.ts";
-import { scoreWithFallback } from "../score.ts";
+import { copyExplanations, scoreWithFallback } from "../score.ts";
 import type { ModelRequest } from "../model-request.ts";
 import { partyFolder, setUpParty, type SandboxParty } from "./parties.ts";
 
 export type SandboxOptions = {
   readonly guest: SandboxParty; readonly hosts: readonly SandboxParty[];
   readonly model: ModelRequest; readonly out: string; readonly keep: boolean; readonly workers: number;
-  /** A file of companies to score with the new model, written to `out/batch`. */
+  /** A file of companies to score with the new model and to explain, written to `out/batch`. */
   readonly batch?: string;
+  /** Write the whole model to `out/model`: every party's policy then allows it. */
+  readonly export?: boolean;
+  /** The bank's own ONNX model, whose digest is in the parameters. */
+  readonly challenger?: string;
   readonly say: (event: SandboxEvent) => void;
 };
 export type SandboxEvent = { readonly kind: "step"; readonly en: string; readonly zh: string } | { readonly kind: "job"; readonly event: JobEvent };
-export type SandboxResult = { readonly report: JointReport; readonly out: string; readonly wallSeconds: number };
+export type SandboxResult = { readonly report: JointReport; readonly out: string; readonly exported: readonly string[]; readonly wallSeconds: number };
 
 const peerTimeoutSeconds = 600;
 const batchWaitSeconds = 30;
+/** Of the guest's own columns and the providers' data together: no provider tells more for them. */
+const batchReasons = 3;
 const stoppedStatus = 130;
 
 /** Runs the job and writes report.json, report.html and scores.csv to `out`. The work folder is removed unless `keep`. */
@@ -49,7 +58,7 @@ export async function runSandbox(options: SandboxOptions): Promise<SandboxResult
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, abandon);
   try {
-    const { report, scores, batch } = await runIn(work, options, running);
+    const { report, scores, batch, exported } = await runIn(work, options, running);
     const out = resolve(options.out);
     if (batch !== undefined) {
       writeDurably(join(out, "batch", "scores.csv"), batch.scores);
@@ -59,7 +68,7 @@ export async function runSandbox(options: SandboxOptions): Promise<SandboxResult
     writeDurably(join(out, "report.json"), `${JSON.stringify(full, undefined, 2)}\n`);
     writeDurably(join(out, "report.html"), renderReport(full));
     writeDurably(join(out, "scores.csv"), scores);
-    return { report: full, out, wallSeconds: process.uptime() - began };
+    return { report: full, out, exported, wallSeconds: process.uptime() - began };
   } finally {
     await Promise.all(running.map((p) => p.stop()));
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, abandon);
@@ -87,9 +96,10 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
     for (const party of parties) {
       await setUpParty(party, {
         folder: partyFolder(work, party.name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name),
-        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, kinds: [options.model.kind, "score"], experiments: options.model.params["liftFloors"] === true, workers: options.workers, peerTimeoutSeconds,
+        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, kinds: [options.model.kind, "score", ...(options.export === true ? ["export"] as const : [])], experiments: options.model.params["liftFloors"] === true, workers: options.workers, peerTimeoutSeconds,
       });
     }
+    if (options.challenger !== undefined) await stageChallenger(enclavePaths(partyFolder(work, guest.name)).models, resolve(options.challenger));
     ({ apiKey } = await admin.addInstitution({ name: guest.name, guest: guest.name, sealTo: key.publicJwk }));
   } finally {
     await admin.close();
@@ -112,18 +122,31 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
   }
   const report = jointReportSchema.parse(JSON.parse(await openSealed(await api.result(job.id, "report"), key)));
   const scores = await openSealed(await api.result(job.id, "scores"), key);
-  if (options.batch === undefined) return { report, scores };
+  const exported = options.export === true ? await exportWhole(api, key, work, { ...options, model: report.model.id }) : [];
+  if (options.batch === undefined) return { report, scores, exported };
   say({ kind: "step", en: "scoring new applications", zh: "为新申请评分" });
   const staged = await stageBatch(partyFolder(work, guest.name), resolve(options.batch), guest.definition, silentLog);
   const scored = await scoreWithFallback(api, {
-    guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: staged, waitSeconds: batchWaitSeconds,
+    guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: staged, explain: { reasons: batchReasons, hosts: [] }, waitSeconds: batchWaitSeconds,
     say: (event) => say({ kind: "job", event }),
   });
+  copyExplanations(partyFolder(work, guest.name), scored, join(resolve(options.out), "batch"));
   const batch = { summary: await openSealed(await api.result(scored, "report"), key), scores: await openSealed(await api.result(scored, "scores"), key) };
-  return { report, scores, batch };
+  return { report, scores, exported, batch };
 }
 
-type Results = { readonly report: JointReport; readonly scores: string; readonly batch?: { readonly summary: string; readonly scores: string } };
+async function exportWhole(
+  api: ApiClient, key: InstitutionKey, work: string, { guest, model, out, say }: Pick<SandboxOptions, "guest" | "out" | "say"> & { readonly model: string },
+): Promise<string[]> {
+  say({ kind: "step", en: "exporting the whole model", zh: "导出完整模型" });
+  const folder = partyFolder(work, guest.name);
+  const summary = await requestExport(api, key, {
+    ...exportable(folder, model), guest: guest.name, model, purpose: "model-development", say: (event) => say({ kind: "job", event }),
+  });
+  return copyExport(folder, summary, join(resolve(out), "model"));
+}
+
+type Results = { readonly report: JointReport; readonly scores: string; readonly exported: readonly string[]; readonly batch?: { readonly summary: string; readonly scores: string } };
 
 async function datasetsPublished(api: ApiClient, parties: number): Promise<void> {
   for (let tries = 0; tries < 300; tries++) {

@@ -16,6 +16,7 @@ export const enclaveErrors = {
   POLICY_FLOORS: { status: 403, en: "The plan lifts noise, caps and floors: only a sandbox may do that.", zh: "计划解除了噪声、上限与下限：仅沙箱环境允许。" },
   POLICY_KIND: { status: 403, en: "The policy does not allow this kind of job.", zh: "策略不允许此类任务。" },
   POLICY_LEAKAGE: { status: 403, en: "The plan reveals more than the policy allows.", zh: "计划披露的内容超出策略允许的范围。" },
+  POLICY_EXPLAIN: { status: 403, en: "The plan wants a provider to tell reasons for its own part of each score, and its policy does not allow it (`explain`). Score without them, or ask the provider.", zh: "计划要求数据方说明其自身对评分的贡献理由，但其策略（explain）不允许。请去掉该项后重新评分，或与数据方协商。" },
   POLICY_SINGLE_HOST: { status: 403, en: "With one data provider the opened totals are that provider's own: its policy must allow this (`singleHostTotals`).", zh: "仅有一个数据方时，公开的总分即该方自身的分数：须由其策略明确允许（singleHostTotals）。" },
   POLICY_SEAL_TO: { status: 403, en: "The results would be sealed to another key than the one in the bank's own policy (`sealTo`). Ask the platform's operator why.", zh: "结果将密封给与本行策略（sealTo）不符的密钥。请向平台运营方核实原因。" },
   POLICY_UNPINNED_PEER: { status: 403, en: "A party's identity key is not the one pinned in the policy.", zh: "参与方身份密钥与策略中固定的密钥不一致。" },

@@ -15,5 +15,9 @@ export const jobErrors = {
   SPLIT_VALUES: { status: 400, en: "The split file's `part` may be `train` or `test` only.", zh: "划分文件的 part 只能是 train 或 test。" },
   SPLIT_MISSING: { status: 400, en: "Some companies of the dataset have no part in the split file.", zh: "数据集中有企业未出现在划分文件中。" },
   JOB_MODEL_UNKNOWN: { status: 404, en: "This enclave does not hold its half of that model.", zh: "本节点没有该模型的对应部分。" },
+  JOB_EXPORT_KIND: { status: 422, en: "A model of this kind has no whole-model export: its cell tables fit no format that another tool reads. Export a scorecard or boosted trees, or score with the parties.", zh: "此类模型不支持整体导出：其交叉单元表无法写成其他工具可读的格式。请导出评分卡或提升树，或由各方联合评分。" },
+  JOB_EXPORT_OWNERS: { status: 422, en: "A data provider whose features are in the model is not in the export. Name all of the model's providers; each of them must allow the export.", zh: "导出任务缺少有特征入模的数据方。请列出该模型的全部数据方，且每一方都须允许导出。" },
+  JOB_EXPORT_VERSION: { status: 422, en: "The model was trained by an earlier version of this program, whose halves do not hold what a whole model needs. Train it again, then export.", zh: "该模型由较早版本训练，其保存的部分不足以还原完整模型。请重新训练后再导出。" },
+  JOB_CHALLENGER: { status: 422, en: "The challenger that the plan names is not in the bank's own enclave, or its file was changed. Put it there with `yunei model add-challenger`, then submit again.", zh: "计划所指的挑战者模型不在本行节点中，或其文件已被改动。请用 yunei model add-challenger 放入后重新提交。" },
   JOB_INTERNAL: { status: 500, en: "An unexpected error stopped the job at this party; its log names the place.", zh: "发生意外错误，任务在本方停止；详见本方日志。" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -77,6 +77,11 @@ export const modelErrors = {
     en: "A feature's name or a level holds characters that the file format cannot hold. Rename it at its owner and train again.",
     zh: "特征名或类别值含有该文件格式无法表示的字符。请由数据所有方改名后重新训练。",
   },
+  MODEL_EXPORT_CHECK: {
+    status: 500,
+    en: "The exported file does not score as the model does; it was not kept. This is an error of this program: report it with the model's kind and size.",
+    zh: "导出文件的评分与模型不一致，未予保存。这是程序错误，请附模型类型与规模反馈。",
+  },
   MODEL_EXPLANATION: {
     status: 422,
     en: "The contributions do not add up to the score: model, bins and score do not belong together. Score the company again with this model.",
@@ -84,8 +89,8 @@ export const modelErrors = {
   },
   MODEL_ONNX_SIZE: {
     status: 413,
-    en: "The ONNX file is larger than allowed. Export a smaller model or raise the limit.",
-    zh: "ONNX 文件超过大小上限。请导出更小的模型或提高上限。",
+    en: "The ONNX file is larger than allowed (64 MiB for a challenger). Export a smaller model.",
+    zh: "ONNX 文件超过大小上限（挑战者模型为 64 MiB）。请导出更小的模型。",
   },
   MODEL_ONNX_OPERATOR: {
     status: 422,

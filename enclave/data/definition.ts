@@ -90,6 +90,11 @@ export type ColumnDeclaration = z.output<typeof columnSchema>;
 export type IdKind = DatasetDefinition["idKind"];
 export type FileReference = { readonly file: string; readonly format?: "csv" | "parquet" | undefined; readonly delimiter?: string | undefined };
 
+/** By indicator, the item of the sharing list that it is computed from, where the definition says one. */
+export function featureGroups(definition: DatasetDefinition): ReadonlyMap<string, string> {
+  return new Map("indicators" in definition ? definition.indicators.flatMap((i) => (i.sourceItem === "" ? [] : [[i.name, i.sourceItem] as const])) : []);
+}
+
 /** Throws DATA_DEFINITION with the number of problems. */
 export function parseDefinition(value: unknown): DatasetDefinition {
   const result = schemaFor(value).safeParse(value);

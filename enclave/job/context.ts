@@ -25,6 +25,8 @@ export type JobTools = {
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
   readonly platform: Platform; readonly kernels: Kernels; readonly intersections: Intersections; readonly policy: Policy;
   readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
+  /** Own features that have a group: the item of the sharing list that they are computed from. */
+  readonly groups: ReadonlyMap<string, string>;
   readonly layers: readonly ActiveLayer[]; readonly paths: { readonly inbox: string; readonly results: string; readonly models: string };
   readonly peerTimeoutMs: number; readonly now: Clock; readonly log: Log;
 };
@@ -37,7 +39,10 @@ export type JobInput = {
 export type JobContext = {
   /** The set intersection that the plan asks for. */
   readonly intersection: SetIntersection;
-  readonly tools: JobTools; readonly input: JobInput; readonly party: JobParty; readonly ledger: Ledger; readonly phases: PhaseClock };
+  readonly tools: JobTools; readonly input: JobInput; readonly party: JobParty; readonly ledger: Ledger; readonly phases: PhaseClock;
+  /** Probability of an event per own record by the bank's own model, when the plan names one. */
+  readonly challenger: Float64Array | undefined;
+};
 
 /** What a host's role of any kind is given. */
 export type HostTools = {

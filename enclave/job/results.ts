@@ -7,6 +7,7 @@ import type { Log } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { readBytes, writeDurably } from "../../core/files.ts";
 import { sigmoid } from "../../models/linear/logistic.ts";
+import { evaluatePart } from "../../models/metrics/evaluate.ts";
 import { pointsOfOdds } from "../../models/scorecard/points.ts";
 import type { Split } from "../../federation/align/split.ts";
 import type { Model } from "../../federation/finish/end.ts";
@@ -18,6 +19,7 @@ import type { Platform } from "../transport/platform.ts";
 import { reach } from "../transport/reach.ts";
 import { packageVersion } from "../version.ts";
 import type { JobContext } from "./context.ts";
+import type { ExplanationSummary } from "./explain.ts";
 import { peakRssMb } from "./phases.ts";
 import { buildReport, type KindParts, type ReportInput } from "./report/base.ts";
 import { sealResult } from "./seal-result.ts";
@@ -56,7 +58,7 @@ export async function keepTraining(context: JobContext, trained: Trained): Promi
   const text = await once(`${sink.folder}/report.json`, () => {
     const report = buildReport({
       ...trained, plan, planDigest: input.planDigest, self, parts: trained.parts(), ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(),
-      layers: tools.layers, createdAt, peakRssMb: peakRssMb(), yuneiVersion: packageVersion(), modelDigest: trained.model.digest, rowOrderDigest: sha256Hex(trained.alignment.rowOrder),
+      layers: tools.layers, createdAt, peakRssMb: peakRssMb(), challenger: challengerOf(context, trained), yuneiVersion: packageVersion(), modelDigest: trained.model.digest, rowOrderDigest: sha256Hex(trained.alignment.rowOrder),
     });
     return `${JSON.stringify(report, undefined, 2)}\n`;
   });
@@ -67,14 +69,33 @@ export async function keepTraining(context: JobContext, trained: Trained): Promi
   await putSealed(sink, { scores, report: JSON.stringify(JSON.parse(text)) });
 }
 
-/** Where the results of a job go. */
-type Sink = { readonly plan: JobPlan; readonly folder: string; readonly platform: Platform; readonly signal: AbortSignal; readonly log: Log };
+/** What the report says of the bank's own model: measured on the rows of the joint one. */
+function challengerOf({ challenger, input: { plan } }: JobContext, { alignment: { rows, trainRows }, label }: Trained): ReportInput["challenger"] {
+  if (challenger === undefined) return undefined;
+  const odds = Float64Array.from(rows, (record) => logit(challenger[record] ?? 0));
+  return {
+    digest: String(plan.params["challenger"]),
+    metrics: { train: evaluatePart(odds, label, 0, trainRows), test: evaluatePart(odds, label, trainRows, label.length) },
+  };
+}
 
-/** Seals both results to the institution and hands them to the platform. */
-async function putSealed(sink: Sink, texts: { readonly scores: string; readonly report: string }): Promise<void> {
+/** Log odds of a probability; 0 and 1 stand for the nearest that has any. */
+function logit(probability: number): number {
+  const least = 2 ** -40;
+  const p = Math.min(1 - least, Math.max(least, probability));
+  return Math.log(p / (1 - p));
+}
+
+/** Where the results of a job go. */
+export type Sink = { readonly plan: JobPlan; readonly folder: string; readonly platform: Platform; readonly signal: AbortSignal; readonly log: Log };
+
+/** Seals results to the institution and hands them to the platform. */
+export async function putSealed(sink: Sink, texts: { readonly scores?: string; readonly report: string }): Promise<void> {
   const { plan, folder, platform } = sink;
   for (const [name, type] of [["scores", "text/csv"], ["report", "application/json"]] as const) {
-    const sealed = await once(`${folder}/${name}.jwe`, () => sealResult(texts[name], plan.sealTo, type));
+    const text = texts[name];
+    if (text === undefined) continue;
+    const sealed = await once(`${folder}/${name}.jwe`, () => sealResult(text, plan.sealTo, type));
     await reach(() => platform.putResult(plan.job, name, sealed), sink);
   }
 }
@@ -101,8 +122,8 @@ function csv(text: string): string {
 }
 
 /** Keeps and releases the scores of a batch. */
-export async function keepScores(context: JobContext, input: { model: string; scaling: Scale; scores: BatchScores; ids: readonly EntityId[] }): Promise<void> {
-  const { scaling, scores, ids } = input;
+export async function keepScores(context: JobContext, input: { model: string; scaling: Scale; scores: BatchScores; ids: readonly EntityId[]; explanations?: ExplanationSummary | undefined }): Promise<void> {
+  const { scaling, scores, ids, explanations } = input;
   const sink = sinkOf(context);
   const partial = scores.away.length > 0 ? 1 : 0;
   const lines = ["id,points,probability,partial"];
@@ -111,12 +132,12 @@ export async function keepScores(context: JobContext, input: { model: string; sc
     lines.push(`${csv(id)},${pointsOfOdds(odds, scaling).toFixed(2)},${sigmoid(odds).toFixed(6)},${partial}`);
   }
   const text = `${lines.join("\n")}\n`;
-  const summary = { version: 1, job: sink.plan.job, model: input.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost) };
+  const summary = { version: 1, job: sink.plan.job, model: input.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost), ...(explanations && { explanations }) };
   writeDurably(`${sink.folder}/scores.csv`, text);
   writeDurably(`${sink.folder}/score.json`, `${JSON.stringify(summary, undefined, 2)}\n`);
   await putSealed(sink, { scores: text, report: JSON.stringify(summary) });
 }
 
-function sinkOf({ tools, input: { plan, signal } }: JobContext): Sink {
+export function sinkOf({ tools, input: { plan, signal } }: JobContext): Sink {
   return { plan, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform, signal, log: tools.log };
 }

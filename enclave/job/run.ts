@@ -7,6 +7,7 @@ import { planIntersection } from "../../federation/align/intersection.ts";
 import type { TypedBody } from "../../federation/messages.ts";
 import { Inbox } from "../accept.ts";
 import { hostGuard } from "../budgets.ts";
+import { scoreChallenger } from "../challenger.ts";
 import { Session, transcriptHash } from "../channel/session.ts";
 import { peerKey } from "../keys/identity.ts";
 import { Ledger } from "../ledger.ts";
@@ -36,7 +37,9 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
     isOver: input.isOver, checkpoints: tools.records.checkpoints(plan.job, `${tools.paths.inbox}/${plan.job}`),
   });
   try {
-    const context = { tools, input, party, ledger, phases, intersection: planIntersection(tools.intersections, plan) };
+    // A challenger that cannot score ends the job here, before anything is sent.
+    const challenger = plan.guest === self ? await scoreChallenger(tools, plan) : undefined;
+    const context = { tools, input, party, ledger, phases, challenger, intersection: planIntersection(tools.intersections, plan) };
     const kind = jobKinds[plan.kind];
     await (plan.guest === self ? kind.guest(context) : kind.host(context, hostTools(context)));
     tools.records.keepForAudit(plan.job, party.auditSeeds());

@@ -13,7 +13,8 @@ type Told = Pick<OpenCard["columns"][number], "name" | "definition">;
 
 /**
  * Points are the report's, in whole units of 10^-decimals; the median is over the training companies. The guest's columns that the
- * fit dropped and hosts' columns without weight are left out. Throws PROTOCOL_CONTRADICTION naming the host whose half does not fit.
+ * fit dropped and hosts' columns without weight are left out. Throws PROTOCOL_CONTRADICTION naming the host whose half does not fit,
+ * JOB_EXPORT_VERSION for a half that lacks the bins.
  */
 export function wholeCard(half: GuestHalf, self: PartyId, halves: ReadonlyMap<PartyId, OpenHalf>): WholeScorecard {
   const told = new Map<Column, Told>();
@@ -25,16 +26,19 @@ export function wholeCard(half: GuestHalf, self: PartyId, halves: ReadonlyMap<Pa
   for (const [host, open] of halves) for (const [column, definition] of hostColumns(half, host, open)) told.set(column, definition);
   const used = half.columns.filter((c) => told.has(c));
   const table = pointsTable({ intercept: half.intercept, weights: used.map((c) => c.weight) }, used.map((c) => ({ ...c, iv: 0 })), half.scaling);
-  let row = 0;
-  const features = used.flatMap((column): CardFeature[] => {
-    const own = told.get(column);
-    const points = column.weight === 0 ? undefined : table.rows[row++];
-    if (own === undefined || points === undefined) return [];
-    const { mergedOf, rows } = column.bins;
-    return [{ party: column.party, ...own, mergedOf, units: points.units, medianUnits: medianUnits(points.units, rows) }];
+  // Every column here has a weight, so the table has a row for each.
+  const features = used.map((column, i): CardFeature => {
+    const { mergedOf, rows } = binsOf(column);
+    const units = table.rows[i]?.units ?? [];
+    return { party: column.party, ...(told.get(column) as Told), mergedOf, units, medianUnits: medianUnits(units, rows) };
   });
   const { points, odds, pdo, decimals } = half.scaling;
   return { model: half.model, baseUnits: table.baseUnits, scaling: { points, odds, pdo, decimals }, features };
+}
+
+function binsOf({ bins }: Column): NonNullable<Column["bins"]> {
+  if (bins === undefined) throw new AppError("JOB_EXPORT_VERSION");
+  return bins;
 }
 
 /** The host's definitions by the guest's columns, after all that both halves say of them was compared. */
@@ -48,7 +52,7 @@ function hostColumns(half: GuestHalf, host: PartyId, open: OpenHalf): (readonly 
   requireFit(fits, host, { columns: open.columns.length, expected: expected.length });
   return expected.map(({ column, number }, i) => {
     const own = open.columns[i] as OpenCard["columns"][number];
-    const { shape, mergedOf } = column.bins;
+    const { shape, mergedOf } = binsOf(column);
     const same = own.number === number && areEqual(own.mergedOf, mergedOf) && areEqual(own.codes, column.codes) && fitsShape(own.definition, shape);
     requireFit(same, host, { column: number });
     return [column, { name: own.name, definition: own.definition }] as const;

@@ -23,11 +23,12 @@ export function ownersOf(own: GuestOwn): string[] {
   return own.half.hosts.map((h) => h.party).filter((h) => used.has(h));
 }
 
-/** Throws JOB_EXPORT_OWNERS, before anything leaves, when an owner is not in the job; JOB_MODEL_UNKNOWN or PROTOCOL_CONTRADICTION naming the
+/** Throws JOB_EXPORT_OWNERS or JOB_EXPORT_VERSION, before anything leaves, when an owner is not in the job or the half too old; JOB_MODEL_UNKNOWN or PROTOCOL_CONTRADICTION naming the
  *  host whose half is not of this model or does not fit it. */
 export async function exportGuest(party: Party, { hosts, own }: { readonly hosts: readonly PartyId[]; readonly own: GuestOwn }): Promise<Exported> {
   const missing = ownersOf(own).filter((owner) => !hosts.some((h) => h === owner));
   if (missing.length > 0) throw new AppError("JOB_EXPORT_OWNERS", { missing: missing.length });
+  if (own.kind === "scorecard" && own.half.columns.some((c) => c.bins === undefined)) throw new AppError("JOB_EXPORT_VERSION");
   return party.phase("export", async () => {
     const opened = { model: own.half.model, digest: digestOf(own.half) };
     await Promise.all(hosts.map((host) => party.send(host, "export/open", opened)));

@@ -4,8 +4,8 @@ import { bytes, count, packed, type Messages } from "../../core/message.ts";
 import { sessionBytes } from "../../kernels/oblivious/blake2s.ts";
 import { setTagBytes, tagsPerMessage } from "../../kernels/oblivious/set-guest.ts";
 
-/** The largest set that the protocol takes, on either side: beyond, the worker's memory would grow past half a gigabyte. */
-export const maxKkrtSize = 2 ** 22;
+/** The largest set that the protocol takes, on either side: figures (README) and the memory of a worker are good up to here. */
+export const maxKkrtSize = 2 ** 24;
 const size = z.number().int().min(1).max(maxKkrtSize);
 
 export const kkrtMessages = {

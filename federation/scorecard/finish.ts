@@ -17,8 +17,9 @@ const columnSchema = z.strictObject({
   party: z.string(), name: z.string(), codes: z.array(z.number().int()), step: z.number(), weight: z.number(),
   /** Code of a company for which nothing is known: what a host that is away would have given. */
   missing: z.number().int(),
-  /** Fine bins, their merged bins, and training companies of each merged bin. */
-  bins: z.strictObject({ shape: fineShapeSchema, mergedOf: z.array(z.number().int()), rows: z.array(z.number().int().min(0)) }),
+  /** Fine bins, their merged bins, and training companies of each merged bin: what an export holds a host's half against. Halves of
+   *  earlier versions have none and cannot be exported. */
+  bins: z.strictObject({ shape: fineShapeSchema, mergedOf: z.array(z.number().int()), rows: z.array(z.number().int().min(0)) }).optional(),
   /** Own columns only: how raw values become merged bins. */
   own: z.strictObject({ definition: fineDefinitionSchema, mergedOf: z.array(z.number().int()) }).optional(),
 });

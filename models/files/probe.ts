@@ -41,10 +41,14 @@ function probeFeature(owned: OwnedFeature, rows: number, rng: Rng): Feature {
   return { kind: "numeric", name, values: Float64Array.from(picks(values.length, rows, rng), (pick) => values[pick] ?? Number.NaN), special: [] };
 }
 
-/** Numbers in every cell that float32 can tell from its neighbours; edges and special values themselves where they are exact in it. */
+/** Numbers in every cell that float32 can tell from its neighbours; edges and special values themselves where they are exact in it and
+ *  no other one is the same float32. */
 function numbersOf({ definition }: OwnedFeature): number[] {
   const { thresholds } = axisOf(definition, (bin) => bin);
-  const exact = definition.kind === "numeric" ? [...definition.edges, ...definition.special.map((s) => s.value)].filter((v) => Math.fround(v) === v) : [];
+  const marks = definition.kind === "numeric" ? [...definition.edges, ...definition.special.map((s) => s.value)] : [];
+  const alike = new Map<number, number>();
+  for (const mark of marks) alike.set(Math.fround(mark), (alike.get(Math.fround(mark)) ?? 0) + 1);
+  const exact = marks.filter((v) => Math.abs(v) <= highestSingle && Math.fround(v) === v && alike.get(v) === 1);
   const [first = 0, last = 0] = [thresholds[0], thresholds.at(-1)];
   const outside = [Math.fround(first - 1 - Math.abs(first)), Math.fround(last + 1 + Math.abs(last))].filter((v) => Math.abs(v) <= highestSingle);
   const inside = thresholds.slice(1).flatMap((high, i) => {
@@ -52,7 +56,7 @@ function numbersOf({ definition }: OwnedFeature): number[] {
     const middle = Math.fround(low + (high - low) / 2);
     return middle > low && middle < high ? [middle] : [];
   });
-  return [...exact.filter((v) => Math.abs(v) <= highestSingle), ...outside, ...inside, Number.NaN];
+  return [...exact, ...outside, ...inside, Number.NaN];
 }
 
 function unknownLevel(known: readonly string[]): string {

@@ -3,11 +3,11 @@ import {
   gainsChart, ksChart, liftChart, reliabilityChart, rocChart, scoreChart, stabilityChart,
 } from "../charts/quality.ts";
 import { fixed, integer, percent, signed } from "../format.ts";
-import { aucMargin, parts, upliftOf } from "../headline.ts";
+import { aucMargin, parts, upliftOf, type Part } from "../headline.ts";
 import type { JointReport } from "../schema.ts";
 import { stabilityWords } from "../words.ts";
 import { both, html, nothing, type Html } from "./markup.ts";
-import { badge, figure, say, section, table, type Key } from "./parts.ts";
+import { badge, figure, say, section, table, type Column, type Key } from "./parts.ts";
 import { partNames } from "./result.ts";
 
 const jointTest: Key = { look: "line", colour: "joint", name: say("联合 · 测试", "joint, test") };
@@ -26,6 +26,7 @@ export function separationSection(report: JointReport): Html {
       { head: say("联合", "Joint"), numeric: true, cell: (l) => html`<b>${fixed(l.joint, 4)}</b>` },
       { head: say("仅银行", "Bank alone"), numeric: true, cell: (l) => fixed(l.alone, 4) },
       { head: say("提升", "Uplift"), numeric: true, cell: (l) => signed(l.delta, 4) },
+      ...challengerColumn(report, (own, l: { part: Part; metric: "auc" | "ks" | "gini" }) => own[l.part][l.metric]),
       {
         head: say("联合 AUC 的 95% 区间", "95% interval of the joint AUC"), numeric: true,
         cell: (l) => {
@@ -34,7 +35,8 @@ export function separationSection(report: JointReport): Html {
           return `${fixed(l.joint - margin, 4)} – ${fixed(Math.min(l.joint + margin, 1), 4)}`;
         },
       },
-    ], lines)}</div>`,
+    ], lines)}${report.challenger === undefined ? nothing : html`<p class="note">${say("“本行模型”为银行自带的 ONNX 模型，仅在本行域内对同样的企业评分；数据方只知其存在。",
+      "“Challenger” is the bank's own ONNX model, scored inside the bank on the same companies; providers only know that there is one.")}</p>`}</div>`,
     html`<div class="figures">
       ${figure("roc", { zh: "ROC 曲线", en: "ROC curve" }, rocChart(report), curves)}
       ${figure("ks", { zh: "KS 曲线（测试）", en: "KS curve (test)" }, ksChart(report), [
@@ -47,6 +49,12 @@ export function separationSection(report: JointReport): Html {
     ...parts.toReversed().map((part) => html`<details class="card"${part === "test" ? html` open` : nothing}><summary>${say("增益表",
       "Gains table")} · ${partNames[part]}</summary>${gainsTable(report, part)}</details>`),
   );
+}
+
+/** The bank's own model, where it brought one. */
+function challengerColumn<T>(report: JointReport, of: (own: NonNullable<JointReport["challenger"]>, line: T) => number): Column<T>[] {
+  const own = report.challenger;
+  return own === undefined ? [] : [{ head: say("本行模型", "Challenger"), numeric: true, cell: (line) => fixed(of(own, line), 4) }];
 }
 
 function gainsTable(report: JointReport, part: "train" | "test"): Html {
@@ -83,6 +91,7 @@ export function scoresSection(report: JointReport): Html {
         { head: say("部分", "Part"), cell: (l) => partNames[l.part] },
         { head: say("联合", "Joint"), numeric: true, cell: (l) => html`<b>${fixed(report.metrics[l.part][l.metric], 4)}</b>` },
         { head: say("仅银行", "Bank alone"), numeric: true, cell: (l) => fixed(report.guestOnly[l.part][l.metric], 4) },
+        ...challengerColumn(report, (own, l: { part: Part; metric: "logLoss" | "brier" }) => own[l.part][l.metric]),
       ], parts.flatMap((part) => [
         { part, metric: "logLoss" as const, name: say("对数损失", "Log loss") }, { part, metric: "brier" as const, name: say("Brier 分",
           "Brier score") },

@@ -46,15 +46,16 @@ function headlineSentence(report: JointReport): Html {
 
 export function resultSection(report: JointReport): Html {
   const [auc, ks, gini] = [upliftOf(report, "auc", "test"), upliftOf(report, "ks", "test"), upliftOf(report, "gini", "test")];
-  const deltaTile = (name: string, { joint, alone, delta }: typeof auc): Html =>
+  const own = report.challenger?.test;
+  const deltaTile = (name: string, { joint, alone, delta }: typeof auc, brought: number | undefined): Html =>
     tile(html`${name}<span class="pill">${partNames.test}</span>`,
       html`${fixed(joint, 3)}<span class="delta ${delta > 0 ? "up" : "flat"}">${signed(delta, 3)}</span>`,
-      html`${say("仅银行", "bank alone")} ${fixed(alone, 3)}`);
+      html`${say("仅银行", "bank alone")} ${fixed(alone, 3)}${brought === undefined ? nothing : html` · ${say("本行模型", "challenger")} ${fixed(brought, 3)}`}`);
   return section("result",
     html`<div class="tiles">
-      ${deltaTile("AUC", auc)}
-      ${deltaTile("KS", ks)}
-      ${deltaTile("Gini", gini)}
+      ${deltaTile("AUC", auc, own?.auc)}
+      ${deltaTile("KS", ks, own?.ks)}
+      ${deltaTile("Gini", gini, own?.gini)}
       ${tile(say("企业", "Companies"), integer(report.rows.total), html`${say("坏客户",
         "bad")} ${percent((report.rows.train.bads + report.rows.test.bads) / Math.max(report.rows.total, 1))}`)}
       ${tile(say("全程用时", "Whole run"), duration(totalSeconds(report)), html`${report.parties.length} ${say("方参与", "parties")}`)}

@@ -57,7 +57,7 @@ describe("the set intersection by oblivious transfer: a peer that deviates", () 
   }
   it("is refused: sets beyond the limit", async () => {
     for (const type of ["kkrt/open", "kkrt/ready"]) {
-      assert.equal(await codeOf(worldOf(withBody(type, (b: object) => ({ ...b, size: 2 ** 22 + 1 }))).run(both)), "PROTOCOL_SCHEMA");
+      assert.equal(await codeOf(worldOf(withBody(type, (b: object) => ({ ...b, size: 2 ** 24 + 1 }))).run(both)), "PROTOCOL_SCHEMA");
     }
   });
   it("is refused: a host that speaks as the guest", async () => {

@@ -172,6 +172,13 @@ describe("monotone directions", () => {
     }
   });
 
+  it("leave a feature alone that only goes the other way", () => {
+    const data = treeData();
+    const only = { ...data, features: data.features.map((f, i) => (i === 4 ? f : { ...f, binOf: f.binOf.map(() => 0) })) };
+    assert.isNotEmpty(train(only, { monotone: { "tax/x4": -1 } }).model.trees);
+    assert.equal(train(only, { monotone: { "tax/x4": 1 } }).end, "noGain");
+  });
+
   it("matter: the free model breaks them", () => {
     const data = treeData({ trainRows: 500, seed: 8 });
     const { model } = train(data, { trees: 25, depth: 5, learningRate: 0.5, lambda: 0 });

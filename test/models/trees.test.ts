@@ -249,9 +249,19 @@ describe("what limits the questions to hosts", () => {
   });
 
   it("under noise the leaves stay exact and the floors hold: noise can only change which cuts are asked for", () => {
-    const noise = cellNoise(3, { g: 2 ** noiseLog2Sd(900).g, h: 2 ** noiseLog2Sd(900).h });
+    const sd = { g: 2 ** noiseLog2Sd(900).g, h: 2 ** noiseLog2Sd(900).h };
+    const noise = cellNoise(3, sd);
     const { grown, data, asked } = watch({ trees: 15, noise: true, minNodeRows: 100, minChildRows: 30, maxCutsPerHostFeature: 3 }, { noise });
     verify(data, grown, false);
+    let row = 0;
+    for (const a of asked) {
+      row = a.kind === "bits" ? row + 1 : 0;
+      assert.isAtMost(row, 2, "new cuts asked for in one level");
+    }
+    for (let seed = 1; seed <= 8; seed++) {
+      const capped = watch({ trees: 6, noise: true, maxCutsPerHostFeature: 1 }, { noise: cellNoise(seed, sd) }).asked;
+      for (const f of [3, 4, 5, 6]) assert.isAtMost(cutsOf(capped, f), 1);
+    }
     const exact = watch({ trees: 15, minNodeRows: 100, minChildRows: 30, maxCutsPerHostFeature: 3 });
     assert.notDeepEqual(asked.filter((a) => a.kind === "bits"), exact.asked.filter((a) => a.kind === "bits"));
     assert.deepEqual(watch({ trees: 15, noise: true, minNodeRows: 100, minChildRows: 30, maxCutsPerHostFeature: 3 }, { noise }).grown, grown);

@@ -20,6 +20,8 @@ import { scorecardHost } from "../../federation/scorecard/host.ts";
 import { scorecardJobSchema, type ScorecardJobParams } from "../../federation/scorecard/params.ts";
 import { scoreGuest, type BatchScores } from "../../federation/score/guest.ts";
 import { scoreHost } from "../../federation/score/host.ts";
+import type { ScoreExplain } from "../../federation/score/params.ts";
+import type { HostExplain } from "../../federation/score/reasons-host.ts";
 import type { Feature } from "../../models/features.ts";
 import type { Moments } from "../../models/linear/moments.ts";
 import { pooledScorecard, type OracleResult } from "../../models/oracle.ts";
@@ -37,9 +39,9 @@ export type JointOptions = {
   readonly wrap?: (party: Party) => Party;
 };
 
-const receiptOf = (host: string) => async (model: { id: string; digest: string }) => (
+export const receiptOf = (host: string) => async (model: { id: string; digest: string }) => (
   { receipt: `${host} ${model.digest}`, account: { phases: [], sent: [], peakRssMb: 1, layers: [] } });
-const setSecret = (host: PartyId): Uint8Array => new Uint8Array(32).fill(host.length);
+export const setSecret = (host: PartyId): Uint8Array => new Uint8Array(32).fill(host.length);
 
 export const idOf = (record: number): EntityId => `company-${record}` as EntityId;
 export const namesOf = (job: Job): string[] => [job.guest.name, ...job.hosts.map((h) => h.name)];
@@ -150,6 +152,8 @@ export function assertWithin({ leakage, log2FloodDistance }: Compiled, world: Wo
 
 export type ScoreOptions = Omit<JointOptions, "params"> & {
   readonly half: GuestHalf; readonly hostHalves: Readonly<Record<string, HostHalf>>; readonly present?: readonly string[]; readonly records?: readonly number[];
+  /** What the plan says of explanations, and what the hosts named there tell. */
+  readonly explain?: ScoreExplain; readonly telling?: Omit<HostExplain, "reasons">;
 };
 
 /** One program per party of a scoring job over some records of the same tables. */
@@ -162,10 +166,12 @@ export function scorePrograms(job: Job, options: ScoreOptions): Record<string, P
   const wrap = options.wrap ?? ((party: Party): Party => party);
   const guestOf: Program<BatchScores> = (party) => scoreGuest(wrap(party), {
     hosts: present, half: options.half, ids: [...records].map(idOf), features: job.guest.table.features.map((f) => alignFeature(f, records)), setSecret, intersection,
+    ...(options.explain && { explain: options.explain }),
   });
   const hostOf = (host: PartyId): Program<void> => (party) => scoreHost(wrap(party), {
     guest, hosts: present, half: options.hostHalves[host] as HostHalf, ...(holdings.get(host) ?? { ids: [], features: [] }),
     guard: options.hostGuard?.(host) ?? openHostGuard, intersection, receipt: receiptOf(host),
+    explain: options.explain?.hosts.includes(host) === true && options.telling !== undefined ? { ...options.telling, reasons: options.explain.reasons } : undefined,
   });
   return { [guest]: guestOf, ...Object.fromEntries(present.map((h) => [h, hostOf(h)])) };
 }

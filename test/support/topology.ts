@@ -29,6 +29,8 @@ const hosts = ["tax", "power"] as const;
 export type TopologyOptions = {
   readonly tables: Tables;
   readonly peerTimeoutSeconds?: number;
+  /** A slower connection of every enclave to the platform. */
+  readonly network?: { readonly latencyMs: number; readonly mbitPerSecond?: number };
   /** Default: where it works here. */
   readonly bubblewrap?: boolean;
   /** The platform keeps relayed frames after the end of a job, so that a test can look at them. */
@@ -84,6 +86,7 @@ export class Topology implements AsyncDisposable {
           folder: this.folder(name), apiUrl, enclaveUrl, token, guest: partyId("bank"), sealTo: this.key.publicJwk.x, hosts: hosts.length,
           workers: 1, peerTimeoutSeconds: this.#options.peerTimeoutSeconds ?? 600,
         });
+        if (this.#options.network !== undefined) this.#configure(name, { network: this.#options.network });
       }
       ({ apiKey: this.apiKey } = await admin.addInstitution({ name: "bank", guest: partyId("bank"), sealTo: this.key.publicJwk }));
     } finally {
@@ -92,6 +95,12 @@ export class Topology implements AsyncDisposable {
     this.#api = new ApiClient({ url: apiUrl, apiKey: this.apiKey, ca: readFileSync(join(this.platformFolder, "ca.pem"), "utf8") });
     await Promise.all(names.map((name) => this.launch(name)));
     await eventually("datasets of all parties", async () => (await this.api.datasets()).datasets.length === names.length);
+  }
+
+  /** Edits an enclave's configuration, as its operator would. */
+  #configure(name: keyof Tables, change: object): void {
+    const path = enclavePaths(this.folder(name)).config;
+    writeDurably(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, "utf8")) as object), ...change }));
   }
 
   get api(): ApiClient {

@@ -2,8 +2,9 @@
 import type { JobPlan } from "../../../federation/plan-schema.ts";
 import type { JobKind } from "../context.ts";
 import { crossboostKind } from "./crossboost.ts";
+import { exportKind } from "./export.ts";
 import { gbdtKind } from "./gbdt.ts";
 import { scoreKind } from "./score.ts";
 import { scorecardKind } from "./scorecard.ts";
 
-export const jobKinds: Readonly<Record<JobPlan["kind"], JobKind>> = { scorecard: scorecardKind, crossboost: crossboostKind, gbdt: gbdtKind, score: scoreKind };
+export const jobKinds: Readonly<Record<JobPlan["kind"], JobKind>> = { scorecard: scorecardKind, crossboost: crossboostKind, gbdt: gbdtKind, score: scoreKind, export: exportKind };

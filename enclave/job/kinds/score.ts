@@ -7,6 +7,7 @@ import { scoreCellsHost } from "../../../federation/crossboost/score-host.ts";
 import { gbdtGuestHalfSchema, gbdtHostHalfSchema } from "../../../federation/gbdt/half.ts";
 import { scoreTreesGuest } from "../../../federation/gbdt/score-guest.ts";
 import { scoreTreesHost } from "../../../federation/gbdt/score-host.ts";
+import { crossboostExplainer, gbdtExplainer, scorecardExplainer, type Explainer } from "../../../federation/score/explain.ts";
 import { scoreGuest, type BatchScores } from "../../../federation/score/guest.ts";
 import { scoreHost } from "../../../federation/score/host.ts";
 import { scoreJobSchema, type ModelShape } from "../../../federation/score/params.ts";
@@ -14,6 +15,7 @@ import { guestHalfSchema } from "../../../federation/scorecard/finish.ts";
 import { hostHalfSchema } from "../../../federation/scorecard/half.ts";
 import type { LoadedDataset } from "../../data/load.ts";
 import { checkReceipts, type JobContext, type JobKind } from "../context.ts";
+import { hostExplain, keepExplanations } from "../explain.ts";
 import { readHalf } from "../halves.ts";
 import { keepScores } from "../results.ts";
 
@@ -23,27 +25,29 @@ export const scoreKind: JobKind = {
     const params = scoreJobSchema.parse(input.plan.params);
     const batch = await tools.loadBatch(params.batch);
     if (batch.rows !== params.rows) throw new AppError("JOB_PARAMS", { rows: batch.rows });
-    const { model, digest, scaling, scores } = await scoreBy[params.shape.kind](context, batch, params.shape);
+    const { model, digest, scaling, scores, explainer } = await scoreBy[params.shape.kind](context, batch, params.shape);
     await checkReceipts(context, { id: model, digest }, scores.receipts);
-    await keepScores(context, { model, scaling, scores, ids: batch.ids });
+    const explanations = await keepExplanations(context, { explainer, scores, batch });
+    await keepScores(context, { model, scaling, scores, ids: batch.ids, explanations });
   },
-  async host({ tools, input, party }, host) {
-    const { plan } = input;
+  async host(context, host) {
+    const { tools, input: { plan }, party } = context;
     const { shape } = scoreJobSchema.parse(plan.params);
-    if (shape.kind === "scorecard") await scoreHost(party, { ...host, half: readHalf(tools.db, plan, "scorecard-host", hostHalfSchema) });
+    if (shape.kind === "scorecard") await scoreHost(party, { ...host, explain: hostExplain(context), half: readHalf(tools.db, plan, "scorecard-host", hostHalfSchema) });
     else if (shape.kind === "crossboost") await scoreCellsHost(party, { ...host, half: readHalf(tools.db, plan, "crossboost-host", crossboostHostHalfSchema) });
     else await scoreTreesHost(party, { ...host, half: readHalf(tools.db, plan, "gbdt-host", gbdtHostHalfSchema) });
   },
 };
 
-type Scored = { readonly model: string; readonly digest: string; readonly scaling: { points: number; odds: number; pdo: number }; readonly scores: BatchScores };
+type Scored = { readonly model: string; readonly digest: string; readonly scaling: { points: number; odds: number; pdo: number }; readonly scores: BatchScores; readonly explainer: Explainer };
 type ScoreBy = (context: JobContext, batch: LoadedDataset, shape: ModelShape) => Promise<Scored>;
 
 const scorecard: ScoreBy = async ({ tools, input, party, intersection }, batch) => {
   const { plan } = input;
   const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
-  const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
-  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
+  const { explain } = scoreJobSchema.parse(plan.params);
+  const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, explain, setSecret: tools.setSecret, intersection });
+  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: scorecardExplainer(half, party.self) };
 };
 
 const gbdt: ScoreBy = async ({ tools, input, party, intersection }, batch, shape) => {
@@ -53,7 +57,7 @@ const gbdt: ScoreBy = async ({ tools, input, party, intersection }, batch, shape
   const fits = shape.kind === "gbdt" && half.trees.trees.length <= shape.trees && half.trees.trees.every((t) => t.cuts.length <= shape.depth);
   if (!fits) throw new AppError("JOB_PARAMS", { trees: half.trees.trees.length });
   const scores = await scoreTreesGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
-  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
+  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: gbdtExplainer(half) };
 };
 
 const crossboost: ScoreBy = async ({ tools, input, party, intersection }, batch, shape) => {
@@ -62,7 +66,7 @@ const crossboost: ScoreBy = async ({ tools, input, party, intersection }, batch,
   const fits = shape.kind === "crossboost" && half.joint.stages.every((s) => s.hosts.every((h) => h.columns.every((c) => c.shape.bins + 1 <= shape.bins)));
   if (!fits) throw new AppError("JOB_PARAMS", { stages: half.joint.stages.length });
   const scores = await scoreCellsGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
-  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores };
+  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: crossboostExplainer(half) };
 };
 
 const scoreBy: Readonly<Record<ModelShape["kind"], ScoreBy>> = { scorecard, gbdt, crossboost };

@@ -21,6 +21,8 @@ export type ReportInput = {
   readonly alignment: GuestAlignment; readonly label: Uint8Array;
   /** Log odds of every row, and the quality of the joint and of the guest's own model. */
   readonly odds: Float64Array; readonly metrics: Both; readonly guestOnly: Both;
+  /** The bank's own model, by the digest of its file. */
+  readonly challenger: { readonly digest: string; readonly metrics: Both } | undefined;
   /** Totals opened per company in this job. */
   readonly opened: number;
   readonly hosts: readonly FinishedHost[];
@@ -51,6 +53,7 @@ export function buildReport(input: ReportInput): JointReport {
     alignedByHost: Object.fromEntries(alignment.byHost),
     metrics: input.metrics,
     guestOnly: input.guestOnly,
+    ...(input.challenger === undefined ? {} : { challenger: input.challenger.metrics }),
     stabilityIndex: stabilityIndex(odds.slice(0, trainRows), odds.slice(trainRows)),
     phases: phases(input),
     traffic: traffic(ledger),
@@ -62,7 +65,10 @@ export function buildReport(input: ReportInput): JointReport {
     openedTotals: { opened: input.opened, limit: floors.maxTotalsPerRow },
     protections: [{ process: self, layers: [...input.layers] }, ...hosts.map((h) => ({ process: h.host, layers: h.account.layers }))],
     versions: { yunei: input.yuneiVersion, node: process.versions.node, v8: process.versions.v8, openssl: process.versions.openssl },
-    digests: { plan: input.planDigest, model: input.modelDigest, "row-order": input.rowOrderDigest, ledger: input.ledgerDigest },
+    digests: {
+      plan: input.planDigest, model: input.modelDigest, "row-order": input.rowOrderDigest, ledger: input.ledgerDigest,
+      ...(input.challenger === undefined ? {} : { challenger: input.challenger.digest }),
+    },
   } satisfies Record<string, unknown>);
 }
 
