@@ -29,6 +29,16 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
 /** Ports that a listener may be given; 0 means any free one. */
 export const port = wholeNumber(0, 65_535);
 
+export type NetworkLimits = { readonly latencyMs: number; readonly mbitPerSecond: number };
+
+/** "20ms/100mbit": time there and back, and rate in each direction. */
+export function networkLimits(text: string): NetworkLimits {
+  const found = /^(\d{1,5}(?:\.\d+)?)ms\/(\d{1,6}(?:\.\d+)?)mbit$/.exec(text);
+  const [latencyMs, mbitPerSecond] = [Number(found?.[1]), Number(found?.[2])];
+  if (!(latencyMs <= 10_000 && mbitPerSecond >= 0.01 && mbitPerSecond <= 100_000)) throw new InvalidArgumentError("It looks like 20ms/100mbit.");
+  return { latencyMs, mbitPerSecond };
+}
+
 export function partyName(text: string): PartyId {
   const parsed = partyIdSchema.safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError("A party's name starts with a-z and has at most 32 characters of a-z, 0-9, _ and -.");

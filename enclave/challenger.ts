@@ -33,7 +33,7 @@ export async function scoreChallenger(
   if (typeof digest !== "string") return undefined;
   const { features } = dataset;
   await using challenger = await openScorer(await stagedModel(paths.models, digest), { featureNames: features.map((f) => f.name) });
-  return challenger.score(features);
+  return await challenger.score(features);
 }
 
 async function stagedModel(models: string, digest: string): Promise<Uint8Array> {

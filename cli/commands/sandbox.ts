@@ -9,7 +9,7 @@ import { partyId } from "../../core/names.ts";
 import { challengerDigest } from "../../enclave/challenger.ts";
 import type { TrainingKind } from "../../federation/plan-schema.ts";
 import { summarise } from "../../report/text.ts";
-import { existingFile, explained, languageOption, mostHosts, partyName, wholeNumber } from "../arguments.ts";
+import { existingFile, explained, languageOption, mostHosts, networkLimits, type NetworkLimits, partyName, wholeNumber } from "../arguments.ts";
 import { modelKinds, modelRequest } from "../model-request.ts";
 import { fileParty, type SandboxParty } from "../sandbox/parties.ts";
 import { runSandbox } from "../sandbox/run.ts";
@@ -19,7 +19,7 @@ type HostFile = { readonly name: PartyId; readonly file: string };
 type Options = {
   guest: string; id: string; label: string; host: readonly HostFile[]; split?: string; out: string; json?: boolean; keep?: boolean;
   params?: string; idKind: "uscc" | "opaque"; lang?: string; seed: number; model: TrainingKind; acceptLeakage?: boolean; liftFloors?: boolean;
-  export?: boolean; challenger?: string;
+  export?: boolean; challenger?: string; network?: NetworkLimits;
 };
 
 const guestName = partyId("bank");
@@ -39,6 +39,7 @@ export function addSandbox(program: Command): void {
     .option("--export", "write the whole model to OUT/model: ONNX and XGBoost JSON, a scorecard as ONNX and PMML / 导出完整模型文件")
     .option("--challenger <onnx>", "the bank's own model, measured on the same companies / 本行模型，同样本对照")
     .option("--params <json>", "parameters of the model as JSON, e.g. '{\"binning\":{\"trend\":\"auto\"}}' or '{\"trees\":50}'")
+    .option("--network <latency/rate>", "measure over a slower network, e.g. 20ms/100mbit, between every process and the platform", networkLimits)
     .addOption(new Option("--id-kind <kind>", "opaque, or uscc for unified social credit codes").choices(["opaque", "uscc"]).default("opaque"))
     .option("--out <dir>", "where report.json, report.html and scores.csv go", "out")
     .option("--keep", "keep the work folder with all parties' state and logs")
@@ -73,7 +74,7 @@ async function sandbox(options: Options): Promise<void> {
   try {
     const result = await runSandbox({
       guest: staged?.party ?? own, hosts, out: options.out, keep: options.keep ?? false, workers: Math.min(2, availableParallelism()),
-      model, export: options.export === true, ...(challenger === undefined ? {} : { challenger }), say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
+      model, network: options.network, export: options.export === true, ...(challenger === undefined ? {} : { challenger }), say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
     });
     if (options.json === true) printJson(result.report);
     else {

@@ -28,13 +28,13 @@ export function fileParty(name: string, file: string, idColumn: string, options:
 
 /** Enrols the party and writes its folder: a policy of its own that names the kinds of jobs it takes (scorecards without `kinds`). All parties of a sandbox are on this machine, so the policy names this guest. */
 export async function setUpParty(party: SandboxParty, options: {
-  folder: string; apiUrl: string; enclaveUrl: string; token: string; guest: PartyId; sealTo: string; hosts: number; kinds?: readonly JobPlan["kind"][]; experiments?: boolean; workers: number; peerTimeoutSeconds: number;
+  folder: string; apiUrl: string; enclaveUrl: string; token: string; guest: PartyId; sealTo: string; hosts: number; kinds?: readonly JobPlan["kind"][]; experiments?: boolean; network?: EnclaveConfig["network"]; workers: number; peerTimeoutSeconds: number;
 }): Promise<void> {
   const paths = enclavePaths(options.folder);
   await enrol({ url: options.apiUrl, token: options.token, keyFolder: paths.keys });
   const config: EnclaveConfig = {
     version: 1, party: party.name, platform: options.enclaveUrl, dataset: party.definition, dataFolder: party.dataFolder,
-    workers: options.workers, ...(options.experiments === true ? { experiments: true } : {}), peerTimeoutSeconds: options.peerTimeoutSeconds,
+    workers: options.workers, ...(options.experiments === true ? { experiments: true } : {}), ...(options.network === undefined ? {} : { network: options.network }), peerTimeoutSeconds: options.peerTimeoutSeconds,
     ...(party.splitFile === undefined ? {} : { splitFile: party.splitFile, splitIdColumn: party.splitIdColumn }),
   };
   const policy: Policy = {

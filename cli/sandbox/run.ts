@@ -14,6 +14,7 @@ import { enclavePaths } from "../../enclave/config.ts";
 import { writeDurably } from "../../core/files.ts";
 import { renderReport } from "../../report/html.ts";
 import { jointReportSchema, type JointReport } from "../../report/schema.ts";
+import type { NetworkLimits } from "../arguments.ts";
 import { ApiClient } from "../api-client.ts";
 import { copyExport, exportable, requestExport } from "../export.ts";
 import { createInstitutionKey, openSealed, type InstitutionKey } from "../institution-key.ts";
@@ -24,6 +25,8 @@ import { partyFolder, setUpParty, type SandboxParty } from "./parties.ts";
 
 export type SandboxOptions = {
   readonly guest: SandboxParty; readonly hosts: readonly SandboxParty[];
+  /** Limits of every process's connection to the platform. */
+  readonly network?: NetworkLimits | undefined;
   readonly model: ModelRequest; readonly out: string; readonly keep: boolean; readonly workers: number;
   /** A file of companies to score with the new model and to explain, written to `out/batch`. */
   readonly batch?: string;
@@ -96,7 +99,7 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
     for (const party of parties) {
       await setUpParty(party, {
         folder: partyFolder(work, party.name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name),
-        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, kinds: [options.model.kind, "score", ...(options.export === true ? ["export"] as const : [])], experiments: options.model.params["liftFloors"] === true, workers: options.workers, peerTimeoutSeconds,
+        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, kinds: [options.model.kind, "score", ...(options.export === true ? ["export"] as const : [])], experiments: options.model.params["liftFloors"] === true, workers: options.workers, network: options.network, peerTimeoutSeconds,
       });
     }
     if (options.challenger !== undefined) await stageChallenger(enclavePaths(partyFolder(work, guest.name)).models, resolve(options.challenger));

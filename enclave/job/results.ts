@@ -57,7 +57,7 @@ export async function keepTraining(context: JobContext, trained: Trained): Promi
   const createdAt = await tools.records.once(plan.job, "created-at", () => new Date(tools.now()).toISOString());
   const text = await once(`${sink.folder}/report.json`, () => {
     const report = buildReport({
-      ...trained, plan, planDigest: input.planDigest, self, parts: trained.parts(), ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(),
+      ...trained, plan, planDigest: input.planDigest, self, parts: trained.parts(), ledger: ledger.lines(), ledgerDigest: ledger.digest(), phases: phases.times(), rounds: phases.rounds(),
       layers: tools.layers, createdAt, peakRssMb: peakRssMb(), challenger: challengerOf(context, trained), yuneiVersion: packageVersion(), modelDigest: trained.model.digest, rowOrderDigest: sha256Hex(trained.alignment.rowOrder),
     });
     return `${JSON.stringify(report, undefined, 2)}\n`;

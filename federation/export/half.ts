@@ -34,7 +34,7 @@ export type OpenCard = Extract<OpenHalf, { kind: "scorecard" }>;
 
 export type OwnerHalf = { readonly kind: "gbdt"; readonly half: GbdtHostHalf } | { readonly kind: "scorecard"; readonly half: HostHalf };
 
-/** What leaves of a half. */
+/** What leaves of a half: each field by name, so that what a half holds beside them stays. */
 export function openHalf(owner: OwnerHalf): OpenHalf {
   return owner.kind === "gbdt" ? openTrees(owner.half) : openCard(owner.half);
 }
@@ -48,16 +48,20 @@ function openTrees(half: GbdtHostHalf): OpenTrees {
   const features = [...new Set(cuts.map(({ cut }) => cut.feature))].sort((a, b) => a - b);
   return {
     kind: "gbdt", model: half.model, digest: half.digest,
-    features: features.flatMap((f) => half.features[f] ?? []),
+    features: features.flatMap((f) => {
+      const own = half.features[f];
+      return own === undefined ? [] : [{ name: own.name, definition: own.definition }];
+    }),
     cuts: cuts.map(({ number, cut }) => ({ number, feature: features.indexOf(cut.feature), left: cut.left })),
   };
 }
 
 /** A column whose whole weight is 0 adds nothing to any score: its definition stays. */
 function openCard(half: HostHalf): OpenCard {
-  const { party: _, ...plan } = half.plan;
-  const columns = half.columns.flatMap(({ feature, ...column }, number) => ((plan.weights[number] ?? 0) === 0 ? [] : [{ number, name: feature, ...column }]));
-  return { kind: "scorecard", model: half.model, digest: half.digest, columns, plan };
+  const { clip, fractionBits, offset, weights } = half.plan;
+  const columns = half.columns.flatMap(({ feature, definition, mergedOf, codes }, number) => (
+    (weights[number] ?? 0) === 0 ? [] : [{ number, name: feature, definition, mergedOf, codes }]));
+  return { kind: "scorecard", model: half.model, digest: half.digest, columns, plan: { clip, fractionBits, offset, weights } };
 }
 
 export function encodeHalf(half: OpenHalf): Uint8Array<ArrayBuffer> {

@@ -19,6 +19,7 @@ export function costSection(report: JointReport): Html {
     html`<div class="card">${table(say("各阶段（秒）", "Phases (seconds)"), [
       { head: say("阶段", "Phase"), names: true, cell: (phase) => both(wordsFor("phases", phase.name)) },
       { head: say("用时", "Wall"), numeric: true, cell: (phase) => fixed(phase.wallSeconds, 2) },
+      { head: say("往返轮数", "Rounds"), numeric: true, cell: (phase) => (phase.rounds === undefined ? "–" : integer(phase.rounds)) },
       ...parties.map((party) => ({
         head: html`CPU · ${nameOf(party)}`, numeric: true,
         cell: (phase: JointReport["phases"][number]) => fixed(phase.cpuSeconds[party] ?? 0, 2),

@@ -1,6 +1,6 @@
 // kill -9 of any process at any moment, then a restart: the job ends with the same model and report as an undisturbed one,
 // nothing is sent twice with different content, nothing is lost, also when messages on disk are damaged.
-import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
@@ -44,6 +44,7 @@ describe("a job whose processes are killed", () => {
   let [calm, disturbed]: JobView[] = [];
   /** Whose frames were removed and cut while their enclave was down. */
   const harmed: PartyName[] = [];
+  let harmedFiles = 0;
 
   before(async () => {
     topology = await Topology.start({ tables: smallTables() });
@@ -72,14 +73,22 @@ describe("a job whose processes are killed", () => {
     return topology.until(job, "done");
   }
 
-  /** What a power failure or a full disk may leave: a file that is gone, one that is cut, a temporary one. */
+  /** What a power failure or a full disk may leave: messages of which nothing is left, or only a part, in files and in rows. */
   function harm(name: PartyName, job: string): void {
     const folder = join(enclavePaths(topology.folder(name)).inbox, job);
-    const [lost, cut] = readdirSync(folder).filter((f) => f.endsWith(".frame"));
-    assert.isDefined(cut, "at least two messages had come in");
-    rmSync(join(folder, lost ?? ""));
-    truncateSync(join(folder, cut ?? ""), 5);
-    writeFileSync(join(folder, `${lost ?? ""}.tmp`), "half a frame");
+    using db = new StateDatabase(enclavePaths(topology.folder(name)).state);
+    const inRows = db.all("select peer, seq from inbox where job = ? and frame is not null order by seq", job);
+    assert.isAtLeast(inRows.length, 3, "small messages had come in");
+    for (const [i, change] of ["null", "substr(frame, 1, 5)"].entries()) {
+      db.run(`update inbox set frame = ${change} where job = ? and peer = ? and seq = ?`, job, String(inRows[i]?.["peer"]), Number(inRows[i]?.["seq"]));
+    }
+    db.run("delete from inbox where job = ? and peer = ? and seq = ?", job, String(inRows[2]?.["peer"]), Number(inRows[2]?.["seq"]));
+    const files = existsSync(folder) ? readdirSync(folder).filter((f) => f.endsWith(".frame")) : [];
+    for (const [i, file] of files.slice(0, 2).entries()) {
+      if (i === 0) rmSync(join(folder, file));
+      else truncateSync(join(folder, file), 5);
+    }
+    harmedFiles += Math.min(2, files.length);
     harmed.push(name);
   }
 
@@ -115,6 +124,7 @@ describe("a job whose processes are killed", () => {
 
   it("sends nothing twice with another content, and nothing gets lost, not even with its file", () => {
     assert.deepEqual(harmed, ["power", "bank"]);
+    assert.isAtLeast(harmedFiles, 2, "large messages had come in");
     for (const view of [calm, disturbed]) {
       assert.isAbove(view?.traffic.length ?? 0, 4);
       for (const { from, to, messages } of view?.traffic ?? []) {

@@ -138,7 +138,7 @@ export function sampleReport(options: SampleOptions = {}): ScorecardReport {
     },
     features,
     phases: Object.entries(seconds).map(([name, wallSeconds]) => ({
-      name, wallSeconds, cpuSeconds: Object.fromEntries(parties.map((party, i) => [party, round(wallSeconds * (i === 0 ? 0.55 : 0.7 / i), 2)])),
+      name, wallSeconds, rounds: name.length, cpuSeconds: Object.fromEntries(parties.map((party, i) => [party, round(wallSeconds * (i === 0 ? 0.55 : 0.7 / i), 2)])),
     })),
     traffic: parties.flatMap((from) => parties.filter((to) => to !== from).map((to) => ({
       from, to, bytes: sum(ledger.filter((l) => l.from === from && l.to === to).map((l) => l.bytes)) + 2_400, messages: 40 + from.length * to.length,

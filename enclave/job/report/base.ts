@@ -28,6 +28,7 @@ export type ReportInput = {
   readonly hosts: readonly FinishedHost[];
   readonly ledger: { readonly sent: readonly LedgerLine[]; readonly received: readonly LedgerLine[] }; readonly ledgerDigest: string;
   readonly phases: readonly { readonly name: PhaseName; readonly wallSeconds: number; readonly cpuSeconds: number }[];
+  readonly rounds: readonly { readonly name: PhaseName; readonly rounds: number }[];
   readonly layers: readonly ActiveLayer[]; readonly createdAt: string; readonly peakRssMb: number; readonly yuneiVersion: string;
   readonly budgets: JointReport["leakage"]["budgets"]; readonly modelDigest: string; readonly rowOrderDigest: string;
 };
@@ -80,7 +81,8 @@ function phases(input: ReportInput): JointReport["phases"] {
     const own = input.phases.find((p) => p.name === name);
     if (own === undefined) return [];
     const cpu = [[input.self, own.cpuSeconds], ...input.hosts.map((h) => [h.host, seconds(h.account.phases, name)])].filter(([, s]) => s !== undefined);
-    return [{ name, wallSeconds: own.wallSeconds, cpuSeconds: Object.fromEntries(cpu) as Record<string, number> }];
+    const rounds = input.rounds.find((r) => r.name === name)?.rounds ?? 0;
+    return [{ name, rounds, wallSeconds: own.wallSeconds, cpuSeconds: Object.fromEntries(cpu) as Record<string, number> }];
   });
 }
 
