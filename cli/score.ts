@@ -7,13 +7,14 @@ import type { PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { enclavePaths } from "../enclave/config.ts";
 import { explanationsFile } from "../enclave/job/explain.ts";
+import type { ModelShape } from "../federation/score/params.ts";
 import { jobRequestSchema } from "../federation/plan-schema.ts";
 import { existingFile } from "./arguments.ts";
 import { failureOf, refuseEnd, type ApiClient } from "./api-client.ts";
 
 export type ScoreRequest = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly model: string; readonly purpose: string;
-  readonly params: { readonly batch: string; readonly rows: number };
+  readonly params: { readonly batch: string; readonly rows: number; readonly shape: ModelShape };
   /** Explanations: most reasons of a company, and hosts that tell their own part. */
   readonly explain?: { readonly reasons: number; readonly hosts: readonly PartyId[] } | undefined;
   readonly waitSeconds: number; readonly say: (event: JobEvent) => void;

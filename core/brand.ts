@@ -8,5 +8,9 @@ export type EntityId = Brand<string, "EntityId">;
 export type PartyId = Brand<string, "PartyId">;
 /** The id of a job. Public. */
 export type JobId = Brand<string, "JobId">;
+/** The id of an item of the sharing catalogue, e.g. "tax.payment". Public. */
+export type ItemId = Brand<string, "ItemId">;
+/** The id of a clause of the official texts, e.g. "P21-9-release". Public. */
+export type ClauseId = Brand<string, "ClauseId">;
 /** Bytes that went through the one door out of a domain (`enclave/release.ts`); transports accept nothing else. */
 export type Released = Brand<Uint8Array, "Released">;

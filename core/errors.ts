@@ -1,6 +1,7 @@
 // One closed table of error codes, one error class. Facts are numbers, booleans and public names: a row, an id, a key
 // or a token cannot fit in here.
-import type { JobId, PartyId } from "./brand.ts";
+import type { ClauseId, ItemId, JobId, PartyId } from "./brand.ts";
+import { catalogueErrors } from "./error-codes/catalogue.ts";
 import { cliErrors } from "./error-codes/cli.ts";
 import { coreErrors } from "./error-codes/core.ts";
 import { dataErrors } from "./error-codes/data.ts";
@@ -16,6 +17,7 @@ import { protocolErrors } from "./error-codes/protocol.ts";
 export type ErrorSpec = { readonly status: number; readonly en: string; readonly zh: string };
 
 export const errorTable = {
+  ...catalogueErrors,
   ...cliErrors,
   ...coreErrors,
   ...dataErrors,
@@ -29,7 +31,7 @@ export const errorTable = {
 } as const satisfies Record<string, ErrorSpec>;
 
 export type Code = keyof typeof errorTable;
-export type Facts = Readonly<Record<string, number | boolean | PartyId | JobId>>;
+export type Facts = Readonly<Record<string, number | boolean | PartyId | JobId | ItemId | ClauseId>>;
 
 /** The only error that crosses a module border on purpose. */
 export class AppError extends Error {

@@ -24,8 +24,8 @@ export function writeDurably(path: string, bytes: Uint8Array | string): void {
   }
 }
 
-/** The same for a text that comes in pieces and need not be in memory as a whole. What the pieces themselves throw comes out as it is. */
-export async function writePiecesDurably(path: string, pieces: AsyncIterable<string>): Promise<void> {
+/** The same for what comes in pieces and need not be in memory as a whole. What the pieces themselves throw comes out as it is. */
+export async function writePiecesDurably(path: string, pieces: AsyncIterable<string | Uint8Array>): Promise<void> {
   const temp = `${path}.tmp`;
   const onDisk = <T>(work: () => T): T => {
     try {
@@ -37,7 +37,7 @@ export async function writePiecesDurably(path: string, pieces: AsyncIterable<str
   try {
     const file = onDisk(() => openTemp(temp));
     try {
-      for await (const piece of pieces) onDisk(() => writeWhole(file, Buffer.from(piece)));
+      for await (const piece of pieces) onDisk(() => writeWhole(file, typeof piece === "string" ? Buffer.from(piece) : piece));
     } finally {
       closeSync(file);
     }

@@ -17,6 +17,8 @@ export const enclaveConfigSchema = z.strictObject({
   /** CSV `id,part` with train/test, for jobs that split by file. */
   splitFile: z.string().optional(),
   splitIdColumn: z.string().optional(),
+  /** As a provider: guests with much smaller sets may keep its tags (federation/psi/README.md). */
+  reusableTags: z.boolean().optional(),
   workers: z.number().int().min(1).max(64).default(2),
   /** Lets plans lift noise, caps and floors: for a sandbox, where all parties are one person's files. */
   experiments: z.boolean().optional(),
@@ -30,7 +32,7 @@ export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;
 export function enclavePaths(folder: string) {
   return {
     config: join(folder, "enclave.json"), policy: join(folder, "policy.json"), keys: join(folder, "keys"),
-    state: join(folder, "state", "state.db"), lock: join(folder, "state", "lock.db"), box: join(folder, "keys", "state.key"), inbox: join(folder, "state", "inbox"),
+    state: join(folder, "state", "state.db"), lock: join(folder, "state", "lock.db"), box: join(folder, "keys", "state.key"), inbox: join(folder, "state", "inbox"), tags: join(folder, "state", "tags"),
     results: join(folder, "results"), models: join(folder, "models"),
   } as const;
 }

@@ -1,10 +1,8 @@
 // Process entry of an enclave: `node enclave/main.ts FOLDER`. Builds the real randomness, clock and log, opens what the
 // worker needs, prints one JSON line when ready, stops on SIGTERM and SIGINT.
-import { createHmac } from "node:crypto";
 import { z } from "zod";
 import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
-import { readBytes } from "../core/files.ts";
 import { weighExternalMemory } from "../core/heap.ts";
 import { stderrLog } from "../core/log.ts";
 import { systemRng } from "../core/rng.ts";
@@ -15,7 +13,7 @@ import { ecdhIntersection } from "../federation/psi/ecdh.ts";
 import { createKernels } from "../kernels/kernels.ts";
 import { enclavePaths, readConfig } from "./config.ts";
 import { activeLayers } from "./confinement.ts";
-import { loadDataset } from "./data/load.ts";
+import { loadOwn, memoryKeyOf } from "./data/own.ts";
 import { SecretBox } from "./keys/box.ts";
 import { loadIdentity } from "./keys/identity.ts";
 import { readSplit } from "./split.ts";
@@ -35,16 +33,15 @@ async function main(folder: string): Promise<void> {
   log.info("protection", Object.fromEntries(layers.map((l) => [l.name, l.active])));
   const identity = loadIdentity(paths.keys, config.party);
   const box = SecretBox.open(paths.box, env.rng);
-  const memoryKey = new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("yunei/memory/v1").digest());
-  const loaded = await loadDataset(config.dataset, { directory: config.dataFolder, log });
-  // Keyed: a published digest of a small table could otherwise be found by trying tables.
-  const dataset = { ...loaded, snapshotDigest: createHmac("sha256", memoryKey).update(`yunei/snapshot/v1|${loaded.snapshotDigest}`).digest("hex") };
+  const memoryKey = memoryKeyOf(paths.box);
+  const dataset = await loadOwn(config, memoryKey, log);
   const trainOf = config.splitFile === undefined ? undefined : await readSplit(config.splitFile, dataset.ids, {
     directory: config.dataFolder, idColumn: config.splitIdColumn ?? config.dataset.idColumn, idKind: config.dataset.idKind, log,
   });
   const summary: DatasetSummary = {
     name: publicName(config.dataset.name), rows: dataset.rows, features: dataset.features.length,
     labelled: dataset.label !== undefined, snapshotDigest: dataset.snapshotDigest,
+    ...(config.reusableTags === true ? { reusable: true } : {}),
   };
   using held = new DisposableStack();
   held.use(lockFolder(paths.lock));
@@ -55,7 +52,7 @@ async function main(folder: string): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new AppError("JOB_CANCELLED")));
   const worker = new EnclaveWorker({
-    folder, config, env, identity, db, box, platform, kernels, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey,
+    folder, config, env, identity, db, box, platform, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey,
   });
   process.stdout.write(`${JSON.stringify({ event: "ready", party: config.party, rows: dataset.rows, layers })}\n`);
   await worker.serve(stop.signal);

@@ -10,7 +10,9 @@ import { partyIdSchema } from "../core/names.ts";
 import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
 import { jobKinds, purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { alignmentProtocol } from "../federation/psi/choose.ts";
 import { scoreJobSchema } from "../federation/score/params.ts";
+import { pairOf } from "../federation/statement.ts";
 import { namings } from "../models/explain/contribution.ts";
 import { readBytes } from "../core/files.ts";
 
@@ -58,8 +60,8 @@ export function readPolicy(path: string): Policy | undefined {
 
 export type Verdict = { readonly kind: "approve" | "ask"; readonly rule: PolicyRule } | { readonly kind: "refuse"; readonly code: Code };
 
-/** What this enclave says to a plan. Pure. */
-export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, own: DatasetSummary, options: { readonly experiments?: boolean } = {}): Verdict {
+/** What this enclave says to a plan. Pure. hasTags: it has tags that this guest may keep, or can make them on the way. */
+export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, own: DatasetSummary, options: { readonly experiments?: boolean; readonly hasTags?: boolean } = {}): Verdict {
   const refuse = (code: Code): Verdict => ({ kind: "refuse", code });
   if (policy === undefined) return refuse("POLICY_MISSING");
   // The platform is not trusted to have checked it: a host named twice would pass for a company of two.
@@ -78,6 +80,8 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (plan.params["liftFloors"] === true && options.experiments !== true) return refuse("POLICY_FLOORS");
   if (!usesReviewedSums(plan)) return refuse("KERNEL_PARAMS");
   if (!statesItsLeakage(plan)) return refuse("POLICY_LEAKAGE");
+  const needsTags = plan.guest !== self && plan.kind !== "export" && alignmentProtocol(pairOf(plan, self)) === "reusable";
+  if (needsTags && options.hasTags === false) return refuse("ENCLAVE_TAGS_MISSING");
   const isTelling = plan.kind === "score" && scoreJobSchema.parse(plan.params).explain.hosts.includes(self);
   if (isTelling && rule.explain === "nothing") return refuse("POLICY_EXPLAIN");
   if (plan.log2FloodDistance > floodBudgetBits) return refuse("KERNEL_FLOOD_BUDGET");

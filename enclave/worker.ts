@@ -6,7 +6,8 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import type { Env } from "../core/env.ts";
 import { AppError, type Code } from "../core/errors.ts";
 import { planDigest, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
-import type { Intersections } from "../federation/align/intersection.ts";
+import type { FreshIntersections } from "../federation/align/intersection.ts";
+import type { CurveWork } from "../federation/psi/curve.ts";
 import type { Kernels } from "../kernels/api.ts";
 import { loadBatch } from "./batch.ts";
 import { featureGroups } from "./data/definition.ts";
@@ -23,12 +24,13 @@ import type { SecretBox } from "./keys/box.ts";
 import { judge, readPolicy, type Policy, type Verdict } from "./policy.ts";
 import type { StateDatabase } from "./store/database.ts";
 import { removeTree } from "../core/files.ts";
+import { openTags, type Tags } from "./tags/shelves.ts";
 import type { Platform } from "./transport/platform.ts";
 import { reach } from "./transport/reach.ts";
 
 export type WorkerParts = {
   readonly folder: string; readonly config: EnclaveConfig; readonly env: Env; readonly identity: Identity; readonly db: StateDatabase;
-  readonly box: SecretBox; readonly platform: Platform; readonly kernels: Kernels; readonly intersections: Intersections;
+  readonly box: SecretBox; readonly platform: Platform; readonly kernels: Kernels; readonly curve: CurveWork; readonly intersections: FreshIntersections;
   readonly dataset: LoadedDataset; readonly summary: DatasetSummary; readonly trainOf: Uint8Array | undefined; readonly layers: readonly ActiveLayer[];
   /** Secret of this enclave under which ids are remembered in budgets and set digests are salted. */
   readonly memoryKey: Uint8Array;
@@ -44,6 +46,7 @@ export class EnclaveWorker {
   readonly #p: WorkerParts;
   readonly #records: JobRecords;
   readonly #budgets: Budgets;
+  readonly #tags: Tags;
   readonly #running = new Map<JobId, { readonly abort: AbortController; readonly task: Promise<void> }>();
 
   constructor(parts: WorkerParts) {
@@ -51,6 +54,7 @@ export class EnclaveWorker {
     const { db, box, env } = parts;
     this.#records = new JobRecords({ db, box, rng: env.rng, now: env.now });
     this.#budgets = new Budgets(db, env.now, parts.memoryKey);
+    this.#tags = openTags({ db, box, rng: env.rng, folder: enclavePaths(parts.folder).tags });
   }
 
   /** Serves until the signal aborts; then waits for running jobs to stop (they resume at the next start). */
@@ -81,8 +85,10 @@ export class EnclaveWorker {
     }
   }
 
-  /** Frames of jobs that ended just before this enclave was stopped. */
+  /** Frames of jobs that ended just before this enclave was stopped, and tags of data that are no more. */
   #sweep(): void {
+    this.#tags.made.sweep(this.#p.summary.snapshotDigest);
+    this.#tags.got.sweep();
     const { inbox } = enclavePaths(this.#p.folder);
     for (const { job, state } of this.#records.list()) if (!open.has(state)) removeTree(`${inbox}/${job}`);
   }
@@ -132,7 +138,7 @@ export class EnclaveWorker {
     if (!(Date.parse(plan.expiresAt) > env.now())) return refuse("JOB_EXPIRED");
     try {
       const policy = readPolicy(enclavePaths(folder).policy);
-      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true }), policy };
+      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true, hasTags: this.#tags.made.canServe(plan.guest, summary) }), policy };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return refuse(error.code);
@@ -173,7 +179,7 @@ export class EnclaveWorker {
       const { verdict, policy } = this.#judge(plan);
       if (policy === undefined || verdict.kind === "refuse") throw new AppError(verdict.kind === "refuse" ? verdict.code : "POLICY_MISSING");
       await runJob({
-        identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, intersections: p.intersections, policy,
+        identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, curve: p.curve, tags: this.#tags, intersections: p.intersections, policy,
         dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });

@@ -7,12 +7,12 @@ import { exportStatement } from "./export/statement.ts";
 import { gbdtStatement } from "./gbdt/statement.ts";
 import type { LeakageItem } from "./plan-schema.ts";
 import type { MessageType } from "./messages.ts";
-import { alignmentProtocol, kkrtTraffic } from "./psi/choose.ts";
+import { alignmentProtocol, kkrtTraffic, reusableTraffic } from "./psi/choose.ts";
 import { chunkElements } from "./psi/messages.ts";
 import { chunkRows } from "./rows/messages.ts";
 import { scoreStatement } from "./score/statement.ts";
 import { scorecardStatement } from "./scorecard/statement.ts";
-import { chunks, jobRows, rowsOf, Statement, type Add, type Sizes } from "./statement.ts";
+import { chunks, jobRows, pairOf, rowsOf, Statement, type Add, type Sizes } from "./statement.ts";
 
 /** Stands for "no encrypted sum is answered": JSON has no minus infinity. */
 const noAnswers = -1000;
@@ -36,15 +36,23 @@ export function compileLeakage(plan: Sizes): Compiled {
   return { leakage: statement.items, log2FloodDistance: Math.max(noAnswers, ...answered.map((answers) => floodAdvantageBits(answers))), attacks };
 }
 
+/** The sizes of both sets, which list of tags the guest has, and which of its ids the guest finds. */
+function alignmentNumbers(type: MessageType, guestRows: number): number {
+  const numbers: Partial<Record<MessageType, number>> = {
+    "kkrt/open": 1, "kkrt/ready": 1, "kkrt/tags": guestRows, "psi/reuse-open": 2, "psi/reuse-ready": 1, "psi/twice": guestRows,
+  };
+  return numbers[type] ?? 0;
+}
+
 function alignment(plan: Sizes, add: Add): void {
   const { guest, hosts } = plan;
   const n = jobRows(plan);
   for (const host of hosts) {
     const own = rowsOf(plan, host);
-    if (alignmentProtocol(n, own) === "kkrt") {
-      // The sizes of both sets, and with the tags which of its ids the guest finds.
-      const numbers: Partial<Record<MessageType, number>> = { "kkrt/open": 1, "kkrt/ready": 1, "kkrt/tags": n };
-      for (const t of kkrtTraffic(n, own)) add(...(t.from === "guest" ? [guest, host] as const : [host, guest] as const), t.type, t.messages, t.bytes, numbers[t.type] ?? 0);
+    const protocol = alignmentProtocol(pairOf(plan, host));
+    const traffic = protocol === "kkrt" ? kkrtTraffic(n, own) : protocol === "reusable" ? reusableTraffic(n, own) : undefined;
+    if (traffic !== undefined) {
+      for (const t of traffic) add(...(t.from === "guest" ? [guest, host] as const : [host, guest] as const), t.type, t.messages, t.bytes, alignmentNumbers(t.type, n));
     } else {
       add(guest, host, "psi/open", 1, 256, 1);
       add(host, guest, "psi/ready", 1, 256, 1);

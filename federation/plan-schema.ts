@@ -6,13 +6,15 @@ import { jobIdSchema, partyIdSchema } from "../core/names.ts";
 
 const bilingual = z.strictObject({ en: z.string().max(2000), zh: z.string().max(2000) });
 
-/** What an enclave publishes about its data: sizes only. */
+/** What an enclave publishes about its data: sizes, and how it can be aligned. */
 export const datasetSummarySchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/),
   rows: z.number().int().min(0).max(100_000_000),
   features: z.number().int().min(0).max(4096),
   labelled: z.boolean(),
   snapshotDigest: z.string().regex(/^[0-9a-f]{64}$/),
+  /** As a host: its operator lets guests with much smaller sets keep its tags (federation/psi/README.md). */
+  reusable: z.literal(true).optional(),
 });
 export type DatasetSummary = z.output<typeof datasetSummarySchema>;
 

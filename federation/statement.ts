@@ -3,6 +3,7 @@ import type { PartyId } from "../core/brand.ts";
 import { answerBytes, hintBytesPerCell, queryBytes, queryBytesPerCoefficient } from "../kernels/params.ts";
 import { messageTable, type MessageType } from "./messages.ts";
 import type { JobPlan, LeakageItem } from "./plan-schema.ts";
+import type { Pair } from "./psi/choose.ts";
 import { scoreJobSchema } from "./score/params.ts";
 import { maxChunkBytes } from "./sums/messages.ts";
 
@@ -21,6 +22,10 @@ export const rowsOf = (plan: Sizes, party: PartyId): number => plan.datasets[par
 export const featuresOf = (plan: Sizes, party: PartyId): number => plan.datasets[party]?.features ?? 0;
 /** Rows of the job: the guest's dataset, or the batch that it wants scored. */
 export const jobRows = (plan: Sizes): number => (plan.kind === "score" ? scoreJobSchema.parse(plan.params).rows : rowsOf(plan, plan.guest));
+
+/** The guest and a host as the choice of their alignment sees them. */
+export const pairOf = (plan: Sizes, host: PartyId): Pair => (
+  { guestRows: jobRows(plan), hostRows: rowsOf(plan, host), reusable: plan.datasets[host]?.reusable === true });
 
 /** Lines of a statement, one per sender, receiver and type. */
 export class Statement {

@@ -38,12 +38,12 @@ async function demo(options: Options): Promise<void> {
   });
   const result = await runSandbox({
     guest: party("bank"), hosts: summary.providers.map((p) => party(p.folder)), out, keep: options.keep ?? false,
-    model: { kind: "scorecard", params: scorecardJobSchema.parse({}) }, workers: Math.min(2, availableParallelism()), batch: join(data, "bank", "applications.csv"),
+    model: { kind: "scorecard", params: scorecardJobSchema.parse({}) }, workers: Math.min(2, availableParallelism()), batch: join(data, "bank", "applications.csv"), reasons: 3,
     say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
   });
   if (options.json === true) printJson(result.report);
   else {
     process.stdout.write(`${summarise(result.report, { lang: language, colour: process.stdout.isTTY })}\n`);
-    process.stdout.write(`${out}: report.html report.json scores.csv batch/scores.csv  (${result.wallSeconds.toFixed(1)} s)\n`);
+    process.stdout.write(`${out}: report.html report.json scores.csv batch/scores.csv batch/explanations.ndjson  (${result.wallSeconds.toFixed(1)} s)\n`);
   }
 }

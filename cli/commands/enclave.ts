@@ -21,6 +21,7 @@ import { StateDatabase } from "../../enclave/store/database.ts";
 import { writeDurably } from "../../core/files.ts";
 import { jobPlanSchema } from "../../federation/plan-schema.ts";
 import { existingFile, existingFolder, explained, httpsUrl, jobName, languageOption, readJson, wholeNumber } from "../arguments.ts";
+import { addPublishTags } from "./enclave-tags.ts";
 import { bubblewrapWorks, enclaveCommand } from "../processes.ts";
 import { stateWord, statusLines, type EnclaveJobStatus, type EnclaveStatus } from "../show.ts";
 import { exitWith } from "../stop.ts";
@@ -52,6 +53,7 @@ export function addEnclave(program: Command): void {
     .option("--dir <folder>", "folder of this enclave").option("--data <folder>", "folder with the data files")
     .option("--dataset <file>", "dataset.json")
     .option("--json", "print JSON").addOption(languageOption()).action(check);
+  addPublishTags(enclave);
   common(enclave.command("status").description("identity, policy, models, and jobs with what each party would learn / 查看身份、策略、模型与任务"))
     .action(status);
   common(enclave.command("approve").argument("<job>", "job id", jobName)

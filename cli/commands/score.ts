@@ -3,17 +3,14 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { PartyId } from "../../core/brand.ts";
 import { silentLog } from "../../core/env.ts";
-import { AppError } from "../../core/errors.ts";
-import { partyId } from "../../core/names.ts";
 import { stageBatch } from "../../enclave/batch.ts";
-import { enclavePaths, readConfig } from "../../enclave/config.ts";
+import { readConfig } from "../../enclave/config.ts";
 import { explanationsFile } from "../../enclave/job/explain.ts";
-import { StateDatabase } from "../../enclave/store/database.ts";
 import { writeDurably } from "../../core/files.ts";
-import { guestHalfSchema } from "../../federation/scorecard/finish.ts";
 import { mostReasons } from "../../federation/score/messages.ts";
 import { existingFile, explained, parseJson, partyNames, wholeNumber } from "../arguments.ts";
 import { openSealed } from "../institution-key.ts";
+import { scorable } from "../scorable.ts";
 import { copyExplanations, scoreWithFallback } from "../score.ts";
 import { printJson, printLines, Progress } from "../terminal.ts";
 import { common, purposeOption, run, type Common } from "./job.ts";
@@ -39,13 +36,13 @@ async function score(o: Options): Promise<void> {
   const out = resolve(o.out);
   const file = existingFile(o.file);
   const config = readConfig(folder);
-  const hosts = modelHosts(folder, o.model);
+  const { hosts, shape } = scorable(folder, o.model);
   const explain = explainOf(o, hosts);
   await run(o, async ({ api, key, guest, language, json }) => {
     const staged = await stageBatch(folder, file, config.dataset, silentLog);
     const progress = new Progress(language, guest);
     const job = await scoreWithFallback(api, {
-      guest, hosts: hosts.map(partyId), model: o.model, purpose: o.purpose, params: staged, explain, waitSeconds: o.wait, say: (event) => progress.job(event),
+      guest, hosts, model: o.model, purpose: o.purpose, params: { ...staged, shape }, explain, waitSeconds: o.wait, say: (event) => progress.job(event),
     });
     const summary = parseJson(await openSealed(await api.result(job, "report"), key), "the opened summary");
     writeDurably(join(out, "scores.csv"), await openSealed(await api.result(job, "scores"), key));
@@ -64,12 +61,4 @@ function explainOf(o: Options, hosts: readonly string[]): { reasons: number; hos
     throw explained("CLI_ARGUMENT", "--explain-host names providers of the model, each once");
   }
   return o.explain === undefined ? undefined : { reasons: o.explain, hosts: telling };
-}
-
-/** The hosts of a model, from the guest's own half. Throws JOB_MODEL_UNKNOWN. */
-function modelHosts(folder: string, model: string): string[] {
-  using db = new StateDatabase(enclavePaths(folder).state);
-  const half = db.get("select half from models where model = ? and kind = 'scorecard-guest'", model)?.["half"];
-  if (typeof half !== "string") throw new AppError("JOB_MODEL_UNKNOWN");
-  return guestHalfSchema.parse(JSON.parse(half)).hosts;
 }

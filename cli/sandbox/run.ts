@@ -21,6 +21,7 @@ import { createInstitutionKey, openSealed, type InstitutionKey } from "../instit
 import { bubblewrapWorks, startEnclave, startPlatform, type Started } from "../processes.ts";
 import { copyExplanations, scoreWithFallback } from "../score.ts";
 import type { ModelRequest } from "../model-request.ts";
+import { scorable } from "../scorable.ts";
 import { partyFolder, setUpParty, type SandboxParty } from "./parties.ts";
 
 export type SandboxOptions = {
@@ -28,8 +29,10 @@ export type SandboxOptions = {
   /** Limits of every process's connection to the platform. */
   readonly network?: NetworkLimits | undefined;
   readonly model: ModelRequest; readonly out: string; readonly keep: boolean; readonly workers: number;
-  /** A file of companies to score with the new model and to explain, written to `out/batch`. */
+  /** A file of companies to score with the new model, written to `out/batch`. */
   readonly batch?: string;
+  /** Explains the batch with so many reasons, of the guest's own columns and the providers' data together: no provider tells more for it. */
+  readonly reasons?: number;
   /** Write the whole model to `out/model`: every party's policy then allows it. */
   readonly export?: boolean;
   /** The bank's own ONNX model, whose digest is in the parameters. */
@@ -41,8 +44,6 @@ export type SandboxResult = { readonly report: JointReport; readonly out: string
 
 const peerTimeoutSeconds = 600;
 const batchWaitSeconds = 30;
-/** Of the guest's own columns and the providers' data together: no provider tells more for them. */
-const batchReasons = 3;
 const stoppedStatus = 130;
 
 /** Runs the job and writes report.json, report.html and scores.csv to `out`. The work folder is removed unless `keep`. */
@@ -80,7 +81,7 @@ export async function runSandbox(options: SandboxOptions): Promise<SandboxResult
 }
 
 async function runIn(work: string, options: SandboxOptions, running: Started<unknown>[]): Promise<Results> {
-  const { guest, hosts, say } = options;
+  const { guest, hosts, say, reasons = 0 } = options;
   const env: Env = { rng: systemRng, now: Date.now, log: silentLog };
   const data = join(work, "platform");
   await initialisePlatform({ data, env });
@@ -130,10 +131,10 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
   say({ kind: "step", en: "scoring new applications", zh: "为新申请评分" });
   const staged = await stageBatch(partyFolder(work, guest.name), resolve(options.batch), guest.definition, silentLog);
   const scored = await scoreWithFallback(api, {
-    guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: staged, explain: { reasons: batchReasons, hosts: [] }, waitSeconds: batchWaitSeconds,
+    guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: { ...staged, shape: scorable(partyFolder(work, guest.name), report.model.id).shape }, explain: reasons > 0 ? { reasons, hosts: [] } : undefined, waitSeconds: batchWaitSeconds,
     say: (event) => say({ kind: "job", event }),
   });
-  copyExplanations(partyFolder(work, guest.name), scored, join(resolve(options.out), "batch"));
+  if (reasons > 0) copyExplanations(partyFolder(work, guest.name), scored, join(resolve(options.out), "batch"));
   const batch = { summary: await openSealed(await api.result(scored, "report"), key), scores: await openSealed(await api.result(scored, "scores"), key) };
   return { report, scores, exported, batch };
 }

@@ -50,7 +50,8 @@ function signed(session: Session, header: Uint8Array, digest: string): Buffer {
   return Buffer.concat([context, session.transcript, header, Buffer.from(digest, "hex")]);
 }
 
-type SealOptions = { /** The frame's, when it is known. */ readonly digest?: string; /** Where the result's memory comes from. */ readonly pool?: BufferPool };
+/** digest: the frame's, when it is known. pool: where the result's memory comes from. */
+type SealOptions = { readonly digest?: string; readonly pool?: BufferPool };
 
 /** Seals one frame. Deterministic: the same frame under the same number gives the same bytes. */
 export function sealFrame(frame: Uint8Array, seq: number, session: Session, identity: KeyObject, options: SealOptions = {}): Uint8Array {
@@ -94,13 +95,16 @@ export function openFrame(sealed: Uint8Array, seq: number, session: Session, pee
   const { header, headerBytes, ciphertext, tag, seq: number } = parse(sealed);
   if (header.from !== session.peer || header.to !== session.self) throw new AppError("PROTOCOL_WRONG_PARTY", { party: session.peer });
   const { frame, digest, signature } = decrypt(session, headerBytes, ciphertext, tag, number, pool);
-  if (!verify(null, signed(session, headerBytes, digest), peerIdentity, signature)) throw new AppError("PROTOCOL_BAD_SIGNATURE", { party: session.peer });
+  const isSigned = verify(null, signed(session, headerBytes, digest), peerIdentity, signature);
+  if (!isSigned) throw new AppError("PROTOCOL_BAD_SIGNATURE", { party: session.peer });
   if (header.seq < seq) throw new AppError("PROTOCOL_REPLAYED", { party: session.peer, seq: header.seq, expected: seq });
   if (header.seq > seq) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: session.peer, seq: header.seq, expected: seq });
   return { frame, digest };
 }
 
-function decrypt(session: Session, header: Uint8Array, ciphertext: Buffer, tag: Buffer, seq: bigint, pool: BufferPool): Opened & { readonly signature: Buffer } {
+type Decrypted = Opened & { readonly signature: Buffer };
+
+function decrypt(session: Session, header: Uint8Array, ciphertext: Buffer, tag: Buffer, seq: bigint, pool: BufferPool): Decrypted {
   const decipher = createDecipheriv("aes-256-gcm", session.key(session.peer, session.self), nonce(seq));
   decipher.setAAD(Buffer.concat([session.transcript, header]));
   decipher.setAuthTag(tag);

@@ -3,9 +3,10 @@ import type { EntityId, PartyId } from "../../core/brand.ts";
 import type { Clock, Log } from "../../core/env.ts";
 import type { Feature } from "../../models/features.ts";
 import type { FinishedHost, MakeReceipt } from "../../federation/finish/end.ts";
-import type { Intersections } from "../../federation/align/intersection.ts";
+import type { FreshIntersections } from "../../federation/align/intersection.ts";
 import type { HostGuard } from "../../federation/guards.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
+import type { CurveWork } from "../../federation/psi/curve.ts";
 import type { SetIntersection } from "../../federation/psi/intersection.ts";
 import type { Kernels } from "../../kernels/api.ts";
 import type { Budgets } from "../budgets.ts";
@@ -15,6 +16,7 @@ import type { Identity } from "../keys/identity.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Policy, PolicyRule } from "../policy.ts";
 import type { StateDatabase } from "../store/database.ts";
+import type { Tags } from "../tags/shelves.ts";
 import type { Platform } from "../transport/platform.ts";
 import type { JobParty } from "./party.ts";
 import type { PhaseClock } from "./phases.ts";
@@ -23,7 +25,8 @@ import type { JobRecords } from "./records.ts";
 
 export type JobTools = {
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
-  readonly platform: Platform; readonly kernels: Kernels; readonly intersections: Intersections; readonly policy: Policy;
+  readonly platform: Platform; readonly kernels: Kernels; readonly intersections: FreshIntersections; readonly policy: Policy;
+  readonly curve: CurveWork; readonly tags: Tags;
   readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
   /** Own features that have a group: the item of the sharing list that they are computed from. */
   readonly groups: ReadonlyMap<string, string>;

@@ -28,7 +28,8 @@ export async function keepExplanations(
   const { explainer, scores, batch } = scored;
   if (explain.reasons === 0) return undefined;
   const told = explainBatch({
-    self: tools.identity.party, explainer, features: batch.features, odds: scores.odds, told: scores.reasons, groupOf: (name) => tools.groups.get(name), reasons: explain.reasons,
+    self: tools.identity.party, explainer, features: batch.features, odds: scores.odds, told: scores.reasons,
+    groupOf: (name) => tools.groups.get(name), reasons: explain.reasons,
   });
   await writePiecesDurably(`${tools.paths.results}/${plan.job}/${explanationsFile}`, explanationLines(told, batch.ids, scores.away.length > 0));
   return { companies: batch.ids.length, reasons: explain.reasons, hosts: explain.hosts, against: explainer.typical === undefined ? "average" : "median" };

@@ -47,7 +47,8 @@ export class PhaseClock {
       const rounds = (this.#rounds.get(name) ?? 0) + this.#turns.take();
       this.#rounds.set(name, rounds);
       this.#db.run(
-        "insert into phases values (?, ?, ?, ?, ?) on conflict (job, name) do update set wall = wall + excluded.wall, cpu = cpu + excluded.cpu, rounds = excluded.rounds",
+        `insert into phases values (?, ?, ?, ?, ?) on conflict (job, name)
+         do update set wall = wall + excluded.wall, cpu = cpu + excluded.cpu, rounds = excluded.rounds`,
         this.#job, name, wallSeconds, cpuSeconds, rounds);
       this.#current = undefined;
       this.#tell({ type: "phase-finished", phase: name, wallSeconds, cpuSeconds, peakRssMb: peakRssMb() });

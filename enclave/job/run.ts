@@ -11,6 +11,7 @@ import { scoreChallenger } from "../challenger.ts";
 import { Session, transcriptHash } from "../channel/session.ts";
 import { peerKey } from "../keys/identity.ts";
 import { Ledger } from "../ledger.ts";
+import { keptIntersection } from "../tags/shelves.ts";
 import { reach } from "../transport/reach.ts";
 import { verifyApproval } from "./approval.ts";
 import type { HostTools, JobContext, JobInput, JobTools } from "./context.ts";
@@ -39,7 +40,8 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
   try {
     // A challenger that cannot score ends the job here, before anything is sent.
     const challenger = plan.guest === self ? await scoreChallenger(tools, plan) : undefined;
-    const context = { tools, input, party, ledger, phases, challenger, intersection: planIntersection(tools.intersections, plan) };
+    const intersection = planIntersection({ ...tools.intersections, reusable: keptIntersection(tools, self, plan) }, plan);
+    const context = { tools, input, party, ledger, phases, challenger, intersection };
     const kind = jobKinds[plan.kind];
     await (plan.guest === self ? kind.guest(context) : kind.host(context, hostTools(context)));
     tools.records.keepForAudit(plan.job, party.auditSeeds());

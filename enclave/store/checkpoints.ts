@@ -21,7 +21,7 @@ const keptSchema = z.strictObject({
   /** Turns of the phase that it is in, and rounds of the phases so far (federation/rounds.ts). */
   turns: z.record(z.string(), z.tuple([z.number(), z.number()])),
   rounds: counters,
-  state: z.instanceof(Uint8Array) as z.ZodType<Uint8Array>,
+  state: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
 });
 export type Kept = z.output<typeof keptSchema>;
 const nameForm = /^[a-z][a-z0-9-]{0,31}$/;

@@ -33,6 +33,9 @@ create table if not exists openings (guest text not null, dataset text not null,
   primary key (guest, dataset, record, what)) strict, without rowid;
 create table if not exists known_ids (guest text not null, record blob not null, first_job text not null, at integer not null,
   primary key (guest, record)) strict;
+create table if not exists tags_made (
+  guest text not null, snapshot text not null, key blob not null, size integer, tags text, orders text, primary key (guest, snapshot)) strict;
+create table if not exists tags_got (host text primary key, digest text not null, bytes integer not null) strict;
 create table if not exists models (
   model text primary key, job text not null, created_at integer not null, kind text not null, half text not null) strict;
 `;

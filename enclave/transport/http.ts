@@ -11,7 +11,7 @@ import { LimitedNetwork, type NetworkLimits, type Timer } from "./network.ts";
 import type { JobEnd, ModelNotice, Platform } from "./platform.ts";
 
 const requestTimeoutMs = 60_000;
-const connections = 32;
+const maxConnections = 32;
 
 type Call = {
   params?: Record<string, string | number>; query?: Record<string, string | number>; json?: unknown;
@@ -31,7 +31,7 @@ export class HttpPlatform implements Platform {
     this.#network = options.network === undefined ? undefined : new LimitedNetwork(options.network, realTimer);
     this.#connections = new Pool(options.url, {
       connect: { key: options.key, cert: options.certificate, ca: options.ca, minVersion: "TLSv1.3", rejectUnauthorized: true },
-      connections, headersTimeout: requestTimeoutMs, bodyTimeout: requestTimeoutMs,
+      connections: maxConnections, headersTimeout: requestTimeoutMs, bodyTimeout: requestTimeoutMs,
     });
   }
 
@@ -104,7 +104,7 @@ export class HttpPlatform implements Platform {
     try {
       await this.#network?.up(body?.length ?? 0, call.signal);
       reply = await request(this.#connections, this.#pool, {
-        method: endpoint.method.toUpperCase() as Dispatcher.HttpMethod, path: pathOf(endpoint, call.params) + (query === "" ? "" : `?${query}`),
+        method: endpoint.method.toUpperCase(), path: pathOf(endpoint, call.params) + (query === "" ? "" : `?${query}`),
         headers: media === undefined ? {} : { "content-type": media }, body: body ?? null,
       }, call.signal);
       await this.#network?.down(reply.body.length, call.signal);

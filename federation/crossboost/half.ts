@@ -5,6 +5,7 @@ import { AppError } from "../../core/errors.ts";
 import { partyIdSchema } from "../../core/names.ts";
 import { applyFine, fineDefinitionSchema } from "../../models/binning/fine.ts";
 import { crossboostModelSchema } from "../../models/crossboost/model.ts";
+import { typicalSchema } from "../../models/explain/parts.ts";
 import type { Feature } from "../../models/features.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 
@@ -33,6 +34,8 @@ export const crossboostGuestHalfSchema = z.strictObject({
   own: z.array(column),
   joint: crossboostModelSchema,
   scaling: scalingParamsSchema.pick({ points: true, odds: true, pdo: true }),
+  /** The typical company of the training part, for explanations; models made before have none. */
+  typical: typicalSchema.optional(),
 });
 export type CrossboostGuestHalf = z.output<typeof crossboostGuestHalfSchema>;
 

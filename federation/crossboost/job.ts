@@ -1,8 +1,9 @@
 // A whole job of crossboost at both ends: alignment, joint seed, tables and totals, evaluation, receipts.
 import type { PartyId } from "../../core/brand.ts";
 import { digestOf } from "../../core/canonical.ts";
-import { fineBin } from "../../models/binning/fine.ts";
+import { fineBin, type FineBinning } from "../../models/binning/fine.ts";
 import { guestFineOptions } from "../../models/crossboost/host.ts";
+import { crossboostParts, typicalOf, typicalRows, type Typical } from "../../models/explain/parts.ts";
 import type { Feature } from "../../models/features.ts";
 import { evaluatePart, type PartMetrics } from "../../models/metrics/evaluate.ts";
 import { alignGuest, type AlignInput, type GuestAlignment } from "../align/guest.ts";
@@ -50,10 +51,17 @@ export async function crossboostJobGuest(party: Party, input: CrossboostJobGuest
   const half: CrossboostGuestHalf = {
     version: 1, kind: "crossboost", model: modelIdOf(party.job), hosts: result.offers.map((o) => o.host),
     own: own.map(({ name, fine }) => ({ name, definition: fine.definition })), joint: result.model, scaling: params.scaling,
+    typical: typicalCompany(result, own, trainRows),
   };
   const digest = digestOf(half);
   const receipts = await finishTraining(party, hosts, { id: half.model, digest });
   return { alignment, label, result, half, digest, metrics, guestOnly, receipts };
+}
+
+/** Parts of the score of the median training company. */
+function typicalCompany(result: CrossboostGuestResult, own: readonly { readonly name: string; readonly fine: FineBinning }[], trainRows: number): Typical {
+  const rows = Math.min(trainRows, typicalRows);
+  return typicalOf(crossboostParts(result.model, own.map((o) => o.name))(own.map(({ fine }) => fine.binOf.subarray(0, rows)), result.odds.subarray(0, rows)));
 }
 
 export type CrossboostJobHostInput = AlignHostInput & {

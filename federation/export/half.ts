@@ -1,6 +1,6 @@
 // A host's half of a model as it leaves for an export: what the model uses of it, under real names, and nothing more.
 import { z } from "zod";
-import { canonicalJson, type Json } from "../../core/canonical.ts";
+import { canonicalJson } from "../../core/canonical.ts";
 import { fineDefinitionSchema } from "../../models/binning/fine.ts";
 import { partyPlanSchema } from "../../models/scorecard/quantise.ts";
 import { cutSchema } from "../../models/trees/model.ts";
@@ -65,7 +65,7 @@ function openCard(half: HostHalf): OpenCard {
 }
 
 export function encodeHalf(half: OpenHalf): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(canonicalJson(half as unknown as Json));
+  return new TextEncoder().encode(canonicalJson(half));
 }
 
 /** Undefined for what is no half. */

@@ -11,13 +11,14 @@ const pointBytes = 32;
 const seedBytes = 16;
 
 type Bytes = Uint8Array<ArrayBuffer>;
+type Asked = { readonly asked: Uint8Array; readonly choices: Uint8Array; readonly scalars: Uint8Array };
 export type Base = {
   /** The chooser's message for its bits (a byte each), and the scalars that it keeps. random: 2 * `uniformBytes` a transfer. */
   ask(session: Uint8Array, choices: Uint8Array, random: Uint8Array): { readonly points: Bytes; readonly scalars: Bytes };
   /** The other side's message, and its two seeds of each transfer, one pair after another. random: `uniformBytes` a transfer. */
   answer(session: Uint8Array, asked: Uint8Array, random: Uint8Array): { readonly points: Bytes; readonly seeds: Bytes };
   /** The chooser's seed of each transfer. */
-  finish(session: Uint8Array, own: { readonly asked: Uint8Array; readonly choices: Uint8Array; readonly scalars: Uint8Array }, answered: Uint8Array): Bytes;
+  finish(session: Uint8Array, own: Asked, answered: Uint8Array): Bytes;
 };
 
 /** Loads the curve. Its functions throw PROTOCOL_BAD_POINT for bytes that RFC 9496 does not decode and for neutral elements. For `Kernels.open`. */
@@ -62,7 +63,7 @@ function answer(session: Uint8Array, asked: Uint8Array, random: Uint8Array): { p
   return { points, seeds };
 }
 
-function finish(session: Uint8Array, own: { asked: Uint8Array; choices: Uint8Array; scalars: Uint8Array }, answered: Uint8Array): Bytes {
+function finish(session: Uint8Array, own: Asked, answered: Uint8Array): Bytes {
   const seeds = new Uint8Array(own.choices.length * seedBytes);
   for (const [i, choice] of own.choices.entries()) {
     const theirs = item(answered, i, pointBytes);

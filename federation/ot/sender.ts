@@ -26,7 +26,9 @@ export class OtSender implements AsyncDisposable {
   static async open(party: Party, peer: PartyId, options: OtOptions): Promise<OtSender> {
     const session = sessionId(party.job, party.self, peer, options.session);
     const { choices, seeds } = await chooseSeeds(party, peer, session, codeColumns.walshHadamard, options.label);
-    const work = await party.kernels.open(transferUrl, "openTransferSender", [{ session, seeds, choices, code: "walshHadamard", maxRows: maxChunkRows } satisfies TransferSenderOptions]);
+    const work = await party.kernels.open(transferUrl, "openTransferSender", [
+      { session, seeds, choices, code: "walshHadamard", maxRows: maxChunkRows } satisfies TransferSenderOptions,
+    ]);
     for (const secret of [choices, seeds]) secret.fill(0);
     return new OtSender(party, peer, work);
   }

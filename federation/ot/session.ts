@@ -31,9 +31,11 @@ function innerSession(session: Uint8Array): Uint8Array {
   return new Uint8Array(createHash("sha256").update("yunei/ot/seeds/v1").update(session).digest().subarray(0, sessionBytes));
 }
 
+export type Chosen = { readonly choices: Uint8Array; readonly seeds: Uint8Array };
+
 /** Seeds of one-of-2 transfers at both ends: 128 base transfers on the curve, extended to `transfers` (a multiple of 8). This side chooses: its
  *  secret bits, a byte each, and the seeds that they chose. PROTOCOL_BAD_POINT, naming the peer. */
-export async function chooseSeeds(party: Party, peer: PartyId, session: Uint8Array, transfers: number, label: string): Promise<{ choices: Uint8Array; seeds: Uint8Array }> {
+export async function chooseSeeds(party: Party, peer: PartyId, session: Uint8Array, transfers: number, label: string): Promise<Chosen> {
   const bits = party.rng(`ot/${label}/${peer}/choices`)(transfers / 8);
   const choices = unpackBits(bits);
   const random = party.rng(`ot/${label}/${peer}/answer`)(baseTransfers * uniformBytes);
@@ -51,6 +53,8 @@ export async function chooseSeeds(party: Party, peer: PartyId, session: Uint8Arr
   return { choices, seeds };
 }
 
+type SeedSecrets = { readonly session: Uint8Array; readonly choices: Uint8Array; readonly own: ReturnType<Base["ask"]> };
+
 /** The other side of `chooseSeeds`: it gets both seeds of each transfer. In two steps, so that its question can leave with another message. */
 export class SeedOffer implements AsyncDisposable {
   readonly #party: Party;
@@ -60,7 +64,7 @@ export class SeedOffer implements AsyncDisposable {
   readonly #choices: Uint8Array;
   readonly #own: ReturnType<Base["ask"]>;
 
-  private constructor(party: Party, peer: PartyId, base: Remote, secrets: { session: Uint8Array; choices: Uint8Array; own: ReturnType<Base["ask"]> }) {
+  private constructor(party: Party, peer: PartyId, base: Remote, secrets: SeedSecrets) {
     this.#party = party;
     this.#peer = peer;
     this.#base = base;

@@ -19,14 +19,15 @@ export function checkChunk(peer: PartyId, size: number, expected: number, index:
   if (items !== end - first) throw new AppError("PROTOCOL_WRONG_SHAPE", { peer, expected: end - first, items });
 }
 
-// Keeps the workers of a party busy; more would only wait in their queue.
-const ahead = 4;
+// One that is worked on and one that waits for the worker; each more is a chunk in memory.
+const usualAhead = 2;
 
-/** Takes `count` inputs one after the other, works on a few of them at once, and gives the results in order, numbered. */
+/** Takes `count` inputs one after the other, works on `ahead` of them at once, and gives the results in order, numbered. */
 export async function* inOrder<I, O>(
   count: number,
   input: (i: number) => I | Promise<I>,
   work: (input: I, i: number) => Promise<O>,
+  ahead = usualAhead,
 ): AsyncGenerator<readonly [number, O]> {
   const pending: Promise<O>[] = [];
   let given = 0;

@@ -10,13 +10,13 @@ type Job = { readonly task: CurveTask; resolve(bytes: Uint8Array): void; reject(
 type Thread = { readonly worker: Worker; job: Job | undefined };
 
 export class CurvePool implements CurveWork, AsyncDisposable {
-  readonly #size: number;
+  readonly workers: number;
   readonly #threads: Thread[] = [];
   readonly #queue: Job[] = [];
   #closed = false;
 
   constructor(options: { readonly workers?: number } = {}) {
-    this.#size = options.workers ?? 2;
+    this.workers = options.workers ?? 2;
   }
   blind(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array> {
     return this.#run({ kind: "blind", ids, domain, key: key.slice() });
@@ -51,7 +51,7 @@ export class CurvePool implements CurveWork, AsyncDisposable {
     });
   }
   #next(): void {
-    const thread = this.#threads.find((t) => !t.job) ?? (this.#threads.length < this.#size ? this.#start() : undefined);
+    const thread = this.#threads.find((t) => !t.job) ?? (this.#threads.length < this.workers ? this.#start() : undefined);
     const job = thread && this.#queue.shift();
     if (!job) return;
     thread.job = job;
@@ -91,6 +91,7 @@ export async function inlineCurve(): Promise<CurveWork> {
   const curve = await loadCurve();
   const run = async (task: CurveTask) => doTask(curve, task);
   return {
+    workers: 1,
     blind: (ids, domain, key) => run({ kind: "blind", ids, domain, key: key.slice() }),
     raise: (points, key) => run({ kind: "raise", points, key: key.slice() }),
     tag: (ids, domain, key) => run({ kind: "tag", ids, domain, key: key.slice() }),

@@ -10,6 +10,8 @@ export const keyBytes = 64;
 
 /** What a role needs of the curve. `key`: `keyBytes` random bytes. `domain`: see `domainOf`. Items come back in order. */
 export interface CurveWork {
+  /** Tasks that it does at the same time. */
+  readonly workers: number;
   /** H(id)^k, one point per id. */
   blind(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array>;
   /** P^k, one point per point. PROTOCOL_BAD_POINT for the neutral element and for any encoding that RFC 9496 refuses. */

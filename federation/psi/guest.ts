@@ -24,11 +24,12 @@ export async function psiGuest(
   const domain = domainOf(party.job, party.self, host);
   const order = secretPermutation(size, party.rng(`psi/guest/${host}/order`));
   const key = party.rng(`psi/guest/${host}/key`)(keyBytes);
+  const ahead = curve.workers + 1;
   const chunkIds = (i: number): EntityId[] => shuffledChunk(ids, order, i);
   try {
     await party.send(host, "psi/open", { size, setDigest: setDigest(ids, options.setSecret) });
     const { size: hostSize } = await party.receive(host, "psi/ready");
-    for await (const [index, points] of inOrder(chunkCount(size), chunkIds, (chunk) => curve.blind(chunk, domain, key))) {
+    for await (const [index, points] of inOrder(chunkCount(size), chunkIds, (chunk) => curve.blind(chunk, domain, key), ahead)) {
       await party.send(host, "psi/blinded", { index, points });
       progress?.(chunkRange(size, index)[1], 2 * size);
     }
@@ -38,7 +39,7 @@ export async function psiGuest(
       return points;
     };
     const own = new PackedSet(tagBytes);
-    for await (const [index, tags] of inOrder(chunkCount(size), receiveTwice, (points, i) => curve.finish(chunkIds(i), points, key))) {
+    for await (const [index, tags] of inOrder(chunkCount(size), receiveTwice, (points, i) => curve.finish(chunkIds(i), points, key), ahead)) {
       // The numbers of the look-up are the order of sending only while all tags differ, as they do but for a chance of 2^-88.
       if (!own.addAll(tags)) throw new AppError("PROTOCOL_DUPLICATE_ELEMENT", { peer: host });
       progress?.(size + chunkRange(size, index)[1], 2 * size);

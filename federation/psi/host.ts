@@ -32,9 +32,10 @@ export async function psiHost(
   try {
     await party.send(guest, "psi/ready", { size });
     // Starts at once, so that it runs while the guest still blinds its set.
-    const ownTags = tagsOf(ids, order, (chunk) => curve.tag(chunk, domain, key), advance);
+    const ahead = curve.workers + 1;
+    const ownTags = tagsOf(ids, order, { work: (chunk) => curve.tag(chunk, domain, key), ahead, advance });
     ownTags.catch(() => {});
-    await raiseGuestSet(party, guest, open.size, (points) => curve.raise(points, key), advance);
+    await raiseGuestSet(party, guest, open.size, { work: (points) => curve.raise(points, key), ahead, advance });
     for (const [index, tags] of (await ownTags).entries()) await party.send(guest, "psi/own", { index, tags });
     return { order, guestSize: open.size };
   } finally {
@@ -42,20 +43,18 @@ export async function psiHost(
   }
 }
 
-type Tagger = (chunk: readonly EntityId[]) => Promise<Uint8Array>;
+type Task<I> = { readonly work: (input: I) => Promise<Uint8Array>; readonly ahead: number; readonly advance: (elements: number) => void };
 
-async function tagsOf(ids: readonly EntityId[], order: Int32Array, tag: Tagger, advance: (n: number) => void): Promise<Uint8Array[]> {
+async function tagsOf(ids: readonly EntityId[], order: Int32Array, { work, ahead, advance }: Task<readonly EntityId[]>): Promise<Uint8Array[]> {
   const chunks: Uint8Array[] = [];
-  for await (const [, tags] of inOrder(chunkCount(ids.length), (i) => shuffledChunk(ids, order, i), tag)) {
+  for await (const [, tags] of inOrder(chunkCount(ids.length), (i) => shuffledChunk(ids, order, i), work, ahead)) {
     chunks.push(tags);
     advance(tags.length / tagBytes);
   }
   return chunks;
 }
 
-type Raiser = (points: Uint8Array) => Promise<Uint8Array>;
-
-async function raiseGuestSet(party: Party, guest: PartyId, size: number, raise: Raiser, advance: (n: number) => void): Promise<void> {
+async function raiseGuestSet(party: Party, guest: PartyId, size: number, { work, ahead, advance }: Task<Uint8Array>): Promise<void> {
   // Exactly the declared number of distinct points is raised: the budget was granted for that many.
   const seen = new PackedSet(pointBytes);
   const receive = async (i: number): Promise<Uint8Array> => {
@@ -64,7 +63,7 @@ async function raiseGuestSet(party: Party, guest: PartyId, size: number, raise: 
     if (!seen.addAll(points)) throw new AppError("PROTOCOL_DUPLICATE_ELEMENT", { peer: guest });
     return points;
   };
-  for await (const [index, points] of inOrder(chunkCount(size), receive, raise)) {
+  for await (const [index, points] of inOrder(chunkCount(size), receive, work, ahead)) {
     await party.send(guest, "psi/twice", { index, points });
     advance(points.length / pointBytes);
   }

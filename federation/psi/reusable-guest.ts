@@ -26,12 +26,13 @@ export async function reusableGuest(party: Party, host: PartyId, ids: readonly E
   const domain = reusableDomain(party.self, host, options.snapshot);
   const order = secretPermutation(size, party.rng(`psi/guest/${host}/order`));
   const key = party.rng(`psi/guest/${host}/key`)(keyBytes);
+  const ahead = curve.workers + 1;
   const chunkIds = (i: number): EntityId[] => shuffledChunk(ids, order, i);
   try {
     const have = shelf.have ?? new Uint8Array(32);
     await party.send(host, "psi/reuse-open", { size, setDigest: setDigest(ids, options.setSecret), have });
     const { size: hostSize, digest } = await party.receive(host, "psi/reuse-ready");
-    for await (const [index, points] of inOrder(chunkCount(size), chunkIds, (chunk) => curve.blind(chunk, domain, key))) {
+    for await (const [index, points] of inOrder(chunkCount(size), chunkIds, (chunk) => curve.blind(chunk, domain, key), ahead)) {
       await party.send(host, "psi/blinded", { index, points });
       progress?.(chunkRange(size, index)[1], 2 * size);
     }
@@ -41,7 +42,7 @@ export async function reusableGuest(party: Party, host: PartyId, ids: readonly E
       checkChunk(host, size, i, index, points, pointBytes);
       return points;
     };
-    for await (const [index, tags] of inOrder(chunkCount(size), receive, (points, i) => curve.finish(chunkIds(i), points, key))) {
+    for await (const [index, tags] of inOrder(chunkCount(size), receive, (points, i) => curve.finish(chunkIds(i), points, key), ahead)) {
       own.set(tags, chunkRange(size, index)[0] * tagBytes);
       progress?.(size + chunkRange(size, index)[1], 2 * size);
     }

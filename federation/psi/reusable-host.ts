@@ -7,7 +7,7 @@ import type { CurveWork } from "./curve.ts";
 import type { HostOptions, HostOrder } from "./intersection.ts";
 import { maxSetSize, pointBytes, tagBytes } from "./messages.ts";
 import { PackedSet } from "./packed-set.ts";
-import { messageChunks, publishTags, reusableDomain, type HostShelf } from "./reusable-tags.ts";
+import { messageChunks, publishTags, reusableDomain, type HostShelf, type KeptTags } from "./reusable-tags.ts";
 
 export type ReusableHostOptions = HostOptions & {
   readonly curve: CurveWork;
@@ -26,20 +26,20 @@ export async function reusableHost(party: Party, guest: PartyId, ids: readonly E
   const { have, ...open } = await party.receive(guest, "psi/reuse-open");
   await options.admit(open);
   const key = (await shelf.key()).slice();
+  const publish = async (): Promise<KeptTags> => {
+    const made = await publishTags(curve, ids, reusableDomain(guest, party.self, options.snapshot), key, progress);
+    await shelf.keep(made);
+    return { ...made, tags: () => messageChunks(size).map(({ first, end }) => made.tags.slice(first * tagBytes, end * tagBytes)) };
+  };
   try {
-    let published = await shelf.published();
-    if (published === undefined) {
-      published = await publishTags(curve, ids, reusableDomain(guest, party.self, options.snapshot), key, progress);
-      await shelf.keep(published);
-    }
-    const { tags, order, digest } = published;
+    const kept = await shelf.published() ?? await publish();
+    const { order, digest } = kept;
     if (order.length !== size) throw new Error("the kept tags are not of this snapshot");
     await party.send(guest, "psi/reuse-ready", { size, digest });
-    await raise(party, guest, open.size, (points) => curve.raise(points, key), progress);
+    await raise(party, guest, open.size, { raiser: (points) => curve.raise(points, key), ahead: curve.workers + 1, progress });
     if (Buffer.compare(have, digest) !== 0) {
-      for (const { index, first, end } of messageChunks(size)) {
-        await party.send(guest, "psi/reuse-tags", { index, tags: tags.slice(first * tagBytes, end * tagBytes) });
-      }
+      let index = 0;
+      for (const tags of kept.tags()) await party.send(guest, "psi/reuse-tags", { index: index++, tags });
     }
     return { order, guestSize: open.size };
   } finally {
@@ -47,10 +47,10 @@ export async function reusableHost(party: Party, guest: PartyId, ids: readonly E
   }
 }
 
-type Raiser = (points: Uint8Array) => Promise<Uint8Array>;
+type Raise = { readonly raiser: (points: Uint8Array) => Promise<Uint8Array>; readonly ahead: number; readonly progress: HostOptions["progress"] };
 
 /** Raises exactly the declared number of distinct points: the budget was granted for that many. */
-async function raise(party: Party, guest: PartyId, size: number, raiser: Raiser, progress: HostOptions["progress"]): Promise<void> {
+async function raise(party: Party, guest: PartyId, size: number, { raiser, ahead, progress }: Raise): Promise<void> {
   const seen = new PackedSet(pointBytes);
   let done = 0;
   const receive = async (i: number): Promise<Uint8Array> => {
@@ -59,7 +59,7 @@ async function raise(party: Party, guest: PartyId, size: number, raiser: Raiser,
     if (!seen.addAll(points)) throw new AppError("PROTOCOL_DUPLICATE_ELEMENT", { peer: guest });
     return points;
   };
-  for await (const [index, points] of inOrder(chunkCount(size), receive, raiser)) {
+  for await (const [index, points] of inOrder(chunkCount(size), receive, raiser, ahead)) {
     await party.send(guest, "psi/twice", { index, points });
     progress?.((done += points.length / pointBytes), size);
   }

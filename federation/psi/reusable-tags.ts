@@ -10,13 +10,19 @@ import { tagsPerMessage } from "./reusable-messages.ts";
 
 /** All tags of a set in ascending order: their order is theirs, not the table's. `order`: for each tag the host's record. */
 export type PublishedTags = { readonly tags: Uint8Array; readonly order: Int32Array; readonly digest: Uint8Array };
+/** The same as a job reads it: the tags stay where they are kept until a guest needs them. */
+export type KeptTags = {
+  readonly order: Int32Array; readonly digest: Uint8Array;
+  /** In the chunks of `messageChunks`. Throws before the first one when they are not what was kept. */
+  readonly tags: () => Iterable<Uint8Array>;
+};
 
 /** What a host keeps for one guest and one snapshot of its ids, in the enclave's state. Answers are the same for the whole of a job. */
 export interface HostShelf {
   /** `keyBytes` secret bytes, drawn once for (guest, snapshot) and kept sealed: who has them can test every company against the tags. */
   key(): Promise<Uint8Array>;
-  /** Tags that were made under this key before. */
-  published(): Promise<PublishedTags | undefined>;
+  /** Tags that were made under this key before, or undefined when the job is to make them now. Throws when that would take too long. */
+  published(): Promise<KeptTags | undefined>;
   /** Keeps them. Twice the same is fine. */
   keep(published: PublishedTags): Promise<void>;
 }
@@ -36,11 +42,11 @@ export function reusableDomain(guest: string, host: string, snapshot: string): s
   return `yunei/psi/reusable/v1/ristretto255_XMD:SHA-512_R255MAP_RO_/${guest}/${host}/${snapshot.slice(0, 64)}`;
 }
 
-/** Makes the tags of a set: 94 us of CPU an id, to be done before a job needs them. Throws PSI_DUPLICATE_ID. */
+/** Makes the tags of a set on all workers: 94 us of CPU an id, to be done before a job needs them. Throws PSI_DUPLICATE_ID. */
 export async function publishTags(curve: CurveWork, ids: readonly EntityId[], domain: string, key: Uint8Array, progress?: Progress): Promise<PublishedTags> {
   const tags = new Uint8Array(ids.length * tagBytes);
   const chunk = (i: number): EntityId[] => ids.slice(...chunkRange(ids.length, i));
-  for await (const [i, part] of inOrder(chunkCount(ids.length), chunk, (some) => curve.tag(some, domain, key))) {
+  for await (const [i, part] of inOrder(chunkCount(ids.length), chunk, (some) => curve.tag(some, domain, key), curve.workers + 1)) {
     tags.set(part, chunkRange(ids.length, i)[0] * tagBytes);
     progress?.(chunkRange(ids.length, i)[1], ids.length);
   }

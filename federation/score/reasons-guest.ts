@@ -16,7 +16,8 @@ export type HostReasons = Reasons & {
  *  than the plan's, a label that was not named, or reasons that are not in order, naming the host. */
 export async function receiveReasons(party: Party, host: PartyId, rows: number, perCompany: number): Promise<Reasons> {
   const { labels } = await party.receive(host, "score/labels");
-  if (new Set(labels.map((l) => JSON.stringify([l.feature ?? null, l.group ?? null]))).size !== labels.length) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, labels: labels.length });
+  const wrong = { party: host, labels: labels.length, reasons: perCompany };
+  if (new Set(labels.map((l) => JSON.stringify([l.feature ?? null, l.group ?? null]))).size !== labels.length) throw new AppError("PROTOCOL_WRONG_SHAPE", wrong);
   const labelOf = new Uint16Array(rows * perCompany);
   const sizeOf = new Uint8Array(rows * perCompany);
   const perChunk = reasonRowsPerChunk * perCompany;
@@ -33,7 +34,7 @@ export async function receiveReasons(party: Party, host: PartyId, rows: number, 
     party.progress(Math.floor((at + size) / perCompany), rows);
   }
   for (let row = 0; row < rows; row++) {
-    if (!isOrdered(labelOf, sizeOf, row * perCompany, perCompany, labels.length)) throw new AppError("PROTOCOL_WRONG_SHAPE", { party: host, labels: labels.length, reasons: perCompany });
+    if (!isOrdered(labelOf, sizeOf, row * perCompany, perCompany, labels.length)) throw new AppError("PROTOCOL_WRONG_SHAPE", wrong);
   }
   return { labels: labels.map(plainLabel), labelOf, sizeOf };
 }

@@ -21,12 +21,13 @@ export type Reasons = { readonly labels: readonly Label[]; readonly labelOf: Uin
 
 /** Every host that the plan names sends reasons for every row, also one without a column in the model. */
 export async function sendReasons(party: Party, guest: PartyId, reasons: Reasons, count: number): Promise<void> {
-  const { labels, labelOf, sizeOf } = reasons;
-  await party.send(guest, "score/labels", { labels: labels.map((l) => ({ ...l })) });
+  const { labelOf, sizeOf } = reasons;
+  await party.send(guest, "score/labels", { labels: reasons.labels.map((l) => ({ ...l })) });
   const perChunk = reasonRowsPerChunk * count;
   for (let at = 0, index = 0; at < sizeOf.length; at += perChunk, index++) {
     const to = Math.min(at + perChunk, sizeOf.length);
-    await party.send(guest, "score/reasons", { index, last: to >= sizeOf.length, labels: packLabels(labelOf.subarray(at, to)), sizes: sizeOf.subarray(at, to) });
+    const labels = packLabels(labelOf.subarray(at, to));
+    await party.send(guest, "score/reasons", { index, last: to >= sizeOf.length, labels, sizes: sizeOf.subarray(at, to) });
   }
 }
 

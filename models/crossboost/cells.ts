@@ -1,5 +1,5 @@
 // The guest's cells: groups of its rows by its own columns and by its own score. A cell's indicator is the phi of the queries.
-// Column 0 is one cell of all rows; of every other column the last cell is never asked for, it follows by subtraction.
+// Column 0 is one cell of all rows. It is asked for only when there is no other: else every column's cells add up to it.
 import { z } from "zod";
 import { neutralBin } from "../binning/fine.ts";
 import type { OwnColumn } from "./own.ts";
@@ -29,7 +29,7 @@ export type GuestCells = {
   readonly starts: Int32Array;
   /** Cells of all columns together. */
   readonly total: number;
-  /** Vectors phi that are asked for: 1 + sum over columns of cells - 1. */
+  /** Vectors phi that are asked for: all cells of the columns after the first, or that one alone. */
   readonly vectors: number;
 };
 /** What rows are told apart by: fine bins of the guest's columns, its own score, totals opened before. */
@@ -44,7 +44,8 @@ export function guestCells(columns: readonly CellColumn[]): GuestCells {
   columns.forEach((c, i) => {
     starts[i + 1] = (starts[i] as number) + c.cells;
   });
-  return { columns, starts, total: starts[columns.length] as number, vectors: 1 + columns.reduce((sum, c) => sum + c.cells - 1, 0) };
+  const total = starts[columns.length] as number;
+  return { columns, starts, total, vectors: Math.max(1, total - 1) };
 }
 
 /** Cell within its column of every row. */
@@ -157,11 +158,11 @@ export type CellChoice = {
 export function chooseCells(choice: CellChoice, score: Float64Array): GuestCells {
   const { columns, gains, label, trainRows, counted, mostVectors } = choice;
   const chosen: CellColumn[] = [{ kind: "all", cells: 1 }];
-  let vectors = 1;
+  let vectors = 0;
   const add = (column: CellColumn | undefined): boolean => {
-    if (column === undefined || vectors + column.cells - 1 > mostVectors) return false;
+    if (column === undefined || vectors + column.cells > mostVectors) return false;
     chosen.push(column);
-    vectors += column.cells - 1;
+    vectors += column.cells;
     return true;
   };
   add(quantileColumn("score", score, counted, choice.scoreCells));

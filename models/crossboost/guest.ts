@@ -7,13 +7,13 @@ import { countedRows } from "./draws.ts";
 import type { OfferedColumn } from "./host.ts";
 import { gainsOf, ownScore, scoreUnit, type OwnColumn, type OwnScore } from "./own.ts";
 import { designOf, mostVectors, type CrossboostParams, type Design } from "./params.ts";
-import { cellVectors, gradientOf, guestGram, type Gradient } from "./queries.ts";
+import { askedColumns, cellVectors, gradientOf, guestGram, type Gradient } from "./queries.ts";
 import { decideLayer, type LayerDecision } from "./stack.ts";
 import { approximateRefresh, cellTable, jointTables } from "./tables.ts";
 import { buildLookup, type Lookup } from "./total.ts";
 
 /** Fewest events that are held back, if at most 30 % of the events are that many. */
-const heldBackEvents = 40;
+const heldBackEvents = 25;
 const mostHeldBack = 0.3;
 
 export type GuestInput = {
@@ -83,7 +83,7 @@ export function stageQueries(prepared: Prepared, before: readonly Stage[]): Stag
         scoreCells: params.scoreCells, cellsPerColumn: params.cellsPerColumn, guestColumns: params.guestColumns,
       }, own.scores)
       : guestCells([{ kind: "all", cells: 1 }]);
-    weighed = cells.columns.map((_, i) => i);
+    weighed = askedColumns(cells);
   } else {
     // The total takes the place of the weakest of the guest's columns, if it needs no more vectors than that.
     const last = first.cells.columns.length - 1;
@@ -164,7 +164,7 @@ function weightAnswers(stages: readonly StageQueries[], answers: readonly (reado
   stages.forEach(({ cells, weighed }, stage) => {
     let next = 0;
     for (const column of weighed) {
-      const count = column === 0 ? 1 : (cells.columns[column]?.cells ?? 1) - 1;
+      const count = cells.columns[column]?.cells ?? 0;
       byColumn[column] = (answers[stage] ?? []).slice(next, next + count);
       next += count;
     }

@@ -85,14 +85,13 @@ export type Design = {
 export function designOf(params: CrossboostParams, trainRows: number): Design {
   const { design } = params;
   const chosen = design === "auto" ? (trainRows >= crossesFromRows ? "crosses" : "additive") : design;
-  if ((globalThis as never as { xb?: 1 }).xb) return { crosses: true, folds: 1, stages: 1 };
   const minRows = chosen === "folds" ? foldsFromRows : chosen === "crosses" ? crossesFromRows : 0;
   if (trainRows < minRows) throw new AppError("MODEL_TOO_FEW_ROWS", { trainRows, minRows });
   if (chosen === "crosses") return { crosses: true, folds: 1, stages: 1 };
   return { crosses: chosen === "folds", folds: 3, stages: params.totals };
 }
 
-/** Most vectors phi (the constant one among them) so that queries x folds stay within the share of the rows that count. */
+/** Most vectors phi so that queries x folds stay within the share of the rows that count. */
 export function mostVectors(params: CrossboostParams, design: Design, rows: number): number {
   if (!design.crosses) return 1;
   return Math.max(1, Math.floor((params.maxEquationShare * rows) / (design.folds * (1 + design.stages))));

@@ -25,15 +25,16 @@ export function gradientOf(odds: Float64Array, label: Uint8Array, counted: Uint8
   return { residual, weight };
 }
 
-/** Vectors of the given columns of cells (default: all): values * phi, the constant one first if column 0 is among them, then each
- *  column's cells but its last. `cellOf`: per column, the cell of every row. */
-export function cellVectors(
-  cells: GuestCells, cellOf: readonly Uint8Array[], values: Int32Array, columns: readonly number[] = cells.columns.map((_, i) => i),
-): Int32Array[] {
+/** Columns of cells that are asked for: all after the first, or the first alone. */
+export function askedColumns(cells: GuestCells): number[] {
+  return cells.columns.length === 1 ? [0] : cells.columns.map((_, i) => i).slice(1);
+}
+
+/** values * phi for every cell of the given columns. `cellOf`: per column, the cell of every row. */
+export function cellVectors(cells: GuestCells, cellOf: readonly Uint8Array[], values: Int32Array, columns: readonly number[] = askedColumns(cells)): Int32Array[] {
   return columns.flatMap((column) => {
     const of = cellOf[column] as Uint8Array;
-    if (column === 0) return [values.slice()];
-    return Array.from({ length: (cells.columns[column]?.cells ?? 1) - 1 }, (_, cell) => values.map((value, row) => (of[row] === cell ? value : 0)));
+    return Array.from({ length: cells.columns[column]?.cells ?? 0 }, (_, cell) => values.map((value, row) => (of[row] === cell ? value : 0)));
   });
 }
 

@@ -65,7 +65,7 @@ export function decideLayer(input: LayerInput): LayerDecision {
     label, trainRows, rows: before.length, params: params.lastTrees, bins: params.guestBins, margin: margin.map((x) => Math.round(x / scoreUnit)),
   }, params.guestFolds);
   const odds = last.scores.map((x) => x * scoreUnit);
-  const keep = lossOf(odds, label, rows) < lossOf(margin, label, rows);
+  const keep = treesHelp(margin, odds, label, trainRows, rows);
   return {
     layer: { intercept: fit.intercept, slope, weight, totalEdges, trees: keep ? last.model : null },
     weight, beyond, judged: rows.length, odds: keep ? odds : margin,
@@ -80,6 +80,17 @@ export function applyLayer(layer: Layer, before: Float64Array, totals: readonly 
   const bins = layer.totalEdges.map((edges, i) => binsOfTotal(totals[i] as Float64Array, edges));
   const step = scoreRows(layer.trees, [...binsOf, ...bins], before.length);
   return margin.map((x, row) => (Math.round(x / scoreUnit) + (step[row] as number)) * scoreUnit);
+}
+
+/** The last trees stay when they lower the out-of-fold loss of all training rows, and the judging rows do not contradict it: their loss rises
+ *  by less than its standard error. The first alone would trust totals that have seen the labels, the second alone has few rows. */
+function treesHelp(before: Float64Array, after: Float64Array, label: Uint8Array, trainRows: number, judges: readonly number[]): boolean {
+  const fall = (row: number): number => rowLoss(before[row] as number, label[row] as number) - rowLoss(after[row] as number, label[row] as number);
+  let all = 0;
+  for (let row = 0; row < trainRows; row++) all += fall(row);
+  const sum = judges.reduce((total, row) => total + fall(row), 0);
+  const square = judges.reduce((total, row) => total + fall(row) ** 2, 0);
+  return all > 0 && sum > -Math.sqrt(square);
 }
 
 function lossOf(odds: Float64Array, label: Uint8Array, rows: readonly number[]): number {

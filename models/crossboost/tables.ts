@@ -15,7 +15,8 @@ export function binStarts(columns: readonly OfferedColumn[]): Int32Array {
 }
 
 /** A table cells x bins (row-major, query units) from answers to `cellVectors`, one per vector. An answer has, per column,
- *  folds x bins sums. `without`: leaves one fold out; -1 takes all. Throws MODEL_SHAPE. */
+ *  folds x bins sums. `without`: leaves one fold out; -1 takes all. The cells of every column add up to the row of all guest rows, but for the
+ *  hosts' noise: the table is the one that does, nearest to the answers by least squares. Throws MODEL_SHAPE. */
 export function cellTable(cells: GuestCells, columns: readonly OfferedColumn[], answers: readonly Float64Array[], folds: number, without: number): Float64Array {
   const starts = binStarts(columns);
   const bins = starts[columns.length] as number;
@@ -23,29 +24,41 @@ export function cellTable(cells: GuestCells, columns: readonly OfferedColumn[], 
     throw new AppError("MODEL_SHAPE", { vectors: answers.length, expected: cells.vectors, bins });
   }
   const table = new Float64Array(cells.total * bins);
-  const row = (answer: Float64Array, at: number): void => {
+  const first = cells.total - cells.vectors;
+  answers.forEach((answer, i) => {
+    const at = (first + i) * bins;
     columns.forEach(({ shape }, j) => {
       const start = starts[j] as number;
       for (let fold = 0; fold < folds; fold++) {
         if (fold === without) continue;
         const from = folds * start + fold * shape.bins;
-        for (let b = 0; b < shape.bins; b++) table[at * bins + start + b] = (table[at * bins + start + b] as number) + (answer[from + b] as number);
+        for (let b = 0; b < shape.bins; b++) table[at + start + b] = (table[at + start + b] as number) + (answer[from + b] as number);
       }
     });
-  };
-  row(answers[0] as Float64Array, 0);
-  let next = 1;
-  for (let column = 1; column < cells.columns.length; column++) {
-    const first = cells.starts[column] as number;
-    const last = (cells.starts[column + 1] as number) - 1;
-    for (let at = first; at < last; at++) row(answers[next++] as Float64Array, at);
-    for (let b = 0; b < bins; b++) {
-      let left = table[b] as number;
-      for (let at = first; at < last; at++) left -= table[at * bins + b] as number;
-      table[last * bins + b] = left;
-    }
-  }
+  });
+  if (first === 1) for (let b = 0; b < bins; b++) reconcile(cells, table, bins, b);
   return table;
+}
+
+/** One bin: a column's sum has the noise of as many answers as it has cells, so that sums weigh 1 / cells, and a difference is shared equally. */
+function reconcile(cells: GuestCells, table: Float64Array, bins: number, b: number): void {
+  let weighted = 0;
+  let weights = 0;
+  const sums = cells.columns.map((column, i) => {
+    if (i === 0) return 0;
+    let sum = 0;
+    for (let k = cells.starts[i] as number; k < (cells.starts[i + 1] as number); k++) sum += table[k * bins + b] as number;
+    weighted += sum / column.cells;
+    weights += 1 / column.cells;
+    return sum;
+  });
+  const all = weighted / weights;
+  table[b] = all;
+  cells.columns.forEach((column, i) => {
+    if (i === 0) return;
+    const share = (all - (sums[i] as number)) / column.cells;
+    for (let k = cells.starts[i] as number; k < (cells.starts[i + 1] as number); k++) table[k * bins + b] = (table[k * bins + b] as number) + share;
+  });
 }
 
 /** Boosting's view of one host. Rows of tables are guest cells, columns host bins. */

@@ -35,12 +35,14 @@ export function typicalOf(parts: Parts): Typical {
 /** Of one row: base = the typical company, contributions = differences to it, in units of 10^-pointDecimals points. The score is that of
  *  `odds` as it is printed. `sources`: one per own part. `told`: parts of the rest that somebody else explains, in log odds. Throws
  *  MODEL_SHAPE when the typical company is of another model, MODEL_EXPLANATION when the parts are not those of this score. */
-export function explainRow(
-  parts: Parts, row: number, odds: number,
-  options: { readonly typical: Typical; readonly scaling: Pick<Scaling, "points" | "odds" | "pdo">; readonly sources: readonly Source[]; readonly rest: Source; readonly told?: readonly Term[] },
-): Explanation {
+export function explainRow(parts: Parts, row: number, odds: number, options: {
+  readonly typical: Typical; readonly scaling: Pick<Scaling, "points" | "odds" | "pdo">;
+  readonly sources: readonly Source[]; readonly rest: Source; readonly told?: readonly Term[];
+}): Explanation {
   const { typical, scaling, sources, told = [] } = options;
-  if (typical.own.length !== parts.own.length || sources.length !== parts.own.length) throw new AppError("MODEL_SHAPE", { own: parts.own.length, typical: typical.own.length });
+  if (typical.own.length !== parts.own.length || sources.length !== parts.own.length) {
+    throw new AppError("MODEL_SHAPE", { own: parts.own.length, typical: typical.own.length });
+  }
   const units = 10 ** pointDecimals;
   const factor = (-units * scaling.pdo) / Math.LN2;
   let expected = parts.expected + typical.rest;

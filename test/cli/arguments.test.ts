@@ -31,7 +31,7 @@ describe("the command line", function () {
   it("explains every command and each of its options with --help", async () => {
     const commands = await allCommands(work);
     for (const wanted of ["demo-data", "sandbox", "platform start", "enclave init", "enclave start", "enclave approve", "enclave status", "job submit",
-      "job watch", "job report", "job cancel", "score"]) {
+      "job watch", "job report", "job cancel", "model export", "model add-challenger", "score"]) {
       assert.include(commands.map((c) => c.join(" ")), wanted);
     }
     await Promise.all(commands.map(async (command) => {
@@ -70,6 +70,11 @@ describe("the command line", function () {
     ["a split file that is not there", [...sandbox, "--host", "tax=table.csv", "--split", "absent.csv"], "CLI_FILE", /absent\.csv/],
     ["parameters that are not JSON", [...sandbox, "--host", "tax=table.csv", "--params", "{trend}"], "CLI_JSON", /--params/],
     ["parameters that no scorecard has", [...sandbox, "--host", "tax=table.csv", "--params", "{\"trend\":\"auto\"}"], "JOB_PARAMS", /scorecard/],
+    ["an export of a model of cells", [...sandbox, "--host", "tax=table.csv", "--model", "crossboost", "--export"], "JOB_EXPORT_KIND", /score with the parties/],
+    ["a challenger that is not there", [...sandbox, "--host", "tax=table.csv", "--challenger", "absent.onnx"], "CLI_FILE", /absent\.onnx/],
+    ["an export without the folder of an enclave", ["model", "export", "--model", "m"], "CLI_ARGUMENT", /--dir/],
+    ["an export from an enclave that is not there", ["model", "export", "--model", "m", "--dir", "absent"], "ENCLAVE_CONFIG", /./],
+    ["a challenger for an enclave that is not there", ["model", "add-challenger", "--dir", "absent", "--file", "table.csv"], "ENCLAVE_CONFIG", /./],
     ["an enclave that is not there", ["enclave", "status", "--dir", "absent"], "ENCLAVE_CONFIG", /./],
     ["a profile that is not there", ["job", "list", "--profile", "absent.json"], "CLI_PROFILE", /./],
     ["a profile that is something else", ["job", "list", "--profile", "params.json"], "CLI_PROFILE", /./],

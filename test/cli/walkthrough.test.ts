@@ -10,7 +10,7 @@ import { jointReportSchema } from "../../report/schema.ts";
 import { fails, json, serve, succeeds, yunei, type Server } from "./support.ts";
 
 const parties = ["bank", "tax", "utilities"] as const;
-type Rule = { sealTo?: string; approve?: "auto" | "manual"; purposes?: string[]; singleHostTotals?: boolean; maxNewIdsPerMonth?: number };
+type Rule = { sealTo?: string; approve?: "auto" | "manual"; purposes?: string[]; singleHostTotals?: boolean; maxNewIdsPerMonth?: number; explain?: "groups" };
 
 describe("the walk-through of the README", function () {
   this.timeout(240_000);
@@ -212,6 +212,34 @@ describe("the walk-through of the README", function () {
     assert.deepEqual(readFileSync(join(work, "batch-again", "scores.csv")), readFileSync(join(work, "batch", "scores.csv")));
     await fails(["score", "--model", "model_0123456789abcdef01234567", "--file", "demo-data/bank/applications.csv", "--dir", "enclave-bank"], work, "JOB_MODEL_UNKNOWN");
     await fails(["score", "--model", model, "--file", "absent.csv", "--dir", "enclave-bank"], work, "CLI_FILE");
+  });
+
+  it("explains each score, and a provider's own part of it as far as that provider's policy lets it name", async () => {
+    await fails(score("refused", "--explain", "2", "--explain-host", "tax"), work, "JOB_REFUSED");
+    assert.equal((await status("tax")).jobs.find((j) => j.state === "refused")?.state, "refused");
+    policy("tax", { approve: "auto", explain: "groups" });
+    const summary = await json<{ explanations: object }>(score("explained", "--explain", "2", "--explain-host", "tax"), work);
+    assert.deepInclude(summary.explanations, { reasons: 2, hosts: ["tax"], against: "median" });
+    policy("tax", { approve: "auto" });
+    type Line = { id: string; score: number; base: number; contributions: { value: number; label: { kind: string; party?: string; feature?: string; group?: string } }[] };
+    const text = readFileSync(join(work, "explained", "explanations.ndjson"), "utf8");
+    const scores = readFileSync(join(work, "explained", "scores.csv"), "utf8").trimEnd().split("\n").slice(1).map((line) => line.split(","));
+    const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line) as Line);
+    assert.deepEqual(lines.map((l) => [l.id, l.score.toFixed(2)]), scores.map(([id, points]) => [id, points]));
+    for (const { score: made, base, contributions } of lines) {
+      assert.equal(Math.round(100 * made), contributions.reduce((sum, c) => sum + Math.round(100 * c.value), Math.round(100 * base)));
+    }
+    const labels = lines.flatMap((l) => l.contributions.map((c) => c.label));
+    const ofTax = labels.filter((l) => l.party === "tax");
+    const dataset = JSON.parse(readFileSync(join(work, "demo-data", "tax", "dataset.json"), "utf8")) as { indicators: { name: string; sourceItem: string }[] };
+    const items = new Set(dataset.indicators.map((i) => i.sourceItem));
+    assert.isAbove(ofTax.length, 0);
+    assert.isTrue(ofTax.every((l) => l.kind === "group" && items.has(l.group ?? "")), "items of the sharing list alone");
+    assert.isTrue(labels.every((l) => l.party !== "utilities"));
+    for (const { name } of dataset.indicators) assert.notInclude(text, `"${name}"`);
+    await fails(score("refused", "--explain-host", "tax"), work, "CLI_ARGUMENT");
+    await fails(score("refused", "--explain", "2", "--explain-host", "court"), work, "CLI_ARGUMENT");
+    await fails(score("refused", "--explain", "11"), work, "CLI_ARGUMENT");
   });
 
   it("flags every score as partial when a provider is away, if the one that is left allows it", async () => {

@@ -52,7 +52,7 @@ describe("what leaves a domain", () => {
     assert.equal(staged.rows, marked.batchRows);
     const model = topology.rows("bank", "select model from models")[0]?.["model"] as string;
     scored = await scoreWithFallback(topology.api, {
-      guest: partyId("bank"), hosts: [partyId("tax"), partyId("power")], model, purpose: "loan-approval", params: staged, waitSeconds: 60, say: () => {},
+      guest: partyId("bank"), hosts: [partyId("tax"), partyId("power")], model, purpose: "loan-approval", params: { ...staged, shape: { kind: "scorecard" } }, waitSeconds: 60, say: () => {},
     });
     scores = await topology.scores(scored);
     for (const name of parties) await eventually(`${name} is done`, () => topology.rows(name, "select 1 from jobs where state = 'done'").length === 2);
@@ -141,7 +141,7 @@ describe("what leaves a domain", () => {
   it("went through the whole job, and the tap saw what was relayed", () => {
     assert.isAbove(scores.split("\n").length, marked.batchRows);
     const relayed = walk(join(topology.platformFolder, "blobs", "relay")).filter((f) => !f.isFolder);
-    assert.isAbove(relayed.length, 10);
+    assert.isNotEmpty(relayed);
     assert.isAbove(relayed.length + inRows, 100);
     for (const name of parties) {
       for (const job of [trained, scored]) {

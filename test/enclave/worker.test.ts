@@ -60,7 +60,7 @@ describe("enclave workers", () => {
     workers.startAll();
     await workers.until(first, "done");
     const codes = new Set(parties.flatMap((p) => workers.rows(p, "select code from refusals").map((r) => r["code"])));
-    assert.includeMembers([...codes], ["PROTOCOL_MALFORMED", "PROTOCOL_BAD_SIGNATURE", "PROTOCOL_WRONG_PARTY", "PROTOCOL_OVERSIZED"]);
+    assert.includeMembers([...codes], ["PROTOCOL_MALFORMED", "PROTOCOL_BAD_SEAL", "PROTOCOL_WRONG_PARTY", "PROTOCOL_OVERSIZED"]);
     assert.sameMembers([...exchange.results.keys()], [`${first}/model`, `${first}/scores`, `${first}/report`]);
     const types = new Set(parties.flatMap((p) => workers.rows(p, "select distinct type from inbox").map((r) => String(r["type"]))));
     assert.sameMembers([...types], Object.keys(messageTable), "every kind of message took part");

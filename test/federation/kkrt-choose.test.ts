@@ -7,7 +7,8 @@ import { kkrtIntersection } from "../../federation/kkrt/kkrt.ts";
 import { OtReceiver } from "../../federation/ot/receiver.ts";
 import { OtSender } from "../../federation/ot/sender.ts";
 import { openingTraffic, transferTraffic } from "../../federation/ot/traffic.ts";
-import { alignmentProtocol, intersectionFor, kkrtTraffic } from "../../federation/psi/choose.ts";
+import { alignmentProtocol, intersectionFor, kkrtTraffic, type Pair } from "../../federation/psi/choose.ts";
+import type { SetIntersection } from "../../federation/psi/intersection.ts";
 import type { Kernels } from "../../kernels/api.ts";
 import { createKernels } from "../../kernels/kernels.ts";
 import { createWorld, type World } from "../support/world.ts";
@@ -26,10 +27,19 @@ describe("the choice of an alignment protocol", () => {
 
   it("is the curve for small sets and for sets beyond the limit, oblivious transfer from a few thousand ids", () => {
     const choices = [[1, 1], [100, 10_000], [2000, 2000], [4000, 4000], [500, 100_000], [1_000_000, 1_000_000], [10_000, 10_000_000], [20_000_000, 10]] as const;
-    assert.deepEqual(choices.map(([g, h]) => alignmentProtocol(g, h)), ["ecdh", "ecdh", "ecdh", "kkrt", "kkrt", "kkrt", "kkrt", "ecdh"]);
-    const protocols = { ecdh: { ...kkrtIntersection(), protocol: "ecdh" }, kkrt: kkrtIntersection() };
-    assert.equal(intersectionFor(protocols, 10, 10).protocol, "ecdh");
-    assert.equal(intersectionFor(protocols, 10_000, 10_000).protocol, "kkrt");
+    assert.deepEqual(choices.map(([guestRows, hostRows]) => alignmentProtocol({ guestRows, hostRows, reusable: false })), ["ecdh", "ecdh", "ecdh", "kkrt", "kkrt", "kkrt", "kkrt", "ecdh"]);
+    const named = (protocol: string): SetIntersection => ({ ...kkrtIntersection(), protocol });
+    const protocols = { ecdh: named("ecdh"), kkrt: named("kkrt"), reusable: named("reusable") };
+    const pair = (guestRows: number, hostRows: number): Pair => ({ guestRows, hostRows, reusable: true });
+    assert.equal(intersectionFor(protocols, pair(10, 10)).protocol, "ecdh");
+    assert.equal(intersectionFor(protocols, pair(10_000, 10_000)).protocol, "kkrt");
+    assert.equal(intersectionFor(protocols, pair(10_000, 10_000_000)).protocol, "reusable");
+  });
+  it("is kept tags where the host keeps them and its set is large, and much larger than the guest's: nowhere else", () => {
+    const choices = [[10_000, 10_000_000], [10_000, 2_560_000], [10_000, 2_559_999], [1000, 500_000], [1000, 499_999], [1, 50_000_000], [20_000_000, 10]] as const;
+    const choose = (reusable: boolean): string[] => choices.map(([guestRows, hostRows]) => alignmentProtocol({ guestRows, hostRows, reusable }));
+    assert.deepEqual(choose(true), ["reusable", "reusable", "kkrt", "reusable", "kkrt", "reusable", "ecdh"]);
+    assert.deepEqual(choose(false), ["kkrt", "kkrt", "kkrt", "kkrt", "kkrt", "ecdh", "ecdh"]);
   });
 
   type Line = { readonly from: string; readonly type: string; readonly messages: number; readonly bytes: number };

@@ -11,7 +11,7 @@ import { keyBytes, type CurveWork } from "../../federation/psi/curve.ts";
 import type { Admit, GuestMatches, HostOrder } from "../../federation/psi/intersection.ts";
 import { reusableGuest } from "../../federation/psi/reusable-guest.ts";
 import { reusableHost } from "../../federation/psi/reusable-host.ts";
-import { compareTags, sortTags, type GuestShelf, type HostShelf, type PublishedTags } from "../../federation/psi/reusable-tags.ts";
+import { compareTags, sortTags, type GuestShelf, type HostShelf, type KeptTags, type PublishedTags } from "../../federation/psi/reusable-tags.ts";
 import { hostileCases, withBody } from "../support/hostile.ts";
 import { codeOf, createWorld, type Program, type Tamper, type World } from "../support/world.ts";
 
@@ -29,8 +29,9 @@ class MemoryHostShelf implements HostShelf {
   async key(): Promise<Uint8Array> {
     return this.#key;
   }
-  async published(): Promise<PublishedTags | undefined> {
-    return this.kept;
+  async published(): Promise<KeptTags | undefined> {
+    const { kept } = this;
+    return kept && { ...kept, tags: () => [kept.tags] };
   }
   async keep(published: PublishedTags): Promise<void> {
     this.made++;
@@ -128,6 +129,21 @@ describe("the reusable intersection", () => {
     const { world, guest, host } = await run(setup);
     assert.deepEqual(await world.replay("bank", programs(setup).bank), guest);
     assert.deepEqual(await world.replay("tax", programs(setup).tax), host);
+  });
+  it("sends what the statement has: the list when it is new to the guest, and no byte of it later", async () => {
+    const kept = shelves();
+    const setup = { ...kept, guest: range(0, 30), host: range(20, 70) };
+    for (const seed of [1, 2]) {
+      const { world } = await run({ ...setup, seed });
+      assertWithin({ leakage: statement.leakage, log2FloodDistance: 0, attacks: [] }, world);
+      const bytes = (type: string): number => world.sent.filter((m) => m.type === type).reduce((sum, m) => sum + m.bytes, 0);
+      for (const { type, messages, bytes: most } of reusableTraffic(30, 50)) {
+        const isKept = seed === 2 && type === "psi/reuse-tags";
+        assert.lengthOf(world.sent.filter((m) => m.type === type), isKept ? 0 : messages, type);
+        if (!isKept) assert.isAtLeast(bytes(type), most - 16, type);
+      }
+      kept.mine.have = kept.theirs.kept?.digest;
+    }
   });
   it("refuses bad own sets", async () => {
     for (const [ids, code] of [[[], "PSI_EMPTY_SET"], [idsOf(1, 2, 1), "PSI_DUPLICATE_ID"]] as const) {

@@ -130,7 +130,8 @@ describe("checkpoints in the world of the tests", () => {
         const got = await world.run(loops(undefined, seen));
         assert.deepEqual([got.bank.sum, got.tax.sum], sums, `${name} killed at ${at}`);
         assert.equal(got[name].starts, 2, `${name} killed at ${at}`);
-        assert.deepEqual(world.sent.map((m) => [m.from, m.frame]).sort(), undisturbed.sent.map((m) => [m.from, m.frame]).sort());
+        const sentBy = (from: string, all: World): Uint8Array[] => all.sent.filter((m) => m.from === from).map((m) => m.frame);
+        for (const from of ["bank", "tax"]) assert.deepEqual(sentBy(from, world), sentBy(from, undisturbed));
         assert.lengthOf(world.received, undisturbed.received.length);
         // No more than the round that it was in is done again.
         assert.isAtMost(seen[name].length, rounds + 1);

@@ -78,9 +78,8 @@ describe("parts of many scores", () => {
     });
 
     it("enter with the slopes of the layers above, and leave the totals to the providers", () => {
-      const odds = [before];
-      for (const [i, layer] of layers.entries()) odds.push(applyLayer(layer, odds[i] as Float64Array, totals.slice(0, i + 1), bins));
-      const all = odds.at(-1) as Float64Array;
+      const after = (given: readonly Layer[]): Float64Array => given.reduce((x: Float64Array, layer, i) => applyLayer(layer, x, totals.slice(0, i + 1), bins), before);
+      const all = after(layers);
       const parts = crossboostParts(modelOf(layers), names)(bins, all);
       const explainers = [treeExplainer(first), ...layers.map((l) => treeExplainer(l.trees ?? first, (f) => f < own.length))];
       // The first trees pass both slopes, those of the first layer the second one.
@@ -92,9 +91,8 @@ describe("parts of many scores", () => {
       }
       // The rest is the totals': as they enter, and what trees make of them.
       const linear = totals[0]?.map((x, row) => 1.1 * 0.4 * x + 0.3 * (totals[1]?.[row] ?? 0)) ?? new Float64Array();
-      const plain = crossboostParts(modelOf(layers.map((l) => ({ ...l, trees: null }))), names);
-      const noTrees = layers.reduce((x, l, i) => applyLayer({ ...l, trees: null }, x, totals.slice(0, i + 1), bins), before);
-      for (const [row, x] of plain(bins, noTrees).rest.entries()) assert.closeTo(x, linear[row] ?? 0, 1e-9);
+      const plain = layers.map((l) => ({ ...l, trees: null }));
+      for (const [row, x] of crossboostParts(modelOf(plain), names)(bins, after(plain)).rest.entries()) assert.closeTo(x, linear[row] ?? 0, 1e-9);
     });
 
     it("are nothing for a guest without columns", () => {

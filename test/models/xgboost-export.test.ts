@@ -9,42 +9,7 @@ import { scoreRows } from "../../models/trees/predict.ts";
 import { dataSets, loadJob } from "../support/csv.ts";
 import { binOwned, definitionsOf, drawnTrees, oddFeatures, rawOf, trainedTrees, type Owned } from "../support/model-files.ts";
 import { needsRealData } from "../support/real-data.ts";
-import { askXgboost, needsXgboost } from "../support/xgboost.ts";
-
-const lists = [
-  "left_children", "right_children", "parents", "split_indices", "split_conditions", "default_left", "sum_hessian", "base_weights",
-  "loss_changes", "split_type",
-] as const;
-type JsonTree = Readonly<Record<(typeof lists)[number], readonly number[]>> & {
-  readonly id: number; readonly tree_param: Readonly<Record<string, string>>;
-};
-type JsonModel = {
-  readonly version: readonly number[];
-  readonly learner: {
-    readonly feature_names: readonly string[];
-    readonly learner_model_param: Readonly<Record<string, string>>;
-    readonly objective: { readonly name: string };
-    readonly gradient_booster: { readonly name: string; readonly model: {
-      readonly trees: readonly JsonTree[]; readonly tree_info: readonly number[]; readonly gbtree_model_param: Readonly<Record<string, string>>;
-    } };
-  };
-};
-
-/** Margin of one row: doc/model.schema of the library; float32 sums from the logit of base_score on. */
-function margin({ learner }: JsonModel, row: ArrayLike<number>): number {
-  const base = Number(learner.learner_model_param["base_score"]);
-  let sum = Math.fround(-Math.log(1 / base - 1));
-  for (const tree of learner.gradient_booster.model.trees) {
-    let at = 0;
-    while (tree.left_children[at] !== -1) {
-      const x = Math.fround(row[tree.split_indices[at] ?? 0] ?? Number.NaN);
-      const left = Number.isNaN(x) ? tree.default_left[at] === 1 : x < Math.fround(tree.split_conditions[at] ?? 0);
-      at = (left ? tree.left_children : tree.right_children)[at] ?? 0;
-    }
-    sum = Math.fround(sum + Math.fround(tree.split_conditions[at] ?? 0));
-  }
-  return sum;
-}
+import { askXgboost, margin, needsXgboost, xgboostLists, type XgboostJson } from "../support/xgboost.ts";
 
 /** Companies as numbers in the order of the file's columns, filled as its description says. */
 function numbersOf(columns: XgboostColumns, owned: readonly Owned[], rows: number): Float32Array {
@@ -68,7 +33,7 @@ describe("XGBoost files", () => {
     for (const seed of [1, 2, 3, 4, 5]) {
       const model = drawnTrees(owned, 1500, { seed, trees: 20, depth: 3, nested: seed % 2 === 0 });
       const { text, columns } = boostedXgboost(model, definitionsOf(owned));
-      const file = JSON.parse(text) as JsonModel;
+      const file = JSON.parse(text) as XgboostJson;
       const numbers = numbersOf(columns, owned, rows);
       const width = columns.names.length;
       const margins = Array.from({ length: rows }, (_, row) => margin(file, numbers.subarray(row * width, (row + 1) * width)));
@@ -79,7 +44,7 @@ describe("XGBoost files", () => {
   it("are whole: counts, parents and types are what the library checks", () => {
     const model = drawnTrees(owned, 1500, { seed: 7, trees: 5, depth: 4 });
     const { text, columns } = boostedXgboost(model, definitionsOf(owned));
-    const { learner, version } = JSON.parse(text) as JsonModel;
+    const { learner, version } = JSON.parse(text) as XgboostJson;
     const { trees, tree_info: info, gbtree_model_param: counts } = learner.gradient_booster.model;
     assert.deepEqual([version, learner.objective.name, learner.gradient_booster.name], [[1, 7, 4], "binary:logistic", "gbtree"]);
     assert.deepEqual([trees.length, info.length, Number(counts["num_trees"])], [6, 6, 6], "the base and five trees");
@@ -87,7 +52,7 @@ describe("XGBoost files", () => {
     for (const [id, tree] of trees.entries()) {
       assert.equal(tree.id, id);
       const nodes = Number(tree.tree_param["num_nodes"]);
-      for (const list of lists) assert.lengthOf(tree[list], nodes, list);
+      for (const list of xgboostLists) assert.lengthOf(tree[list], nodes, list);
       tree.left_children.forEach((left, at) => {
         assert.equal(tree.right_children[at], left < 0 ? -1 : left + 1, "its predictor adds one to the left child");
         for (const child of left < 0 ? [] : [left, tree.right_children[at] ?? 0]) assert.equal(tree.parents[child], at);

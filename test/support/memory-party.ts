@@ -229,14 +229,16 @@ export class MemoryParty implements Party {
   async #during<T>(work: () => Promise<T>): Promise<T> {
     this.#calls += 1;
     if (this.#calls === this.#options.diesAt) this.#isDead = true;
-    if (this.#isDead) throw new Killed(`${this.self} was killed`);
+    this.#assertAlive();
     this.#underWay += 1;
-    try {
-      return await work();
-    } finally {
+    const result = await work().finally(() => {
       this.#underWay -= 1;
-      if (this.#isDead) throw new Killed(`${this.self} was killed`);
-    }
+    });
+    this.#assertAlive();
+    return result;
+  }
+  #assertAlive(): void {
+    if (this.#isDead) throw new Killed(`${this.self} was killed`);
   }
   #assertQuiet(): void {
     assert.equal(this.#underWay, 0, "a checkpoint while a message is under way");

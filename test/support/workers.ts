@@ -71,6 +71,8 @@ export class Workers implements AsyncDisposable {
   readonly exchange = new Exchange();
   readonly logs: string[] = [];
   readonly identities = new Map<PartyId, Identity>();
+  /** What a party says of its data in place of the truth; another digest is another version of it. */
+  readonly said = new Map<PartyId, Partial<DatasetSummary>>();
   readonly #stock: Stock;
   readonly #root = temporaryFolder();
   readonly #running = new Map<PartyId, Running>();
@@ -94,6 +96,9 @@ export class Workers implements AsyncDisposable {
     return workers;
   }
 
+  summaryOf(party: PartyId): DatasetSummary {
+    return { ...this.#stock.summaryOf(party), ...this.said.get(party) };
+  }
   folder(party: PartyId): string {
     return join(this.#root.path, party);
   }
@@ -103,7 +108,7 @@ export class Workers implements AsyncDisposable {
 
   /** A plan as these parties' platform would compile it. */
   plan(job: string, change: Parameters<typeof planOf>[0] = {}, more: { expiresAt?: string } = {}): JobPlan {
-    const datasets = Object.fromEntries(parties.map((p) => [p, this.#stock.summaryOf(p)]));
+    const datasets = Object.fromEntries(parties.map((p) => [p, this.summaryOf(p)]));
     return planOf({ params: { scorecard: { fit: { refinementRounds: 0 } } }, ...change }, { job, datasets, ...more });
   }
 
@@ -120,8 +125,8 @@ export class Workers implements AsyncDisposable {
     const stop = new AbortController();
     const db = new StateDatabase(paths.state);
     const worker = new EnclaveWorker({
-      folder, config, env, identity: this.identities.get(party) ?? assert.fail(party), db, box, kernels, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() },
-      platform: this.exchange.platform(party), dataset: this.#stock.datasets.get(party) ?? assert.fail(party), summary: this.#stock.summaryOf(party),
+      folder, config, env, identity: this.identities.get(party) ?? assert.fail(party), db, box, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() },
+      platform: this.exchange.platform(party), dataset: { ...(this.#stock.datasets.get(party) ?? assert.fail(party)), snapshotDigest: this.summaryOf(party).snapshotDigest }, summary: this.summaryOf(party),
       trainOf: undefined, layers: [], memoryKey: new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("test").digest()),
     });
     const running: Running = { stop, db, failure: undefined, served: worker.serve(stop.signal).catch((error: unknown) => void (running.failure = error)) };

@@ -59,3 +59,38 @@ export async function askXgboost(text: string, names: readonly string[], numbers
   const { stdout } = await run(python, ["-c", program, folder.path, String(rows)], { maxBuffer: 2 ** 29 });
   return JSON.parse(stdout) as XgboostSays;
 }
+
+export const xgboostLists = [
+  "left_children", "right_children", "parents", "split_indices", "split_conditions", "default_left", "sum_hessian", "base_weights",
+  "loss_changes", "split_type",
+] as const;
+type JsonTree = Readonly<Record<(typeof xgboostLists)[number], readonly number[]>> & {
+  readonly id: number; readonly tree_param: Readonly<Record<string, string>>;
+};
+export type XgboostJson = {
+  readonly version: readonly number[];
+  readonly learner: {
+    readonly feature_names: readonly string[];
+    readonly learner_model_param: Readonly<Record<string, string>>;
+    readonly objective: { readonly name: string };
+    readonly gradient_booster: { readonly name: string; readonly model: {
+      readonly trees: readonly JsonTree[]; readonly tree_info: readonly number[]; readonly gbtree_model_param: Readonly<Record<string, string>>;
+    } };
+  };
+};
+
+/** Margin of one row, without the library: doc/model.schema of the library; float32 sums from the logit of base_score on. */
+export function margin({ learner }: XgboostJson, row: ArrayLike<number>): number {
+  const base = Number(learner.learner_model_param["base_score"]);
+  let sum = Math.fround(-Math.log(1 / base - 1));
+  for (const tree of learner.gradient_booster.model.trees) {
+    let at = 0;
+    while (tree.left_children[at] !== -1) {
+      const x = Math.fround(row[tree.split_indices[at] ?? 0] ?? Number.NaN);
+      const left = Number.isNaN(x) ? tree.default_left[at] === 1 : x < Math.fround(tree.split_conditions[at] ?? 0);
+      at = (left ? tree.left_children : tree.right_children)[at] ?? 0;
+    }
+    sum = Math.fround(sum + Math.fround(tree.split_conditions[at] ?? 0));
+  }
+  return sum;
+}

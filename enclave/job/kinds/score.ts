@@ -66,7 +66,7 @@ const crossboost: ScoreBy = async ({ tools, input, party, intersection }, batch,
   const fits = shape.kind === "crossboost" && half.joint.stages.every((s) => s.hosts.every((h) => h.columns.every((c) => c.shape.bins + 1 <= shape.bins)));
   if (!fits) throw new AppError("JOB_PARAMS", { stages: half.joint.stages.length });
   const scores = await scoreCellsGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
-  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: crossboostExplainer(half) };
+  return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: crossboostExplainer(half, half.typical) };
 };
 
 const scoreBy: Readonly<Record<ModelShape["kind"], ScoreBy>> = { scorecard, gbdt, crossboost };

@@ -1,0 +1,17 @@
+// The enclave's own data set as its jobs name it.
+import { createHmac } from "node:crypto";
+import type { Log } from "../../core/env.ts";
+import { readBytes } from "../../core/files.ts";
+import type { EnclaveConfig } from "../config.ts";
+import { loadDataset, type LoadedDataset } from "./load.ts";
+
+/** Secret of this enclave under which ids and versions of its data are remembered. box: file of its state key. */
+export function memoryKeyOf(box: string): Uint8Array {
+  return new Uint8Array(createHmac("sha256", readBytes(box)).update("yunei/memory/v1").digest());
+}
+
+/** Loads the data. Its digest is keyed: a published digest of a small table could otherwise be found by trying tables. */
+export async function loadOwn(config: Pick<EnclaveConfig, "dataset" | "dataFolder">, memoryKey: Uint8Array, log: Log): Promise<LoadedDataset> {
+  const loaded = await loadDataset(config.dataset, { directory: config.dataFolder, log });
+  return { ...loaded, snapshotDigest: createHmac("sha256", memoryKey).update(`yunei/snapshot/v1|${loaded.snapshotDigest}`).digest("hex") };
+}
