@@ -10,7 +10,7 @@ import { route } from "./http/route.ts";
 import type { Platform } from "./platform.ts";
 import { InFlight } from "./services/in-flight.ts";
 import { approve, feed, refuse, reportEvents, reportState } from "./services/jobs.ts";
-import { getFrame, putFrame } from "./services/relay.ts";
+import { forgetFrames, getFrame, putFrame } from "./services/relay.ts";
 import { putModel, putResult } from "./services/results.ts";
 import { listIdentities, storeDataset } from "./store/parties.ts";
 
@@ -53,7 +53,7 @@ export function buildEnclaveApp(platform: Platform): Express {
   route(app, e.putRelay, guard, ({ caller, params, request, length }) => {
     const header = request.headers["x-content-digest"];
     const digest = typeof header === "string" ? header : undefined;
-    return putFrame(platform, inFlight, caller.party, { ...params, bytes: length, digest, source: bodyOf(request) });
+    return putFrame(platform, inFlight, caller.party, { ...params, bytes: length, digest, source: request });
   });
   route(app, e.getRelay, guard, async ({ caller, params, query, response, signal }) => {
     const frame = await getFrame(platform, caller.party, { ...params, waitMs: query.wait * 1000, signal });
@@ -61,14 +61,17 @@ export function buildEnclaveApp(platform: Platform): Express {
       response.status(204).end();
       return;
     }
-    const blob = await platform.blobs.read(frame.name);
-    if (blob === undefined) throw new AppError("JOB_ENDED"); // deleted since
     response
       .status(200)
       .setHeader("Content-Type", "application/octet-stream")
-      .setHeader("Content-Length", blob.bytes)
+      .setHeader("Content-Length", frame.bytes)
       .setHeader("X-Content-Digest", frame.digest);
-    await pipeline(blob.stream, response);
+    if (frame.body instanceof Uint8Array) {
+      const { body } = frame;
+      response.once("finish", () => platform.buffers.give(body)); // handed to the operating system
+      response.end(body);
+    } else await pipeline(frame.body, response);
   });
+  route(app, e.forgetRelay, guard, ({ caller, params, body }) => forgetFrames(platform, caller.party, { ...params, ...body }));
   return finish();
 }

@@ -1,11 +1,13 @@
 // What every part of the platform is built from. Handed in, so that tests run the same parts with their own clock, limits
 // and plan compiler.
 import type { JobId } from "../core/brand.ts";
+import type { BufferPool } from "../core/buffer-pool.ts";
 import type { Env } from "../core/env.ts";
 import type { DatasetSummary, JobPlan, JobRequest } from "../federation/plan-schema.ts";
 import type { Authority } from "./pki/authority.ts";
 import type { BlobStore } from "./store/blobs.ts";
 import type { Database } from "./store/database.ts";
+import type { Recent } from "./store/recent.ts";
 import type { Wakeups } from "./wakeups.ts";
 
 export type CompilePlan = (input: {
@@ -26,7 +28,7 @@ export type Limits = {
   readonly retentionMs: number;
   /** Relayed bytes per job and sender. */
   readonly relayQuotaBytes: number;
-  /** Bytes of bodies that may be in flight to disk at once. */
+  /** Bytes of bodies that may be on their way to disk at once. */
   readonly inFlightBytes: number;
   readonly openJobsPerInstitution: number;
   readonly eventsPerJob: number;
@@ -41,7 +43,7 @@ export const defaultLimits: Limits = {
   settleMs: 60_000,
   retentionMs: 0,
   relayQuotaBytes: 64 * 2 ** 30,
-  inFlightBytes: 512 * 2 ** 20,
+  inFlightBytes: 256 * 2 ** 20,
   openJobsPerInstitution: 100,
   eventsPerJob: 5000,
   authFailures: 20,
@@ -52,6 +54,8 @@ export const defaultLimits: Limits = {
 export type Platform = {
   readonly db: Database;
   readonly blobs: BlobStore;
+  readonly recent: Recent;
+  readonly buffers: BufferPool;
   readonly wakeups: Wakeups;
   readonly authority: Authority;
   readonly env: Env;

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
+import { weighExternalMemory } from "../core/heap.ts";
 import { stderrLog } from "../core/log.ts";
 import { systemRng } from "../core/rng.ts";
 import type { CompilePlan } from "./platform.ts";
@@ -44,6 +45,7 @@ function readArguments(args: readonly string[]) {
 
 /** Runs until SIGTERM or SIGINT. Exit status 1, and one line on stderr, if it cannot start. */
 export async function runPlatformProcess(args: readonly string[], compilePlan: CompilePlan): Promise<void> {
+  weighExternalMemory();
   try {
     const { logLevel, ...options } = readArguments(args);
     const log = stderrLog(logLevel);

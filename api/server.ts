@@ -5,6 +5,7 @@ import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { RequestListener } from "node:http";
+import { BufferPool } from "../core/buffer-pool.ts";
 import type { Env } from "../core/env.ts";
 import { buildBankApp } from "./bank-app.ts";
 import { databaseUrl, openAuthority, serverCertificate } from "./data-dir.ts";
@@ -14,11 +15,14 @@ import { endDueJobs } from "./services/jobs.ts";
 import { sweepRelay } from "./services/relay.ts";
 import { BlobStore } from "./store/blobs.ts";
 import { openDatabase } from "./store/database.ts";
+import { Recent } from "./store/recent.ts";
 import { Wakeups } from "./wakeups.ts";
 
 export const platformVersion = "0.1.0";
 const tickMs = 1000;
 const drainMs = 3000;
+/** Relayed frames that are kept in memory until their receiver has come. */
+const recentBytes = 64 * 2 ** 20;
 
 export type PlatformOptions = {
   /** An initialised data directory. */
@@ -50,9 +54,12 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   const pair = await serverCertificate(data, authority, options.hosts ?? [], env);
   const blobs = await BlobStore.open(join(data, "blobs"), env.now());
   const db = await openDatabase(databaseUrl(data, options.database));
+  const buffers = new BufferPool();
   const platform: Platform = {
     db,
     blobs,
+    recent: new Recent(recentBytes, buffers),
+    buffers,
     wakeups: new Wakeups(),
     authority,
     env,

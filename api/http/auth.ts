@@ -71,10 +71,11 @@ export function addressOf(request: Request): string {
 export const openGuard: Guard<undefined> = async () => undefined;
 
 export function institutionGuard(platform: Platform, failures: FailureLimit): Guard<InstitutionCaller> {
+  const certificates = new Certificates();
   return (request) =>
     failures.guard(addressOf(request), async () => {
       const header = request.headers.authorization;
-      const subject = header === undefined ? certificateOf(request, "institution", platform.env.now()) : undefined;
+      const subject = header === undefined ? certificates.subjectOf(request, "institution", platform.env.now()) : undefined;
       if (header === undefined && subject === undefined) throw new AppError("AUTH_REQUIRED");
       const [, key, keyOwner] = header === undefined ? [] : (apiKeyForm.exec(header) ?? []);
       const id = subject?.name ?? keyOwner;
@@ -90,27 +91,57 @@ export function institutionGuard(platform: Platform, failures: FailureLimit): Gu
 }
 
 export function partyGuard(platform: Platform): Guard<PartyCaller> {
+  const certificates = new Certificates();
   return async (request) => {
-    const subject = certificateOf(request, "party", platform.env.now());
+    const subject = certificates.subjectOf(request, "party", platform.env.now());
     if (subject === undefined) throw new AppError("AUTH_INVALID");
-    const row = await findParty(platform.db.read, subject.name);
+    const row = await findParty(platform.db.sql, subject.name);
     if (row === undefined || !isSame(subject.fingerprint, row.tlsFingerprint ?? "")) throw new AppError("AUTH_INVALID");
     if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
     return { party: partyIdSchema.parse(row.id) };
   };
 }
 
-/** The name in a verified client certificate of that kind; undefined without a certificate. Throws AUTH_INVALID. */
-function certificateOf(request: Request, kind: SubjectKind, now: number): { name: string; fingerprint: string } | undefined {
-  const socket = request.socket as TLSSocket;
-  const certificate: X509Certificate | undefined = socket.getPeerX509Certificate?.();
-  if (certificate === undefined) return undefined;
-  const subject = socket.getPeerCertificate().subject;
-  const inTime = now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime(); // a connection may outlive it
-  const isClient = certificate.keyUsage?.includes(clientAuthOid) ?? false;
-  if (!socket.authorized || !inTime || !isClient || subject.O !== organisations[kind] || typeof subject.CN !== "string")
-    throw new AppError("AUTH_INVALID");
-  return { name: subject.CN, fingerprint: sha256(certificate.raw) };
+type Subject = {
+  readonly name: string | undefined;
+  readonly organisation: unknown;
+  readonly fingerprint: string;
+  readonly from: number;
+  readonly to: number;
+  readonly isClient: boolean;
+};
+
+/** The certificates of open connections, read once each: there is no renegotiation in TLS 1.3. */
+class Certificates {
+  readonly #read = new WeakMap<TLSSocket, Subject>();
+
+  /** The name in a verified client certificate of that kind; undefined without a certificate. Throws AUTH_INVALID. */
+  subjectOf(request: Request, kind: SubjectKind, now: number): { name: string; fingerprint: string } | undefined {
+    const socket = request.socket as TLSSocket;
+    const subject = this.#read.get(socket) ?? this.#readFrom(socket);
+    if (subject === undefined) return undefined;
+    const inTime = now >= subject.from && now <= subject.to; // a connection may outlive it
+    const { name, fingerprint } = subject;
+    if (!socket.authorized || !inTime || !subject.isClient || subject.organisation !== organisations[kind] || name === undefined)
+      throw new AppError("AUTH_INVALID");
+    return { name, fingerprint };
+  }
+
+  #readFrom(socket: TLSSocket): Subject | undefined {
+    const certificate: X509Certificate | undefined = socket.getPeerX509Certificate?.();
+    if (certificate === undefined) return undefined;
+    const { CN, O } = socket.getPeerCertificate().subject;
+    const subject: Subject = {
+      name: typeof CN === "string" ? CN : undefined,
+      organisation: O,
+      fingerprint: sha256(certificate.raw),
+      from: certificate.validFromDate.getTime(),
+      to: certificate.validToDate.getTime(),
+      isClient: certificate.keyUsage?.includes(clientAuthOid) ?? false,
+    };
+    this.#read.set(socket, subject);
+    return subject;
+  }
 }
 
 export function sha256(data: string | Uint8Array): string {

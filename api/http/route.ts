@@ -35,6 +35,9 @@ export type Guard<C> = (request: Request) => Promise<C>;
 
 const readJson = express.json({ limit: maxJsonBytes, strict: true, inflate: false, type: "application/json" });
 
+/** One for all: every request ends with it, and a fresh one would carry a stack. */
+const closed = new Error("the connection is closed");
+
 export function route<E extends Endpoint>(
   app: Express,
   endpoint: E,
@@ -44,7 +47,7 @@ export function route<E extends Endpoint>(
   app[endpoint.method](endpoint.path, async (request: Request, response: Response) => {
     response.locals["route"] = endpoint.path;
     const gone = new AbortController();
-    response.once("close", () => gone.abort());
+    response.once("close", () => gone.abort(closed));
     const caller = await guard(request);
     const params = parsePart(endpoint.params, "params", request.params);
     const query = parsePart(endpoint.query, "query", request.query);

@@ -96,7 +96,7 @@ async function datasetsOf(platform: Platform, parties: readonly PartyId[]): Prom
   for (const party of parties) {
     const dataset = published.get(party);
     if (dataset === undefined) {
-      const row = await findParty(platform.db.read, party);
+      const row = await findParty(platform.db.sql, party);
       throw new AppError(row?.state === "active" ? "JOB_DATASET_UNKNOWN" : "PARTY_NOT_FOUND", { party });
     }
     datasets[party] = dataset;

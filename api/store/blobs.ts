@@ -69,8 +69,26 @@ export class BlobStore {
     return { temp, bytes, digest: hash.digest("hex") };
   }
 
+  /** Writes bytes to their place, durably. */
+  async put(bytes: Uint8Array, name: string): Promise<void> {
+    const temp = join(this.#root, "temp", randomUUID());
+    try {
+      const file = await open(temp, "wx", 0o600);
+      try {
+        await writeAll(file, [bytes]);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      await rm(temp, { force: true });
+      throw asStorageError(error);
+    }
+    await this.keep({ temp }, name);
+  }
+
   /** Moves a received body to its place, durably. */
-  async keep(received: Received, name: string): Promise<void> {
+  async keep(received: Pick<Received, "temp">, name: string): Promise<void> {
     const path = join(this.#root, name);
     try {
       await this.#folder(dirname(path));
@@ -114,7 +132,7 @@ export class BlobStore {
 }
 
 async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
-  let rest = Buffer.concat(chunks);
+  let rest = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
   while (rest.length > 0) {
     const { bytesWritten } = await file.write(rest);
     rest = rest.subarray(bytesWritten);

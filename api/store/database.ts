@@ -8,6 +8,7 @@ import { PrismaClient as PostgresClient } from "../../gen/postgresql/client.ts";
 import { PrismaClient, type Prisma } from "../../gen/sqlite/client.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { codeOf, retried } from "./retry.ts";
+import { sqlOver, type Sql } from "./sql.ts";
 
 export type Tx = Prisma.TransactionClient;
 export type Database = {
@@ -16,6 +17,10 @@ export type Database = {
   readonly read: Tx;
   /** Runs `work` as one durable transaction. May run it again after a lock conflict, so `work` only touches the database. */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Plain queries; like `read`, they see committed states only. */
+  readonly sql: Pick<Sql, "rows">;
+  /** `write` with plain statements. */
+  writeSql<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 };
 
@@ -48,21 +53,46 @@ async function openSqlite(path: string): Promise<Database> {
   const reader = await connect();
   const writer = await connect();
   await createCounter(writer);
+  // The same for plain statements.
+  const [plainReader, plainWriter] = [await factory.connect(), await factory.connect()];
+  await plainWriter.executeScript("PRAGMA synchronous = FULL");
+  const plainSql = sqlOver(plainWriter);
   let queue: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = queue.then(() => retried(work));
+    queue = result.catch(() => {});
+    return result;
+  };
   return {
     kind: "sqlite",
     read: reader,
-    write: (work) => {
-      const result = queue.then(() => retried(() => writer.$transaction(work, transactionOptions)));
-      queue = result.catch(() => {});
-      return result;
-    },
+    write: (work) => inTurn(() => writer.$transaction(work, transactionOptions)),
+    sql: sqlOver(plainReader),
+    writeSql: (work) =>
+      inTurn(async () => {
+        await plainWriter.executeScript("BEGIN IMMEDIATE");
+        return ended(() => work(plainSql), (word) => plainWriter.executeScript(word));
+      }),
     close: async () => {
       await queue;
       await reader.$disconnect();
       await writer.$disconnect();
+      await plainReader.dispose();
+      await plainWriter.dispose();
     },
   };
+}
+
+/** Commits what `work` did, or rolls it back. */
+async function ended<T>(work: () => Promise<T>, say: (word: "COMMIT" | "ROLLBACK") => Promise<unknown>): Promise<T> {
+  try {
+    const result = await work();
+    await say("COMMIT");
+    return result;
+  } catch (error) {
+    await say("ROLLBACK").catch(() => {}); // a commit that failed may have ended it
+    throw error;
+  }
 }
 
 async function openPostgres(url: string): Promise<Database> {
@@ -70,11 +100,26 @@ async function openPostgres(url: string): Promise<Database> {
   // Both clients come from the same models; their types differ in name only.
   const client = new PostgresClient({ adapter: new PrismaPg({ connectionString: url, max: 10 }) }) as unknown as PrismaClient;
   await createCounter(client);
+  const plain = await new PrismaPg({ connectionString: url, max: 10 }).connect();
   return {
     kind: "postgresql",
     read: client,
     write: (work) => retried(() => client.$transaction(work, transactionOptions)),
-    close: () => client.$disconnect(),
+    sql: sqlOver(plain),
+    writeSql: (work) =>
+      retried(async () => {
+        const tx = await plain.startTransaction();
+        try {
+          const sql = sqlOver(tx);
+          return await ended(() => work(sql), (word) => sql.run(word));
+        } finally {
+          await tx.commit(); // only hands the connection back
+        }
+      }),
+    close: async () => {
+      await client.$disconnect();
+      await plain.dispose();
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { partyIdSchema } from "../../core/names.ts";
 import { datasetSummarySchema, type DatasetSummary, type JobPlan } from "../../federation/plan-schema.ts";
 import { sealToSchema } from "../contract.ts";
 import type { Tx } from "./database.ts";
+import type { Sql } from "./sql.ts";
 
 export type PartyState = "invited" | "active" | "suspended";
 export type PartyRow = { id: string; state: string; tlsFingerprint: string | null };
@@ -20,8 +21,9 @@ export type InstitutionRow = {
 };
 export type Dataset = { party: PartyId; publishedAt: string; dataset: DatasetSummary };
 
-export async function findParty(tx: Tx, id: string): Promise<PartyRow | undefined> {
-  return (await tx.party.findUnique({ where: { id }, select: { id: true, state: true, tlsFingerprint: true } })) ?? undefined;
+export async function findParty(sql: Pick<Sql, "rows">, id: string): Promise<PartyRow | undefined> {
+  const [row] = await sql.rows(`SELECT "id", "state", "tlsFingerprint" FROM "Party" WHERE "id" = ?`, id);
+  return row === undefined ? undefined : { id: String(row[0]), state: String(row[1]), tlsFingerprint: typeof row[2] === "string" ? row[2] : null };
 }
 
 export async function invite(tx: Tx, party: PartyId, token: { digest: string; expiresAt: Date }, now: Date): Promise<void> {

@@ -3,22 +3,84 @@
 import type { JobId } from "../../core/brand.ts";
 import { canonicalJson } from "../../core/canonical.ts";
 import { jobIdSchema } from "../../core/names.ts";
+import { jobStateSchema, type JobStateName } from "../contract.ts";
 import type { Tx } from "./database.ts";
+import type { Sql } from "./sql.ts";
 
 export type Channel = { readonly job: JobId; readonly from: string; readonly to: string };
-export type FrameRow = { bytes: number; digest: string };
+export type FrameRow = { readonly bytes: number; readonly digest: string };
+/** A stored frame; `body` when it is a small one that has not been forgotten. */
+export type Frame = FrameRow & { readonly body: Uint8Array | undefined };
+/** What a party finds at a channel of its own. */
+export type ChannelState = {
+  readonly job: JobStateName;
+  /** Whether there is such a channel in the job. */
+  readonly exists: boolean;
+  /** Number of the next frame; 0 before the first. */
+  readonly next: number;
+};
 
-const keyOf = ({ job, from, to }: Channel) => ({ jobId: job, sender: from, receiver: to });
+const frameKey = `"jobId" = ? AND "sender" = ? AND "receiver" = ? AND "seq" = ?`;
+const channelJoin = `FROM "Job" j JOIN "JobParty" p ON p."jobId" = j."id" AND p."partyId" = ?
+  LEFT JOIN "RelayChannel" c ON c."jobId" = j."id" AND c."sender" = ? AND c."receiver" = ?`;
+type Reader = Pick<Sql, "rows">;
 
-export async function findFrame(tx: Tx, channel: Channel, seq: number): Promise<FrameRow | undefined> {
-  const where = { jobId_sender_receiver_seq: { ...keyOf(channel), seq } };
-  return (await tx.relayFrame.findUnique({ where, select: { bytes: true, digest: true } })) ?? undefined;
+const toState = (state: unknown, next: unknown): ChannelState => ({ job: jobStateSchema.parse(state), exists: next !== null, next: Number(next ?? 0) });
+
+function toFrame(bytes: unknown, digest: unknown, body: unknown): Frame | undefined {
+  if (typeof digest !== "string") return undefined;
+  return { bytes: Number(bytes), digest, body: body instanceof Uint8Array ? body : undefined };
 }
 
-/** Number of the next frame of a channel; 0 before the first. */
-export async function findNext(tx: Tx, channel: Channel): Promise<number> {
-  const row = await tx.relayChannel.findUnique({ where: { jobId_sender_receiver: keyOf(channel) }, select: { next: true } });
-  return row?.next ?? 0;
+/** A channel and what its sender has relayed in the job; undefined if the party has no part in the job. */
+export async function readChannel(
+  sql: Reader,
+  self: string,
+  channel: Channel,
+): Promise<(ChannelState & { readonly sent: number }) | undefined> {
+  const [row] = await sql.rows(
+    `SELECT j."state", c."next", (SELECT SUM(s."bytes") FROM "RelayChannel" s WHERE s."jobId" = j."id" AND s."sender" = ?)
+     ${channelJoin} WHERE j."id" = ?`,
+    channel.from, self, channel.from, channel.to, channel.job,
+  );
+  return row === undefined ? undefined : { ...toState(row[0], row[1]), sent: Number(row[2] ?? 0) };
+}
+
+/** A channel and its frame `seq`; undefined if the party has no part in the job. */
+export async function readFrame(
+  sql: Reader,
+  self: string,
+  channel: Channel,
+  seq: number,
+): Promise<(ChannelState & { readonly frame: Frame | undefined }) | undefined> {
+  const [row] = await sql.rows(
+    `SELECT j."state", c."next", f."bytes", f."digest", f."body" ${channelJoin}
+     LEFT JOIN "RelayFrame" f ON f."jobId" = c."jobId" AND f."sender" = c."sender" AND f."receiver" = c."receiver" AND f."seq" = ? WHERE j."id" = ?`,
+    self, channel.from, channel.to, seq, channel.job,
+  );
+  return row === undefined ? undefined : { ...toState(row[0], row[1]), frame: toFrame(row[2], row[3], row[4]) };
+}
+
+/** Size and digest of a frame. */
+export async function findFrame(sql: Reader, channel: Channel, seq: number): Promise<FrameRow | undefined> {
+  const [row] = await sql.rows(`SELECT "bytes", "digest" FROM "RelayFrame" WHERE ${frameKey}`, channel.job, channel.from, channel.to, seq);
+  return row === undefined ? undefined : { bytes: Number(row[0]), digest: String(row[1]) };
+}
+
+/** At most `limit` frames with numbers in [first, below), in order. */
+export async function listFrames(
+  sql: Reader,
+  channel: Channel,
+  first: number,
+  below: number,
+  limit: number,
+): Promise<{ seq: number; digest: string }[]> {
+  const rows = await sql.rows(
+    `SELECT "seq", "digest" FROM "RelayFrame" WHERE "jobId" = ? AND "sender" = ? AND "receiver" = ? AND "seq" >= ? AND "seq" < ?
+     ORDER BY "seq" LIMIT ?`,
+    channel.job, channel.from, channel.to, first, below, limit,
+  );
+  return rows.map((row) => ({ seq: Number(row[0]), digest: String(row[1]) }));
 }
 
 /** A channel for every ordered pair of parties of a new job. */
@@ -29,21 +91,30 @@ export async function createChannels(tx: Tx, job: string, parties: readonly stri
   await tx.relayChannel.createMany({ data: pairs });
 }
 
-/** Takes the number for this frame; false if the channel's next number is another one. */
-export async function addFrame(tx: Tx, channel: Channel, seq: number, frame: FrameRow): Promise<boolean> {
-  const { count } = await tx.relayChannel.updateMany({
-    where: { ...keyOf(channel), next: seq },
-    data: { next: { increment: 1 }, bytes: { increment: BigInt(frame.bytes) } },
-  });
-  if (count !== 1) return false;
-  await tx.relayFrame.create({ data: { ...keyOf(channel), seq, ...frame }, select: { seq: true } });
+/** Takes the number for this frame; false if the channel's next number is another one, the job does not run, or its sender would have relayed
+ *  more than `quota` bytes in it. */
+export async function addFrame(sql: Sql, channel: Channel, seq: number, frame: Frame, quota = Number.MAX_SAFE_INTEGER): Promise<boolean> {
+  const { job, from, to } = channel;
+  const moved = await sql.run(
+    `UPDATE "RelayChannel" SET "next" = "next" + 1, "bytes" = "bytes" + ? WHERE "jobId" = ? AND "sender" = ? AND "receiver" = ? AND "next" = ?
+     AND EXISTS (SELECT 1 FROM "Job" WHERE "id" = ? AND "state" = 'running')
+     AND (SELECT SUM(s."bytes") FROM "RelayChannel" s WHERE s."jobId" = ? AND s."sender" = ?) <= ?`,
+    frame.bytes, job, from, to, seq, job, job, from, quota - frame.bytes,
+  );
+  if (moved !== 1) return false;
+  await sql.run(
+    `INSERT INTO "RelayFrame" ("jobId", "sender", "receiver", "seq", "bytes", "digest", "body") VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    job, from, to, seq, frame.bytes, frame.digest, frame.body ?? null,
+  );
   return true;
 }
 
-/** Bytes that a party has relayed in a job. */
-export async function bytesSent(tx: Tx, job: string, from: string): Promise<number> {
-  const { _sum } = await tx.relayChannel.aggregate({ where: { jobId: job, sender: from }, _sum: { bytes: true } });
-  return Number(_sum.bytes ?? 0);
+/** Forgets the bytes of the small frames with numbers in [first, below). */
+export async function dropBodies(sql: Sql, channel: Channel, first: number, below: number): Promise<void> {
+  await sql.run(
+    `UPDATE "RelayFrame" SET "body" = NULL WHERE "jobId" = ? AND "sender" = ? AND "receiver" = ? AND "seq" >= ? AND "seq" < ?`,
+    channel.job, channel.from, channel.to, first, below,
+  );
 }
 
 export type Traffic = { from: string; to: string; bytes: number; messages: number };

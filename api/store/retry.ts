@@ -7,12 +7,12 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-// P1008: SQLite is busy with another connection. P2034: a write conflict or deadlock on PostgreSQL. "SocketTimeout" is what
-// the SQLite adapter calls busy when it is used directly. None of them leaves a trace.
+// P1008: SQLite is busy with another connection. P2034: a write conflict or deadlock on PostgreSQL. "SocketTimeout" and
+// "TransactionWriteConflict" are what the adapters call the same when they are used directly. None of them leaves a trace.
 function isBusy(error: unknown): boolean {
   if (["P1008", "P2034"].includes(codeOf(error) ?? "")) return true;
   const cause = error instanceof Error ? error.cause : undefined;
-  return typeof cause === "object" && cause !== null && "kind" in cause && cause.kind === "SocketTimeout";
+  return typeof cause === "object" && cause !== null && "kind" in cause && ["SocketTimeout", "TransactionWriteConflict"].includes(String(cause.kind));
 }
 
 /** Runs `work`, which leaves no trace when it fails, again while a lock is in its way; at most half a minute. */

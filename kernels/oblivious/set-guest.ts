@@ -56,7 +56,8 @@ export class SetGuest {
     this.#extension = new ExtensionReceiver(wasm, bch(), { ...options, maxRows });
     this.#state = blake2sState(options.session).slice();
     this.#scratch = {
-      state: wasm.allocate(32), places: wasm.allocate(4 * maxRows), elements: wasm.allocate(4 * maxRows), theirs: wasm.allocate(setTagBytes * tagsPerMessage),
+      state: wasm.allocate(32), places: wasm.allocate(4 * maxRows), elements: wasm.allocate(4 * maxRows),
+      theirs: wasm.allocate(setTagBytes * tagsPerMessage),
     };
     wasm.bytes.fill(0, this.#found, this.#found + 8 * (this.#mask + 1));
     wasm.words(this.#matched, this.#ids.size).fill(-1);

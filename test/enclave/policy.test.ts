@@ -52,6 +52,20 @@ describe("the local policy", () => {
     assert.equal(says(planOf({ hosts: [tax] }), policy({ ...rule, singleHostTotals: true })), "approve");
   });
 
+  it("refuses a job that needs tags which were not made, and a plan that says otherwise than it whether they may be kept", () => {
+    const large = { ...own, rows: 2_000_000, reusable: true as const };
+    const needs = planOf({}, { datasets: { ...datasets, tax: large } });
+    const verdict = (hasTags: boolean, self = tax, summary = large): string => {
+      const v = judge(needs, self, open, self === tax ? summary : datasets["power"] ?? own, { hasTags });
+      return v.kind === "refuse" ? v.code : v.kind;
+    };
+    assert.deepEqual([verdict(true), verdict(false), verdict(false, power)], ["approve", "ENCLAVE_TAGS_MISSING", "approve"]);
+    const { reusable: _, ...without } = large;
+    assert.equal(says(needs, open, tax, without), "ENCLAVE_SNAPSHOT_CHANGED");
+    assert.equal(says(planOf({}, { datasets: { ...datasets, tax: without } }), open, tax, large), "ENCLAVE_SNAPSHOT_CHANGED");
+    assert.equal(says({ ...needs, leakage: planOf({}, { datasets: { ...datasets, tax: without } }).leakage }, open, tax, large), "POLICY_LEAKAGE");
+  });
+
   it("refuses a leakage statement that its own parameters do not give, whichever field was changed", () => {
     const [first, ...rest] = plan.leakage;
     assert.isDefined(first);

@@ -60,6 +60,17 @@ describe("the leakage statement", () => {
     assert.deepEqual(toHost.map((i) => i.type).filter((t) => !/^(psi|kkrt|rows)\//.test(t)), ["binning/merged", "totals/weights", "finish/next"]);
     assert.equal(toHost.find((i) => i.type === "binning/merged")?.numbers, 250);
   });
+  it("lets a guest keep the tags of a large host that allows it, and says which numbers it learns", () => {
+    const summary = (rows: number, more: Partial<DatasetSummary> = {}): DatasetSummary => ({ name: "d", rows, features: 3, labelled: true, snapshotDigest: "0".repeat(64), ...more });
+    const psiOf = (more: Partial<DatasetSummary>, kind: "scorecard" | "score" = "scorecard", params: object = scorecardJobSchema.parse({})): [string, number, number][] => compileLeakage({
+      kind, guest: partyId("bank"), hosts: [partyId("tax")], params: params as Record<string, unknown>, datasets: { bank: summary(3000), tax: summary(10_000_000, more) },
+    }).leakage.filter((i) => /^(psi|kkrt|ot)\//.test(i.type)).map((i) => [i.type, i.maxMessages, i.numbers]);
+    assert.deepEqual(psiOf({ reusable: true }), [
+      ["psi/reuse-open", 1, 2], ["psi/reuse-ready", 1, 1], ["psi/blinded", 1, 0], ["psi/twice", 1, 3000], ["psi/reuse-tags", 39, 0],
+    ]);
+    assert.deepEqual(psiOf({ reusable: true }, "score", { batch: "0".repeat(64), rows: 40 }).find(([type]) => type === "psi/twice"), ["psi/twice", 1, 40]);
+    assert.include(psiOf({}).map(([type]) => type), "kkrt/tags");
+  });
   it("says more for a plan that asks for more", () => {
     const numbers = (shape: Shape): number => compile(shape).leakage.reduce((sum, i) => sum + i.numbers, 0);
     const base: Shape = { rows: 5000, guest: 4, hosts: even(2, 6) };

@@ -14,13 +14,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   federation: ["core", "kernels", "models"],
   report: ["core", "models"],
   demo: ["core"],
-  enclave: ["core", "kernels", "models", "federation", "report", "api/contract.ts"],
-  api: ["core", "federation", "prisma", "gen"],
+  catalogue: ["core"],
+  consent: ["core"],
+  receipts: ["core"],
+  enclave: ["core", "kernels", "models", "federation", "report", "catalogue", "consent", "receipts", "api/contract.ts"],
+  api: ["core", "federation", "catalogue", "consent", "receipts", "prisma", "gen"],
   prisma: ["core", "gen"],
-  cli: ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api"],
+  cli: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api"],
   bench: ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli", "test"],
   scripts: ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli", "bench", "test", "prisma"],
-  test: ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
+  test: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
 };
 const production = ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli"];
 

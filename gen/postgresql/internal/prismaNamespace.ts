@@ -1398,7 +1398,8 @@ export const RelayFrameScalarFieldEnum = {
   receiver: 'receiver',
   seq: 'seq',
   bytes: 'bytes',
-  digest: 'digest'
+  digest: 'digest',
+  body: 'body'
 } as const
 
 export type RelayFrameScalarFieldEnum = (typeof RelayFrameScalarFieldEnum)[keyof typeof RelayFrameScalarFieldEnum]
@@ -1511,6 +1512,20 @@ export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 
  * Reference to a field of type 'BigInt[]'
  */
 export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Bytes'
+ */
+export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes'>
+    
+
+
+/**
+ * Reference to a field of type 'Bytes[]'
+ */
+export type ListBytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes[]'>
     
 
 

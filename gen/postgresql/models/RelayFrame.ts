@@ -43,6 +43,7 @@ export type RelayFrameMinAggregateOutputType = {
   seq: number | null
   bytes: number | null
   digest: string | null
+  body: runtime.Bytes | null
 }
 
 export type RelayFrameMaxAggregateOutputType = {
@@ -52,6 +53,7 @@ export type RelayFrameMaxAggregateOutputType = {
   seq: number | null
   bytes: number | null
   digest: string | null
+  body: runtime.Bytes | null
 }
 
 export type RelayFrameCountAggregateOutputType = {
@@ -61,6 +63,7 @@ export type RelayFrameCountAggregateOutputType = {
   seq: number
   bytes: number
   digest: number
+  body: number
   _all: number
 }
 
@@ -82,6 +85,7 @@ export type RelayFrameMinAggregateInputType = {
   seq?: true
   bytes?: true
   digest?: true
+  body?: true
 }
 
 export type RelayFrameMaxAggregateInputType = {
@@ -91,6 +95,7 @@ export type RelayFrameMaxAggregateInputType = {
   seq?: true
   bytes?: true
   digest?: true
+  body?: true
 }
 
 export type RelayFrameCountAggregateInputType = {
@@ -100,6 +105,7 @@ export type RelayFrameCountAggregateInputType = {
   seq?: true
   bytes?: true
   digest?: true
+  body?: true
   _all?: true
 }
 
@@ -196,6 +202,7 @@ export type RelayFrameGroupByOutputType = {
   seq: number
   bytes: number
   digest: string
+  body: runtime.Bytes | null
   _count: RelayFrameCountAggregateOutputType | null
   _avg: RelayFrameAvgAggregateOutputType | null
   _sum: RelayFrameSumAggregateOutputType | null
@@ -228,6 +235,7 @@ export type RelayFrameWhereInput = {
   seq?: Prisma.IntFilter<"RelayFrame"> | number
   bytes?: Prisma.IntFilter<"RelayFrame"> | number
   digest?: Prisma.StringFilter<"RelayFrame"> | string
+  body?: Prisma.BytesNullableFilter<"RelayFrame"> | runtime.Bytes | null
 }
 
 export type RelayFrameOrderByWithRelationInput = {
@@ -237,6 +245,7 @@ export type RelayFrameOrderByWithRelationInput = {
   seq?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   digest?: Prisma.SortOrder
+  body?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type RelayFrameWhereUniqueInput = Prisma.AtLeast<{
@@ -250,6 +259,7 @@ export type RelayFrameWhereUniqueInput = Prisma.AtLeast<{
   seq?: Prisma.IntFilter<"RelayFrame"> | number
   bytes?: Prisma.IntFilter<"RelayFrame"> | number
   digest?: Prisma.StringFilter<"RelayFrame"> | string
+  body?: Prisma.BytesNullableFilter<"RelayFrame"> | runtime.Bytes | null
 }, "jobId_sender_receiver_seq">
 
 export type RelayFrameOrderByWithAggregationInput = {
@@ -259,6 +269,7 @@ export type RelayFrameOrderByWithAggregationInput = {
   seq?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   digest?: Prisma.SortOrder
+  body?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.RelayFrameCountOrderByAggregateInput
   _avg?: Prisma.RelayFrameAvgOrderByAggregateInput
   _max?: Prisma.RelayFrameMaxOrderByAggregateInput
@@ -276,6 +287,7 @@ export type RelayFrameScalarWhereWithAggregatesInput = {
   seq?: Prisma.IntWithAggregatesFilter<"RelayFrame"> | number
   bytes?: Prisma.IntWithAggregatesFilter<"RelayFrame"> | number
   digest?: Prisma.StringWithAggregatesFilter<"RelayFrame"> | string
+  body?: Prisma.BytesNullableWithAggregatesFilter<"RelayFrame"> | runtime.Bytes | null
 }
 
 export type RelayFrameCreateInput = {
@@ -285,6 +297,7 @@ export type RelayFrameCreateInput = {
   seq: number
   bytes: number
   digest: string
+  body?: runtime.Bytes | null
 }
 
 export type RelayFrameUncheckedCreateInput = {
@@ -294,6 +307,7 @@ export type RelayFrameUncheckedCreateInput = {
   seq: number
   bytes: number
   digest: string
+  body?: runtime.Bytes | null
 }
 
 export type RelayFrameUpdateInput = {
@@ -303,6 +317,7 @@ export type RelayFrameUpdateInput = {
   seq?: Prisma.IntFieldUpdateOperationsInput | number
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   digest?: Prisma.StringFieldUpdateOperationsInput | string
+  body?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type RelayFrameUncheckedUpdateInput = {
@@ -312,6 +327,7 @@ export type RelayFrameUncheckedUpdateInput = {
   seq?: Prisma.IntFieldUpdateOperationsInput | number
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   digest?: Prisma.StringFieldUpdateOperationsInput | string
+  body?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type RelayFrameCreateManyInput = {
@@ -321,6 +337,7 @@ export type RelayFrameCreateManyInput = {
   seq: number
   bytes: number
   digest: string
+  body?: runtime.Bytes | null
 }
 
 export type RelayFrameUpdateManyMutationInput = {
@@ -330,6 +347,7 @@ export type RelayFrameUpdateManyMutationInput = {
   seq?: Prisma.IntFieldUpdateOperationsInput | number
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   digest?: Prisma.StringFieldUpdateOperationsInput | string
+  body?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type RelayFrameUncheckedUpdateManyInput = {
@@ -339,6 +357,7 @@ export type RelayFrameUncheckedUpdateManyInput = {
   seq?: Prisma.IntFieldUpdateOperationsInput | number
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   digest?: Prisma.StringFieldUpdateOperationsInput | string
+  body?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type RelayFrameJobIdSenderReceiverSeqCompoundUniqueInput = {
@@ -355,6 +374,7 @@ export type RelayFrameCountOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   digest?: Prisma.SortOrder
+  body?: Prisma.SortOrder
 }
 
 export type RelayFrameAvgOrderByAggregateInput = {
@@ -369,6 +389,7 @@ export type RelayFrameMaxOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   digest?: Prisma.SortOrder
+  body?: Prisma.SortOrder
 }
 
 export type RelayFrameMinOrderByAggregateInput = {
@@ -378,11 +399,16 @@ export type RelayFrameMinOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   digest?: Prisma.SortOrder
+  body?: Prisma.SortOrder
 }
 
 export type RelayFrameSumOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
+}
+
+export type NullableBytesFieldUpdateOperationsInput = {
+  set?: runtime.Bytes | null
 }
 
 
@@ -394,6 +420,7 @@ export type RelayFrameSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   seq?: boolean
   bytes?: boolean
   digest?: boolean
+  body?: boolean
 }, ExtArgs["result"]["relayFrame"]>
 
 export type RelayFrameSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -403,6 +430,7 @@ export type RelayFrameSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   seq?: boolean
   bytes?: boolean
   digest?: boolean
+  body?: boolean
 }, ExtArgs["result"]["relayFrame"]>
 
 export type RelayFrameSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -412,6 +440,7 @@ export type RelayFrameSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   seq?: boolean
   bytes?: boolean
   digest?: boolean
+  body?: boolean
 }, ExtArgs["result"]["relayFrame"]>
 
 export type RelayFrameSelectScalar = {
@@ -421,9 +450,10 @@ export type RelayFrameSelectScalar = {
   seq?: boolean
   bytes?: boolean
   digest?: boolean
+  body?: boolean
 }
 
-export type RelayFrameOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"jobId" | "sender" | "receiver" | "seq" | "bytes" | "digest", ExtArgs["result"]["relayFrame"]>
+export type RelayFrameOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"jobId" | "sender" | "receiver" | "seq" | "bytes" | "digest" | "body", ExtArgs["result"]["relayFrame"]>
 
 export type $RelayFramePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "RelayFrame"
@@ -438,6 +468,10 @@ export type $RelayFramePayload<ExtArgs extends runtime.Types.Extensions.Internal
      * SHA-256 of the bytes, hex; also part of the file name.
      */
     digest: string
+    /**
+     * The sealed bytes themselves when there are few of them; larger frames lie in blobs/.
+     */
+    body: runtime.Bytes | null
   }, ExtArgs["result"]["relayFrame"]>
   composites: {}
 }
@@ -867,6 +901,7 @@ export interface RelayFrameFieldRefs {
   readonly seq: Prisma.FieldRef<"RelayFrame", 'Int'>
   readonly bytes: Prisma.FieldRef<"RelayFrame", 'Int'>
   readonly digest: Prisma.FieldRef<"RelayFrame", 'String'>
+  readonly body: Prisma.FieldRef<"RelayFrame", 'Bytes'>
 }
     
 

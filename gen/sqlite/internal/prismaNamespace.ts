@@ -1395,7 +1395,8 @@ export const RelayFrameScalarFieldEnum = {
   receiver: 'receiver',
   seq: 'seq',
   bytes: 'bytes',
-  digest: 'digest'
+  digest: 'digest',
+  body: 'body'
 } as const
 
 export type RelayFrameScalarFieldEnum = (typeof RelayFrameScalarFieldEnum)[keyof typeof RelayFrameScalarFieldEnum]
@@ -1472,6 +1473,13 @@ export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel
  * Reference to a field of type 'BigInt'
  */
 export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
+    
+
+
+/**
+ * Reference to a field of type 'Bytes'
+ */
+export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes'>
     
 
 

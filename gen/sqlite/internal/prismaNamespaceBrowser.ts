@@ -195,7 +195,8 @@ export const RelayFrameScalarFieldEnum = {
   receiver: 'receiver',
   seq: 'seq',
   bytes: 'bytes',
-  digest: 'digest'
+  digest: 'digest',
+  body: 'body'
 } as const
 
 export type RelayFrameScalarFieldEnum = (typeof RelayFrameScalarFieldEnum)[keyof typeof RelayFrameScalarFieldEnum]

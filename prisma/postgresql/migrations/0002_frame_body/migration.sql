@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "RelayFrame" ADD COLUMN     "body" BYTEA;
