@@ -1,4 +1,5 @@
 // What a person reads where a program would read `--json`: jobs, plans, parties and an enclave's state as lines of text.
+import type { HalfDigests } from "../enclave/job/halves.ts";
 import type { JobView } from "../api/contract.ts";
 import type { Code } from "../core/errors.ts";
 import type { JobPlan, LeakageItem } from "../federation/plan-schema.ts";
@@ -91,7 +92,7 @@ export function partyLines(parties: readonly PartyListing[], language: Language)
 export type EnclaveStatus = {
   readonly party: string; readonly identity: string; readonly policyRules: number | null;
   readonly jobs: readonly EnclaveJobStatus[];
-  readonly models: readonly { readonly model: string; readonly kind: string; readonly job: string }[];
+  readonly models: readonly { readonly model: string; readonly kind: string; readonly job: string; readonly version: number; readonly digests?: HalfDigests }[];
 };
 export type EnclaveJobStatus = {
   readonly job: string; readonly state: string; readonly code: Code | null; readonly kind: string; readonly guest: string; readonly purpose: string;
@@ -112,7 +113,10 @@ export function statusLines(status: EnclaveStatus, language: Language): string[]
     `${status.party}  ${rules}`,
     `${say("identity key (for other parties' `pinned`)", "身份公钥指纹（供他方 pinned 使用）")}: ${status.identity}`,
     ...status.jobs.flatMap((j) => jobStatusLines(j, language)),
-    ...status.models.map((m) => `${m.model}  ${m.kind}  ${m.job}`),
+    ...status.models.flatMap((m) => [
+      `${m.model}  ${m.kind} v${m.version}  ${m.job}`,
+      ...(m.digests === undefined ? [] : [`  data ${m.digests.snapshot.slice(0, 16)}  bins ${m.digests.bins.slice(0, 16)}  params ${m.digests.params.slice(0, 16)}  half ${m.digests.half.slice(0, 16)}`]),
+    ]),
   ];
 }
 

@@ -1,4 +1,5 @@
 // `yunei enclave`: the commands of a data provider or bank beside its own data.
+import { halfDigestsSchema } from "../../enclave/job/halves.ts";
 import { spawn } from "node:child_process";
 import { createPublicKey } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
@@ -145,7 +146,10 @@ function status(o: Common): void {
   const found = withRecords(folder, (records, db): EnclaveStatus => ({
     party, identity: fingerprint(createPublicKey(identity.signKey)), policyRules: policy?.allow.length ?? null,
     jobs: records.list().map((job) => jobStatus(party, job)),
-    models: db.all("select model, kind, job from models").map((r) => ({ model: String(r["model"]), kind: String(r["kind"]), job: String(r["job"]) })),
+    models: db.all("select model, kind, job, version, digests from models").map((r) => ({
+      model: String(r["model"]), kind: String(r["kind"]), job: String(r["job"]), version: Number(r["version"]),
+      ...(r["digests"] === null ? {} : { digests: halfDigestsSchema.parse(JSON.parse(String(r["digests"]))) }),
+    })),
   }));
   if (o.json === true) printJson(found);
   else printLines(statusLines(found, languageOf(o.lang)));

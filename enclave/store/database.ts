@@ -37,9 +37,9 @@ create table if not exists tags_made (
   guest text not null, snapshot text not null, key blob not null, size integer, tags text, orders text, primary key (guest, snapshot)) strict;
 create table if not exists tags_got (host text primary key, digest text not null, bytes integer not null) strict;
 create table if not exists models (
-  model text primary key, job text not null, created_at integer not null, kind text not null, half text not null) strict;
+  model text primary key, job text not null, created_at integer not null, kind text not null, half text not null, version integer not null default 1, digests text) strict;
 `;
-const addedColumns = [["phases", "rounds", "integer not null default 0"], ["inbox", "frame", "blob"]] as const;
+const addedColumns = [["phases", "rounds", "integer not null default 0"], ["inbox", "frame", "blob"], ["models", "version", "integer not null default 1"], ["models", "digests", "text"]] as const;
 
 type Value = string | number | Uint8Array | null;
 export type Row = Readonly<Record<string, SQLOutputValue>>;

@@ -22,6 +22,8 @@ export const gbdtHostHalfSchema = z.strictObject({
   features: z.array(z.strictObject({ name: z.string(), definition: fineDefinitionSchema })),
   /** In the order in which the guest asked for them: both halves number them alike. `feature`: place in `features`. */
   cuts: z.array(cutSchema),
+  /** All features that were offered, in that order, so that another training can go on from this model; models made before have none. */
+  offered: z.array(z.strictObject({ name: z.string(), definition: fineDefinitionSchema })).optional(),
   /** Where the cuts stand in the model, by tree and level. */
   uses: z.array(z.strictObject({ tree: index, level: index, cut: index })),
 });
@@ -56,6 +58,7 @@ export function gbdtHostHalf(made: { model: string; digest: string; guest: Party
       return own === undefined ? [] : [{ name: own.name, definition: own.fine.definition }];
     }),
     cuts: cuts.map((c) => ({ feature: features.indexOf(c.feature), left: [...c.left] })),
+    offered: fine.map(({ name, fine: f }) => ({ name, definition: f.definition })),
     uses: uses.map((u) => ({ ...u })),
   };
 }

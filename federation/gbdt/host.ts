@@ -5,7 +5,7 @@ import type { PartyId } from "../../core/brand.ts";
 import { decodeFrame, encodeFrame } from "../../core/codec.ts";
 import { AppError } from "../../core/errors.ts";
 import { count } from "../../core/message.ts";
-import { countFine, fineBin, type FineBinning } from "../../models/binning/fine.ts";
+import { countFine, fineBin, fineBinBy, type FineBinning } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { rightOfCode } from "../../models/trees/model.ts";
 import type { HostGuard } from "../guards.ts";
@@ -15,6 +15,7 @@ import { alignFeature } from "../rows/align.ts";
 import { Answerer } from "../sums/answerer.ts";
 import { bitsPerRow, CutBook, type HostCut } from "./cuts.ts";
 import { noiseOf, treeLimits, type TreeLimits, type TreesPlan } from "./floors.ts";
+import type { GbdtHostHalf } from "./half.ts";
 import { bitsChunkBytes } from "./messages.ts";
 
 export type GbdtHostInput = {
@@ -22,6 +23,8 @@ export type GbdtHostInput = {
   /** Own record of each row of the job, or -1; the first `trainRows` are the training part. */
   readonly rowOf: Int32Array; readonly trainRows: number;
   readonly params: TreesPlan["params"]; readonly liftFloors: boolean;
+  /** Bins of the model that this training goes on from. */
+  readonly offered?: NonNullable<GbdtHostHalf["offered"]> | undefined;
   readonly guard: Pick<HostGuard, "chargeQueries"> & {
     /** Before a bitmap leaves: it says at most `bits` more about each company of the job. */
     chargeBits(label: string, bits: number): void;
@@ -55,8 +58,8 @@ export async function gbdtHost(party: Party, input: GbdtHostInput): Promise<Gbdt
   const { guest, trainRows, params } = input;
   const limits = treeLimits(input);
   const fine = await party.phase("binning", async () => {
-    const made = input.features.map((f) => (
-      { name: f.name, fine: fineBin(alignFeature(f, input.rowOf), { trainRows, maxBins: params.bins, minRows: limits.minBinRows }) }));
+    const made = input.offered === undefined ? input.features.map((f) => (
+      { name: f.name, fine: fineBin(alignFeature(f, input.rowOf), { trainRows, maxBins: params.bins, minRows: limits.minBinRows }) })) : again(input, input.offered);
     await party.send(guest, "trees/offer", {
       features: made.map(({ fine: f }) => ({ shape: f.shape, totals: countFine(f.binOf, f.bins, trainRows).totals })),
     });
@@ -79,6 +82,15 @@ export async function gbdtHost(party: Party, input: GbdtHostInput): Promise<Gbdt
       if (next.step === "end") return finish(party, input, fine, loop, true);
       await take(party, { ...input, fine, limits, answerer }, loop, next);
     }
+  });
+}
+
+/** The features of an earlier model in its order, under its bins. Throws JOB_MODEL_UNKNOWN when the data lacks one. */
+function again({ features, rowOf }: GbdtHostInput, offered: NonNullable<GbdtHostHalf["offered"]>): { name: string; fine: FineBinning }[] {
+  return offered.map(({ name, definition }) => {
+    const feature = features.find((f) => f.name === name);
+    if (feature === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
+    return { name, fine: fineBinBy(definition, alignFeature(feature, rowOf)) };
   });
 }
 

@@ -1,10 +1,11 @@
 // A whole job of boosted trees at both ends: alignment, joint seed, growth, evaluation, receipts.
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { digestOf } from "../../core/canonical.ts";
-import { fineBin, type FineBinning } from "../../models/binning/fine.ts";
+import { AppError } from "../../core/errors.ts";
+import { fineBin, fineBinBy, type FineBinning } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { evaluatePart, type PartMetrics } from "../../models/metrics/evaluate.ts";
-import { scoreFractionBits, type TreeModel } from "../../models/trees/model.ts";
+import { scoreFractionBits } from "../../models/trees/model.ts";
 import type { TreeParams } from "../../models/trees/params.ts";
 import { plainTrees } from "../../models/trees/plain.ts";
 import { alignGuest, type AlignInput, type GuestAlignment } from "../align/guest.ts";
@@ -22,7 +23,8 @@ import type { GbdtJobParams } from "./params.ts";
 export type GbdtJobGuestInput = Omit<AlignInput, "split"> & {
   readonly params: GbdtJobParams; readonly features: readonly Feature[];
   readonly guard: Pick<GuestGuard, "setRows" | "chargeLabelRank">;
-  readonly from?: TreeModel | undefined;
+  /** The model that this training goes on from. */
+  readonly from?: GbdtGuestHalf | undefined;
 };
 type Both = { readonly train: PartMetrics; readonly test: PartMetrics };
 export type GbdtTrained = {
@@ -46,9 +48,9 @@ export async function gbdtJobGuest(party: Party, input: GbdtJobGuestInput): Prom
   const label = Uint8Array.from(rows, (record) => input.label[record] ?? 0);
   input.guard.setRows(alignment.rowSetDigest, trainRows);
   const seed = await party.phase("seeds", () => jointSeed(party, hosts, "sums"));
-  const own = input.features.map((feature) => (
-    { name: feature.name, fine: fineBin(alignFeature(feature, rows), { trainRows, maxBins: params.trees.bins, minRows: ownMinRows }) }));
-  const grown = { hosts, jointSeed: seed, rows: rows.length, trainRows, label, own, params: params.trees, liftFloors: params.liftFloors, guard: input.guard, from: input.from };
+  const own = input.from === undefined ? input.features.map((feature) => (
+    { name: feature.name, fine: fineBin(alignFeature(feature, rows), { trainRows, maxBins: params.trees.bins, minRows: ownMinRows }) })) : again(input, input.from, rows);
+  const grown = { hosts, jointSeed: seed, rows: rows.length, trainRows, label, own, params: params.trees, liftFloors: params.liftFloors, guard: input.guard, from: input.from?.trees };
   const result = await gbdtGuest(party, grown);
   const { odds, metrics, guestOnly } = await party.phase("evaluate", async () => {
     const joint = oddsOf(result.grown.scores);
@@ -63,6 +65,16 @@ export async function gbdtJobGuest(party: Party, input: GbdtJobGuestInput): Prom
   return { alignment, label, result, half, digest, odds, metrics, guestOnly, receipts };
 }
 
+/** The own features of an earlier model in its order, under its bins. Throws JOB_MODEL_UNKNOWN when parties or features are not its. */
+function again({ hosts, features }: GbdtJobGuestInput, from: GbdtGuestHalf, rows: Int32Array): { name: string; fine: FineBinning }[] {
+  if (from.hosts.map((h) => h.party).join() !== hosts.join()) throw new AppError("JOB_MODEL_UNKNOWN");
+  return from.own.map(({ name, definition }) => {
+    const feature = features.find((f) => f.name === name);
+    if (feature === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
+    return { name, fine: fineBinBy(definition, alignFeature(feature, rows)) };
+  });
+}
+
 /** A fine bin of the guest's own has few rows at least: it is its own data, and a rare bin learns nothing. */
 const ownMinRows = 20;
 
@@ -75,7 +87,7 @@ function ownParams(self: PartyId, params: TreeParams): TreeParams {
 
 const ownFeature = (party: PartyId, { name, fine }: { name: string; fine: FineBinning }) => ({ party, name, ...fine.shape, binOf: fine.binOf });
 
-export type GbdtJobHostInput = AlignHostInput & Pick<GbdtHostInput, "guard"> & {
+export type GbdtJobHostInput = AlignHostInput & Pick<GbdtHostInput, "guard" | "offered"> & {
   readonly params: GbdtJobParams; readonly features: readonly Feature[]; readonly ids: readonly EntityId[]; readonly receipt: MakeReceipt;
 };
 
@@ -83,7 +95,7 @@ export async function gbdtJobHost(party: Party, input: GbdtJobHostInput): Promis
   const { guest, params, features } = input;
   const { rowOf, trainRows } = await alignHost(party, input, "train-and-test");
   const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...input.hosts.filter((h) => h !== party.self)], "sums"));
-  const result = await gbdtHost(party, { guest, jointSeed: seed, features, rowOf, trainRows, params: params.trees, liftFloors: params.liftFloors, guard: input.guard });
+  const result = await gbdtHost(party, { guest, jointSeed: seed, features, rowOf, trainRows, params: params.trees, liftFloors: params.liftFloors, offered: input.offered, guard: input.guard });
   const model = await finishHost(party, guest, input.receipt);
   return gbdtHostHalf({ model: model.id, digest: model.digest, guest, result });
 }

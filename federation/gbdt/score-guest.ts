@@ -21,8 +21,10 @@ export type ScoreTreesGuestInput = {
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
   readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection;
 };
-/** Largest sum of entries of a row: with the rounding of each it stays inside 16 bits. */
-const totalLimit = 30_000;
+/** Largest sum of entries of a row: with the rounding of each table and the bits that each host drops it stays inside 16 bits. */
+function totalLimit(hosts: number, tables: number): number {
+  return 2 ** 15 - 1 - 128 * (hosts + 1) - Math.ceil(tables / 2);
+}
 
 export async function scoreTreesGuest(party: Party, input: ScoreTreesGuestInput): Promise<BatchScores> {
   const { hosts, ids, half } = input;
@@ -76,7 +78,7 @@ function narrow(half: GbdtGuestHalf, hosts: readonly PartyId[], codes: readonly 
     }
     return { bits, ranges };
   });
-  const unit = Math.max(1, Math.ceil(half_.reduce((a, b) => Math.max(a, b), 0) / totalLimit));
+  const unit = Math.max(1, Math.ceil(half_.reduce((a, b) => Math.max(a, b), 0) / totalLimit(hosts.length, open.size)));
   const lookups = groups.map((g, group): LookupGroup => ({
     group,
     hosts: g.hosts,

@@ -13,6 +13,7 @@ import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
 import { alignFeature } from "../rows/align.ts";
 import type { GbdtHostHalf } from "./half.ts";
+import { maxDepth } from "./messages.ts";
 
 export type ScoreTreesHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: GbdtHostHalf;
@@ -29,7 +30,7 @@ export async function scoreTreesHost(party: Party, input: ScoreTreesHostInput): 
   await party.phase("score", async () => {
     const sides = sidesOf(half, input.features, rowOf);
     const { groups } = await party.receive(guest, "lookup/groups");
-    const picks = pickGroups(party.self, guest, half, groups, sides, rowOf.length);
+    const picks = pickGroups({ self: party.self, guest, hosts }, half, groups, sides, rowOf.length);
     guard.chargeScores(half.model);
     await lookupHost(party, { guest, rows: rowOf.length, label: "score", round: 0, present: hosts, groups: picks });
     await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));
@@ -49,9 +50,11 @@ function sidesOf(half: GbdtHostHalf, features: readonly Feature[], rowOf: Int32A
   });
 }
 
-/** Each tree of its uses stands in one group, once, with as many choices as its cuts there give. */
+/** Each tree of its uses stands in one group, once, with as many choices as its cuts there give; and of the groups' hosts each is one of this
+ *  job, in its order, so that this host's pads go to no one else. */
 function pickGroups(
-  self: PartyId, guest: PartyId, half: GbdtHostHalf, groups: TypedBody<"lookup/groups">["groups"], sides: readonly Uint8Array[], rows: number,
+  { self, guest, hosts }: { readonly self: PartyId; readonly guest: PartyId; readonly hosts: readonly PartyId[] },
+  half: GbdtHostHalf, groups: TypedBody<"lookup/groups">["groups"], sides: readonly Uint8Array[], rows: number,
 ): LookupHostGroup[] {
   const cutsOf = new Map<number, number[]>();
   for (const use of half.uses) cutsOf.set(use.tree, [...(cutsOf.get(use.tree) ?? []), use.cut]);
@@ -59,9 +62,10 @@ function pickGroups(
   const picked = groups.map((g, i): LookupHostGroup => {
     const choices = g.hosts.find((h) => h.host === self)?.choices;
     const inOrder = i === 0 || g.group > (groups[i - 1]?.group ?? 0);
+    const fits = inOrder && isTable(g.hosts, hosts);
     const picks = g.tables.map((tree) => {
       const cuts = cutsOf.get(tree);
-      if (cuts === undefined || seen.has(tree) || choices !== 2 ** cuts.length || !inOrder) throw new AppError("PROTOCOL_SPLIT", { party: guest, tree });
+      if (cuts === undefined || seen.has(tree) || choices !== 2 ** cuts.length || !fits) throw new AppError("PROTOCOL_SPLIT", { party: guest, tree });
       seen.add(tree);
       const choice = new Uint8Array(rows);
       for (const [bit, cut] of cuts.entries()) {
@@ -74,4 +78,11 @@ function pickGroups(
   });
   if (seen.size !== cutsOf.size) throw new AppError("PROTOCOL_SPLIT", { party: guest, trees: seen.size });
   return picked;
+}
+
+/** Hosts of the job in its order, and together no more choices than a tree has leaves. */
+function isTable(group: LookupHostGroup["hosts"], hosts: readonly PartyId[]): boolean {
+  const places = group.map((h) => hosts.indexOf(h.host));
+  const inOrder = places.every((place, i) => place > (places[i - 1] ?? -1));
+  return inOrder && group.reduce((leaves, h) => leaves * h.choices, 1) <= 2 ** maxDepth;
 }

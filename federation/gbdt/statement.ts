@@ -7,10 +7,10 @@ import { gbdtAnswers, gbdtBitsPerRow, gbdtTraffic, type GbdtSize } from "./traff
 
 /** Adds the messages of boosted trees. Throws FLOOR_ROWS or FLOOR_TREES for a plan below the floors. */
 export function gbdtStatement(plan: Sizes, add: Add): KindStatement {
-  const { trees: params, liftFloors } = gbdtJobSchema.parse(plan.params);
+  const { trees: params, liftFloors, from: earlier } = gbdtJobSchema.parse(plan.params);
   const rows = jobRows(plan);
   // The training part is not known yet: all rows bound it.
-  const sizes = plan.hosts.map((host): GbdtSize => ({ trainRows: rows, rows, params, liftFloors, features: featuresOf(plan, host) }));
+  const sizes = plan.hosts.map((host): GbdtSize => ({ trainRows: rows, rows, params, liftFloors, features: featuresOf(plan, host), earlierTrees: earlier?.trees ?? 0 }));
   for (const [i, host] of plan.hosts.entries()) {
     for (const t of gbdtTraffic(sizes[i] as GbdtSize)) {
       const [from, to] = t.from === "guest" ? [plan.guest, host] : [host, plan.guest];

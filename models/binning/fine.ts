@@ -72,6 +72,11 @@ export function fineBin(feature: Feature, options: FineOptions): FineBinning {
   if (trainRows > featureRows(feature)) throw new AppError("MODEL_SHAPE", { rows: featureRows(feature), trainRows });
   if (trainRows < minRows || trainRows < 1) throw new AppError("MODEL_TOO_FEW_ROWS", { trainRows, minRows });
   const definition = feature.kind === "numeric" ? numericDefinition(feature, options) : categoricalDefinition(feature, options);
+  return fineBinBy(definition, feature);
+}
+
+/** The same under a definition from an earlier training. Throws MODEL_SHAPE when kinds differ. */
+export function fineBinBy(definition: FineDefinition, feature: Feature): FineBinning {
   const { bins, orderedBins, kind } = definition;
   const missingBin = definition.missing >= orderedBins && definition.missing < bins ? definition.missing : -1;
   return { definition, shape: { kind, bins, orderedBins, missingBin }, bins, orderedBins, binOf: applyFine(definition, feature) };

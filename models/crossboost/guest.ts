@@ -112,6 +112,9 @@ export function decideTables(prepared: Prepared, stages: readonly StageQueries[]
   const { params, design, seed, trainRows } = prepared;
   const queries = stages.at(-1);
   if (queries === undefined) throw new AppError("MODEL_SHAPE", { stages: 0 });
+  hosts.forEach(({ answers }, host) => stages.forEach(({ vectors }, stage) => {
+    if (answers[stage]?.length !== vectors.length) throw new AppError("MODEL_SHAPE", { host, stage, answers: answers[stage]?.length ?? 0, vectors: vectors.length });
+  }));
   const { cells, cellOf, gradient } = queries;
   // Each fold's complement for its training rows, everything for all other rows.
   const folds = design.folds === 1 ? [-1] : [...Array.from({ length: design.folds }, (_, fold) => fold), -1];

@@ -115,7 +115,7 @@ describe("enclaves with models in and out", () => {
     assert.throws(() => exportPlan(second, { params: { shape: { kind: "crossboost", bins: 32, totals: 1 } } }), /JOB_EXPORT_KIND/);
     for (const party of [bank, tax, power]) {
       using db = new StateDatabase(enclavePaths(workers.folder(party)).state);
-      db.run("insert into models values (?, 'job', 0, ?, '{}')", modelIdOf(first), `crossboost-${party === bank ? "guest" : "host"}`);
+      db.run("insert into models (model, job, created_at, kind, half) values (?, 'job', 0, ?, '{}')", modelIdOf(first), `crossboost-${party === bank ? "guest" : "host"}`);
     }
     workers.startAll();
     exchange.submit(exportPlan(second));

@@ -172,14 +172,19 @@ describe("joint prediction by boosted trees", () => {
       });
     }
     it("one without a split in the model is not missed", async () => {
-      const trees = model.half.trees.trees.filter((t) => t.cuts.every((c) => model.half.trees.features[c.feature]?.party !== "host_a"));
-      assert.isNotEmpty(trees);
-      const half = { ...model.half, trees: { ...model.half.trees, trees } };
-      const of = (tree: number): number => trees.indexOf(model.half.trees.trees[tree] as (typeof trees)[number]);
-      const only = model.halves["host_b"] as GbdtHostHalf;
-      const halves = { host_b: { ...only, uses: only.uses.flatMap((u) => (of(u.tree) < 0 ? [] : [{ ...u, tree: of(u.tree) }])) } };
-      const { scores } = await score(model, batch, { present: ["host_b"], half, halves });
+      // Trees that see half of the features each: some have no split of host_a.
+      const sampled = await train(treeTables({ rows: 900, trainRows: 700, seed: 4, hosts: [1, 1] }), { ...smallTrees, trees: 12, depth: 2, colsample: 0.4 });
+      const { trees: all, features } = sampled.half.trees;
+      const kept = [...all.keys()].filter((t) => all[t]?.cuts.every((c) => features[c.feature]?.party !== "host_a"));
+      assert.isAtLeast(kept.length, 2);
+      const half = { ...sampled.half, trees: { ...sampled.half.trees, trees: kept.flatMap((t) => all[t] ?? []) } };
+      const only = sampled.halves["host_b"] as GbdtHostHalf;
+      assert.isTrue(only.uses.some((u) => kept.includes(u.tree)));
+      const halves = { host_b: { ...only, uses: only.uses.filter((u) => kept.includes(u.tree)).map((u) => ({ ...u, tree: kept.indexOf(u.tree) })) } };
+      const companies = batchLike([1, 1], 100);
+      const { scores } = await score(sampled, companies, { present: ["host_b"], half, halves });
       assert.deepEqual(scores.away, []);
+      assert.isAtMost(largest(scores.odds, expected({ ...sampled, half }, companies)), bound({ ...sampled, half }, 1));
     });
     it("is refused by the one that stays unless its policy lets it be alone", async () => {
       const guard: HostGuard = { ...openHostGuard, admitCompany: (hosts) => { if (hosts < 2) throw new AppError("POLICY_SINGLE_HOST"); } };
@@ -192,7 +197,7 @@ describe("joint prediction by boosted trees", () => {
     it("a host nothing of leaves, scores or the guest's splits: only in which trees its own splits stand, and uniform bytes", async () => {
       for (const host of ["host_a", "host_b"]) {
         const types = typesSeen(run.world, host);
-        const allowed = ["lookup/groups", "lookup/shares", "lookup/tables", "ot/base-answer", "psi/open", "rows/confirm", "rows/open", "rows/order"];
+        const allowed = ["lookup/groups", "lookup/shares", "lookup/tables", "ot/base-answer", "ot/extend", "psi/open", "rows/confirm", "rows/open", "rows/order"];
         assert.includeMembers(allowed, types, host);
         const groups = run.world.view(host).filter((m) => m.type === "lookup/groups").map((m) => m.body as TypedBody<"lookup/groups">);
         assert.lengthOf(groups, 1);
@@ -285,6 +290,7 @@ describe("joint prediction by boosted trees", () => {
       ["the guest itself as the one that opens", edit((g) => ({ ...g, hosts: [...g.hosts.filter((h) => h.host === "host_a"), { host: bank, choices: 2 }] }))],
       ["a host that is not in the job", edit((g) => ({ ...g, hosts: [...g.hosts.filter((h) => h.host === "host_a"), { host: "host_z", choices: 2 }] }))],
       ["a host twice", edit((g) => ({ ...g, hosts: [...g.hosts, ...g.hosts.filter((h) => h.host === "host_a")] }))],
+      ["a table of more entries than a tree has leaves", edit((g) => ({ ...g, hosts: [...g.hosts.filter((h) => h.host === "host_a"), { host: "host_b", choices: 128 }] }))],
       ["hosts in another order than the job's", groups((all) => all.map((g) => ({ ...g, hosts: g.hosts.toReversed() })))],
     ];
     for (const [name, tamper] of cases) {

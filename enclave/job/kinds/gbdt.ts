@@ -1,5 +1,7 @@
 // Boosted trees across domains, the declared leaky tier: trains them, keeps both halves, makes the report.
+import { AppError } from "../../../core/errors.ts";
 import { gbdtJobGuest, gbdtJobHost, type GbdtTrained } from "../../../federation/gbdt/job.ts";
+import { gbdtGuestHalfSchema, gbdtHostHalfSchema } from "../../../federation/gbdt/half.ts";
 import { treeLimits } from "../../../federation/gbdt/floors.ts";
 import { gbdtJobSchema, type GbdtJobParams } from "../../../federation/gbdt/params.ts";
 import { pointsOfOdds } from "../../../models/scorecard/points.ts";
@@ -7,7 +9,7 @@ import { treeImportance } from "../../../models/trees/importance.ts";
 import { gradientFractionBits, scoreFractionBits } from "../../../models/trees/model.ts";
 import { guestGuard } from "../../budgets.ts";
 import { checkReceipts, type JobKind } from "../context.ts";
-import { keepHalf } from "../halves.ts";
+import { keepHalf, readHalf } from "../halves.ts";
 import type { KindParts } from "../report/base.ts";
 import { keepTraining, trainingData } from "../results.ts";
 
@@ -19,7 +21,10 @@ export const gbdtKind: JobKind = {
     const budget = guestGuard(tools.budgets, plan.job);
     // An experiment on one machine: what hosts learn is counted there all the same, by the hosts.
     const guard = params.liftFloors ? { ...budget, chargeLabelRank: () => undefined } : budget;
-    const trained = await gbdtJobGuest(party, { ...trainingData(context, params.split), params, guard });
+    const from = params.from === undefined ? undefined : readHalf(tools.db, params.from, "gbdt-guest", gbdtGuestHalfSchema);
+    // The statement that everybody approved rests on the size of the earlier model.
+    if (from !== undefined && from.trees.trees.length > (params.from?.trees ?? 0)) throw new AppError("JOB_PARAMS", { trees: from.trees.trees.length });
+    const trained = await gbdtJobGuest(party, { ...trainingData(context, params.split), params, guard, from });
     const { half, alignment, label, odds, metrics, guestOnly } = trained;
     const model = { id: half.model, digest: trained.digest };
     await checkReceipts(context, model, trained.receipts);
@@ -34,7 +39,9 @@ export const gbdtKind: JobKind = {
     const params = gbdtJobSchema.parse(plan.params);
     const kind = params.trees.noise ? "noisy" : "exact";
     const guard = { ...host.guard, chargeQueries: (label: string, queries: number) => host.guard.chargeQueries(label, queries, kind) };
-    const half = await gbdtJobHost(party, { ...host, guard, params });
+    const offered = params.from === undefined ? undefined : readHalf(tools.db, params.from, "gbdt-host", gbdtHostHalfSchema).offered;
+    if (params.from !== undefined && offered === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
+    const half = await gbdtJobHost(party, { ...host, guard, params, offered });
     keepHalf(tools, plan, "gbdt-host", half.model, half);
   },
 };
