@@ -47,8 +47,8 @@ const table = {
     document: "P21", article: "（六）",
     text: "对涉及商业秘密等不宜公开的信息，未经信息主体授权不得向接入机构提供原始明细数据，主要通过数据提供单位与融资信用服务平台联合建模等方式供接入机构使用，"
       + "或经信息主体授权后提供数据查询、核验等服务，实现数据“可用不可见”",
-    en: "Raw details of information unfit for publication are not given to institutions without the subject's authorisation; it is used through joint "
-      + "modelling and the like, or through queries and verification once the subject has authorised them.",
+    en: "Raw details of information unfit for publication are not given to institutions without the subject's authorisation; it is used "
+      + "through joint modelling and the like, or through queries and verification once the subject has authorised them.",
   },
   "P21-7-evaluation": {
     document: "P21", article: "（七）", text: "对中小微企业开展全覆盖信用评价，供银行等接入机构参考使用",
@@ -76,7 +76,7 @@ const table = {
   },
   "P21-note-2-interface": {
     document: "P21", article: "附件注2", text: "“接口调用”共享方式是指数据提供单位向平台开放数据接口，由平台根据企业授权调用信息",
-    en: "Interface call: the data provider opens an interface, and the platform calls information according to the company's authorisation.",
+    en: "Interface call: the data provider opens an interface, and the platform calls information as the company authorised.",
   },
   "P21-note-2-verification": {
     document: "P21", article: "附件注2",
@@ -84,7 +84,8 @@ const table = {
     en: "Data verification: the platform sends what is to be verified, and the data provider answers with the result of the verification.",
   },
   "P21-note-3": {
-    document: "P21", article: "附件注3", text: "“经企业授权”是指在充分告知企业相关风险的前提下，通过企业书面授权或企业实名注册后线上授权等方式进行授权",
+    document: "P21", article: "附件注3",
+    text: "“经企业授权”是指在充分告知企业相关风险的前提下，通过企业书面授权或企业实名注册后线上授权等方式进行授权",
     en: "With the company's authorisation: in writing, or online after real-name registration, the company being fully told of the risks.",
   },
   "P22-4-minimum": {
@@ -114,7 +115,7 @@ const table = {
   "P24-11-release": {
     document: "P24", article: "（十一）",
     text: "未经脱敏处理或信息主体明确授权，各级融资信用服务平台不得对外提供涉及商业秘密或个人隐私的信息",
-    en: "Platforms do not give out information touching business secrets or privacy unless de-sensitised or expressly authorised by its subject.",
+    en: "Platforms give out nothing touching business secrets or privacy unless de-sensitised or expressly authorised by its subject.",
   },
 } as const satisfies Record<string, ClauseSpec>;
 

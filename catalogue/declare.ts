@@ -2,16 +2,17 @@
 // in its own domain and checked there; what is not declared is not computed with, and what is declared is used as its item allows.
 import { z } from "zod";
 import type { ItemId } from "../core/brand.ts";
-import { AppError, type Code, type Facts } from "../core/errors.ts";
+import { AppError, type Facts } from "../core/errors.ts";
 import { clause } from "./clauses.ts";
-import { highestGrade } from "./grades.ts";
+import { highestGrade, ordinaryFields } from "./grades.ts";
 import { catalogueAt } from "./load.ts";
 import { allows, notOfRestricted, type Use, type Verdict } from "./modes.ts";
 import { gradeSchema, versionSchema } from "./schema.ts";
 import type { Catalogue, CatalogueItem, Grade } from "./schema.ts";
 import { itemsNamed } from "./search.ts";
 
-/** "<item>" or "<item>#<field>"; the item by id or by its name in a list. Without a field: none of the item's restricted fields. */
+/** "<item>" or "<item>#<field>"; the item by id or by its name in a list. A column with certificate numbers
+ *  or the like names its field; without a field it is taken for an ordinary one (`ordinaryFields`). */
 const reference = z.string().min(1).max(256);
 const references = z.array(reference).min(1).max(32);
 const columnName = z.string().min(1).max(256);
@@ -80,13 +81,14 @@ function declaredColumns(
   const present = new Set(columns.map((c) => c.toLowerCase()));
   const missing = [table.subject.toLowerCase(), ...named.keys()].filter((c) => !present.has(c));
   if (missing.length > 0) throw new AppError("CATALOGUE_COLUMN_MISSING", { table: position, columns: missing.length });
-  if (present.size !== columns.length) throw new AppError("CATALOGUE_DECLARATION", { table: position, problems: columns.length - present.size });
+  const twice = columns.length - present.size;
+  if (twice > 0) throw new AppError("CATALOGUE_DECLARATION", { table: position, problems: twice });
   return new Map(columns.map((column, i) => {
     const at = { table: position, column: i + 1 };
     const own = named.get(column.toLowerCase());
     const isSubject = column.toLowerCase() === table.subject.toLowerCase();
     const items = own?.items ?? table.items;
-    if (isSubject && own === undefined) return [column.toLowerCase(), { position: i + 1, isSubject, uses: [], grade: "public" as const }];
+    if (isSubject && own === undefined) return [column.toLowerCase(), { position: i + 1, isSubject, uses: [], grade: "public" }];
     if (items === undefined) throw new AppError("CATALOGUE_COLUMN_UNDECLARED", at);
     const uses = items.map((text) => resolve(text, catalogue, at));
     const grade = highestGrade([...uses.map(gradeOfUse), ...(own?.grade === undefined ? [] : [own.grade])]);
@@ -106,10 +108,8 @@ function resolve(text: string, catalogue: Catalogue, at: Facts): ColumnUse {
 }
 
 function gradeOfUse({ item, field }: ColumnUse): Grade {
-  const { fields } = item;
-  if (field !== undefined) return fields.find((f) => f.id === field)?.grade ?? item.grade;
-  const ordinary = fields.filter((f) => f.grade !== "restricted");
-  return ordinary.length === 0 ? item.grade : highestGrade(ordinary.map((f) => f.grade));
+  if (field !== undefined) return item.fields.find((f) => f.id === field)?.grade ?? item.grade;
+  return item.fields.length === 0 ? item.grade : highestGrade(ordinaryFields(item).map((f) => f.grade));
 }
 
 /** An indicator, or a feature: what it says that it is made of, and what its formula reads. Without a column: the whole table. */
@@ -117,7 +117,12 @@ export type IndicatorSource = {
   readonly items: readonly string[];
   readonly reads: readonly { readonly table: string; readonly column?: string }[];
 };
-export type IndicatorUse = { readonly items: readonly ItemId[]; readonly grade: Grade; /** Of each company. */ readonly authorisation: boolean };
+export type IndicatorUse = {
+  readonly items: readonly ItemId[];
+  readonly grade: Grade;
+  /** Whether each company must have authorised it. */
+  readonly authorisation: boolean;
+};
 
 /**
  * Whether each indicator may be used so. Its items must be held by what it reads; what it reads must be held by its items and allow the
@@ -130,7 +135,9 @@ export function checkIndicators(
   return indicators.map((indicator, i) => checkIndicator(declared, indicator, use, catalogue, { indicator: i + 1 }));
 }
 
-function checkIndicator(declared: DeclaredTables, indicator: IndicatorSource, use: Use, catalogue: Catalogue, at: Facts): IndicatorUse {
+function checkIndicator(
+  declared: DeclaredTables, indicator: IndicatorSource, use: Use, catalogue: Catalogue, at: Facts,
+): IndicatorUse {
   if (indicator.items.length === 0 || indicator.reads.length === 0) throw new AppError("CATALOGUE_INDICATOR_SOURCE", at);
   const claims = indicator.items.map((text) => resolve(text, catalogue, at));
   const claimed = new Set(claims.map((c) => c.item.id));
@@ -151,13 +158,11 @@ function checkIndicator(declared: DeclaredTables, indicator: IndicatorSource, us
     if (column.uses.length === 0) continue;
     const place = { ...at, table, column: column.position };
     const uses = isWhole ? column.uses : column.uses.filter((u) => claimed.has(u.item.id));
-    if (uses.length === 0) throw new AppError("CATALOGUE_INDICATOR_SOURCE", place);
     verdicts.push(requireColumnUse({ ...column, uses }, use, place));
   }
-  return {
-    items: [...claimed], grade: highestGrade(read.filter((r) => !r.isWhole || r.column.uses.some((u) => claimed.has(u.item.id))).map((r) => r.column.grade)),
-    authorisation: verdicts.some((v) => v.authorisation),
-  };
+  const sources = read.filter((r) => r.column.uses.some((u) => claimed.has(u.item.id)));
+  const grade = highestGrade(sources.map((r) => r.column.grade));
+  return { items: [...claimed], grade, authorisation: verdicts.some((v) => v.authorisation) };
 }
 
 /** Columns that are features as they are. Throws CATALOGUE_MODE for the first that may not be used so; subjects are passed over. */
@@ -177,11 +182,13 @@ export function declaredItems(declared: DeclaredTables, catalogue: Catalogue): r
 function requireColumnUse(column: DeclaredColumn, use: Use, at: Facts): Verdict {
   const [first] = column.uses;
   // Also where the provider itself raised the grade.
-  if (column.grade === "restricted" && first !== undefined && notOfRestricted.includes(use)) throw refused("CATALOGUE_MODE", first, "P21-9-release", at);
+  if (column.grade === "restricted" && first !== undefined && notOfRestricted.includes(use)) {
+    throw new AppError("CATALOGUE_MODE", { ...at, item: first.item.id, clause: clause("P21-9-release").id });
+  }
   return requireOneUse(column.uses, use, at);
 }
 
-/** A column of several items may be used as any one of them allows. */
+/** A column of several items may be used as any one of them allows; of none that the indicator names, not at all. */
 function requireOneUse(uses: readonly ColumnUse[], use: Use, at: Facts): Verdict {
   const verdicts = uses.map(({ item, field }) => ({ item, verdict: allows(item, use, field === undefined ? {} : { fields: [field] }) }));
   const best = verdicts.find((v) => v.verdict.allowed && !v.verdict.authorisation) ?? verdicts.find((v) => v.verdict.allowed);
@@ -189,10 +196,6 @@ function requireOneUse(uses: readonly ColumnUse[], use: Use, at: Facts): Verdict
   const [first] = verdicts;
   if (first === undefined) throw new AppError("CATALOGUE_INDICATOR_SOURCE", at);
   throw new AppError("CATALOGUE_MODE", { ...at, item: first.item.id, clause: first.verdict.clause.id });
-}
-
-function refused(code: Code, { item }: ColumnUse, key: Parameters<typeof clause>[0], at: Facts): AppError {
-  return new AppError(code, { ...at, item: item.id, clause: clause(key).id });
 }
 
 function lowerCased<T>(record: Readonly<Record<string, T>>): ReadonlyMap<string, T> {

@@ -3,7 +3,7 @@
 import type { ItemId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { clause, type Clause, type ClauseKey } from "./clauses.ts";
-import { grades, type Grade, type Personal, type Way } from "./schema.ts";
+import { grades, type CatalogueField, type CatalogueItem, type Grade, type Personal, type Way } from "./schema.ts";
 
 type GradeRule = {
   /** 1 (lowest) to 4. */
@@ -53,15 +53,26 @@ type Graded = { readonly id?: string; readonly personal: Personal; readonly iden
 /**
  * The grade of a field, or of an item without listed fields (no `id`), in one row. First that fits:
  * sensitive personal information: restricted; name or USCC of the company: public; needs authorisation: sensitive;
- * not open: internal; personal information: internal; else public.
+ * not open: internal; else public (also names of persons that the law publishes: they stay marked as personal information).
  */
 export function gradeOf(data: Graded, ways: readonly Way[]): Grade {
   if (data.personal === "sensitive") return "restricted";
   if (data.identity === true) return "public";
   const whole = ways.filter((w) => w.part === undefined);
   if (whole.some((w) => needsAuthorisation(w, data.id))) return "sensitive";
-  if (!whole.some((w) => isOpen(w, data.id)) || data.personal === "personal") return "internal";
+  if (!whole.some((w) => isOpen(w, data.id))) return "internal";
   return "public";
+}
+
+/**
+ * The fields that stand for an item when none is named: without the company's name and code, without restricted fields and those that
+ * alone need authorisation in an item that else needs none. All, where nothing else is left.
+ */
+export function ordinaryFields(item: CatalogueItem): readonly CatalogueField[] {
+  const isSpecial = (field: CatalogueField): boolean => field.grade === "restricted" || field.identity === true
+    || item.ways.some((w) => w.authorisedFields?.includes(field.id) === true);
+  const ordinary = item.fields.filter((f) => !isSpecial(f));
+  return ordinary.length > 0 ? ordinary : item.fields;
 }
 
 /** What a log may say about the use of a field: its public name, for the highest grade the item alone. Never a value. */

@@ -6,7 +6,9 @@ import { AppError } from "../core/errors.ts";
 import { frozen } from "./frozen.ts";
 import { gradeOf, highestGrade } from "./grades.ts";
 import { personalKinds } from "./schema.ts";
-import type { Catalogue, CatalogueCategory, CatalogueField, CatalogueItem, CatalogueList, Change, Listing, Personal, Row, Way } from "./schema.ts";
+import type {
+  Catalogue, CatalogueCategory, CatalogueField, CatalogueItem, CatalogueList, Change, Listing, Personal, Row, Way,
+} from "./schema.ts";
 
 type Found = { readonly row: Row; readonly listing: Listing };
 
@@ -65,7 +67,8 @@ function rowsOf(list: CatalogueList): Found[] {
 }
 
 function effectiveItem(id: ItemId, found: readonly Found[], latest: string): CatalogueItem {
-  const last = found.at(-1) as Found;
+  const last = found.at(-1);
+  if (last === undefined) throw new AppError("CATALOGUE_DATA");
   const best = found.findLast((f) => f.row.named) ?? last;
   const fields = fieldsOf(found, latest);
   const versions = unique(found.map((f) => f.listing.version));
@@ -87,10 +90,11 @@ function effectiveItem(id: ItemId, found: readonly Found[], latest: string): Cat
 /** The fields of all rows of an item. A later row's wording holds; of grades the highest does. */
 function fieldsOf(found: readonly Found[], latest: string): CatalogueField[] {
   const ids = unique(found.flatMap((f) => f.listing.fields));
-  return ids.map((id) => {
+  return ids.flatMap((id) => {
     const holders = found.filter((f) => f.listing.fields.includes(id));
     const own = holders.flatMap((f) => f.row.fields.filter((field) => field.id === id));
-    const newest = own.at(-1) as (typeof own)[number];
+    const newest = own.at(-1);
+    if (newest === undefined) return [];
     const relevant = found.filter((f) => holders.includes(f) || f.listing.fields.length === 0);
     const ways = uniqueWays(relevant);
     const grade = highestGrade([...own.map((f) => f.grade), ...relevant.map((f) => gradeOf(newest, f.row.sharing.ways))]);
@@ -98,7 +102,7 @@ function fieldsOf(found: readonly Found[], latest: string): CatalogueField[] {
     const isChanged = ways.length > uniqueWays(relevant.filter((f) => f.listing.version !== latest)).length
       || (earlier !== undefined && canonicalJson({ ...earlier, grade: "" }) !== canonicalJson({ ...newest, grade: "" }));
     const versions = unique(holders.map((f) => f.listing.version));
-    return { ...newest, grade, ways, versions, change: changeOf(versions, latest, isChanged) };
+    return [{ ...newest, grade, ways, versions, change: changeOf(versions, latest, isChanged) }];
   });
 }
 
@@ -111,10 +115,10 @@ function changeOf(versions: readonly string[], latest: string, isChanged: boolea
 
 function categoriesOf(lists: readonly CatalogueList[]): CatalogueCategory[] {
   const listings = lists.flatMap((l) => l.categories.map(({ id, number, zh, en }) => ({ id, version: l.version, number, zh, en })));
-  return unique(listings.map((l) => l.id)).map((id) => {
+  return unique(listings.map((l) => l.id)).flatMap((id) => {
     const own = listings.filter((l) => l.id === id).map(({ version, number, zh, en }) => ({ version, number, zh, en }));
-    const { zh, en } = own.at(-1) as (typeof own)[number];
-    return { id, zh, en, listings: own };
+    const newest = own.at(-1);
+    return newest === undefined ? [] : [{ id, zh: newest.zh, en: newest.en, listings: own }];
   });
 }
 

@@ -3,7 +3,7 @@
 import type { ItemId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { clause, type Clause, type ClauseKey } from "./clauses.ts";
-import { isOpen } from "./grades.ts";
+import { isOpen, ordinaryFields } from "./grades.ts";
 import type { CatalogueField, CatalogueItem, SharingMode, Way } from "./schema.ts";
 
 export const uses = ["joint-modelling", "scoring", "verification", "report", "store-at-platform", "statistics"] as const;
@@ -59,7 +59,7 @@ export const modeTable: Readonly<Record<SharingMode, Readonly<Record<Use, Rule>>
 export const notOfRestricted: readonly Use[] = ["joint-modelling", "scoring", "report", "statistics"];
 
 export type UseOptions = {
-  /** Ids of fields; default: the item without its restricted fields (if it has others). Unknown ones throw CATALOGUE_UNKNOWN_FIELD. */
+  /** Ids of fields; default: those that stand for the item (`ordinaryFields`). Unknown ones throw CATALOGUE_UNKNOWN_FIELD. */
   readonly fields?: readonly string[];
   /** The part of the item that is shared in a way of its own, e.g. "grade-a-taxpayers". */
   readonly part?: string;
@@ -99,8 +99,7 @@ function unitsOf(item: CatalogueItem, ids: readonly string[] | undefined): { way
       return { ways: field.ways, field };
     });
   }
-  const ordinary = item.fields.filter((f) => f.grade !== "restricted" && f.identity !== true);
-  const fields = ordinary.length > 0 ? ordinary : item.fields;
+  const fields = ordinaryFields(item);
   return fields.length > 0 ? fields.map((field) => ({ ways: field.ways, field })) : [{ ways: item.ways }];
 }
 

@@ -23,8 +23,12 @@ type PurposeRule = {
   readonly openOnly?: true;
 };
 
-const state = ["registry", "judicial", "tax", "housing-fund", "social-insurance", "environment", "customs", "real-estate", "administrative", "utilities",
-  "agriculture", "qualifications", "medical-insurance"] as const;
+/** How the company stands and pays: what changes from month to month. */
+const state = [
+  "registry", "judicial", "tax", "housing-fund", "social-insurance", "environment", "customs", "real-estate", "administrative", "utilities",
+  "agriculture", "qualifications", "medical-insurance",
+] as const;
+/** What the company has made of itself. */
 const strength = ["intellectual-property", "software-copyright", "research", "public-resources", "agricultural-lists"] as const;
 /** Property of persons behind the company: needed where such a person answers for a loan. */
 const ownerItems = ["real-estate.owner-property", "real-estate.owner-mortgages", "real-estate.farmer-housing"] as const;
@@ -35,29 +39,34 @@ export const purposeTable = {
     zh: "贷款审批", en: "loan approval", clause: "P24-6-process", categories: [...state, ...strength, ...persons],
   },
   "credit-line-review": {
-    zh: "授信额度复审", en: "review of a credit line", clause: "P24-6-process", categories: [...state, ...strength], without: ownerItems,
+    zh: "授信额度复审", en: "review of a credit line", clause: "P24-6-process",
+    categories: [...state, ...strength], without: ownerItems,
   },
   "post-loan-monitoring": {
-    zh: "贷后管理与风险监测", en: "monitoring after the loan", clause: "P21-8-monitoring", categories: state, without: ownerItems,
+    zh: "贷后管理与风险监测", en: "monitoring after the loan", clause: "P21-8-monitoring",
+    categories: state, without: ownerItems,
   },
   "model-development": {
     zh: "信用模型研发（联合建模）", en: "development of credit models (joint modelling)", clause: "P24-7-development",
     categories: [...state, ...strength], without: ownerItems,
   },
   "credit-evaluation": {
-    zh: "全覆盖信用评价", en: "credit evaluation of all companies", clause: "P21-7-evaluation", categories: [...state, ...strength], without: ownerItems,
+    zh: "全覆盖信用评价", en: "credit evaluation of all companies", clause: "P21-7-evaluation",
+    categories: [...state, ...strength], without: ownerItems,
   },
   "customer-screening": {
     zh: "客户筛选", en: "screening of customers", clause: "P24-6-process", openOnly: true,
-    categories: ["registry", "judicial", "tax", "environment", "customs", "administrative", "qualifications", "medical-insurance", ...strength],
+    categories: [
+      "registry", "judicial", "tax", "environment", "customs", "administrative", "qualifications", "medical-insurance", ...strength,
+    ],
   },
   "guarantee-review": {
     zh: "融资担保审查", en: "review of a guarantee", clause: "P24-9-guarantee", categories: [...state, ...strength, ...persons],
   },
   "policy-matching": {
     zh: "政策找人", en: "matching companies with policies", clause: "P24-9-policy",
-    categories: ["registry", "environment", "agriculture", "qualifications", ...strength], items: ["tax.credit-grade", "administrative.penalties"],
-    without: ["registry.equity-pledges"],
+    categories: ["registry", "environment", "agriculture", "qualifications", ...strength],
+    items: ["tax.credit-grade", "administrative.penalties"], without: ["registry.equity-pledges"],
   },
 } as const satisfies Record<string, PurposeRule>;
 
@@ -80,7 +89,7 @@ export function isNecessary(purpose: string, item: CatalogueItem): boolean {
 /** Some of the item is public by law. */
 function isOpenItem(item: CatalogueItem): boolean {
   return item.fields.length === 0 ? item.ways.some((w) => isOpen(w))
-    : item.fields.some((f) => f.identity !== true && f.grade !== "restricted" && f.ways.some((w) => isOpen(w, f.id)));
+    : item.fields.some((f) => f.grade !== "restricted" && f.ways.some((w) => isOpen(w, f.id)));
 }
 
 /** All items that the purpose needs. Throws CATALOGUE_PURPOSE. */

@@ -37,6 +37,8 @@ const chinese = z.string().min(1).max(256).regex(/\p{Script=Han}/u);
 const english = z.string().min(1).max(256).regex(/^[\x20-\x7e]+$/);
 const bilingual = { zh: chinese, en: english };
 
+const isUnique = (values: readonly string[]): boolean => new Set(values).size === values.length;
+
 /** "<area>.<name>"; never given to another item, in any later version. */
 export const itemIdSchema = z.string().max(97).regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*\.[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
   .transform((s) => s as ItemId);
@@ -97,8 +99,9 @@ const rowSchema = z.strictObject({
   fields: z.array(fieldSchema),
 })
   .refine((r) => (r.fields.length === 0) === (r.whole !== undefined), { path: ["whole"] })
-  .refine((r) => new Set(r.fields.map((f) => f.id)).size === r.fields.length, { path: ["fields"] })
-  .refine((r) => r.sharing.ways.every((w) => (w.authorisedFields ?? []).every((id) => r.fields.some((f) => f.id === id))), { path: ["sharing"] })
+  .refine((r) => isUnique(r.fields.map((f) => f.id)), { path: ["fields"] })
+  .refine((r) => r.sharing.ways.flatMap((w) => w.authorisedFields ?? []).every((id) => r.fields.some((f) => f.id === id)),
+    { path: ["sharing"] })
   .refine((r) => r.sharing.ways.some((w) => w.part === undefined), { path: ["sharing"] });
 export type Row = z.output<typeof rowSchema>;
 
@@ -116,9 +119,8 @@ export const listSchema = z.strictObject({
   categories: z.array(categorySchema).min(1),
 })
   .refine((l) => l.categories.every((c, i) => c.number === i + 1), { path: ["categories"] })
-  .refine((l) => new Set(l.categories.map((c) => c.id)).size === l.categories.length, { path: ["categories"] })
-  .refine((l) => new Set(l.categories.flatMap((c) => c.items.map((r) => r.id))).size === l.categories.flatMap((c) => c.items).length,
-    { path: ["categories"] });
+  .refine((l) => isUnique(l.categories.map((c) => c.id)), { path: ["categories"] })
+  .refine((l) => isUnique(l.categories.flatMap((c) => c.items.map((r) => r.id))), { path: ["categories"] });
 export type CatalogueList = z.output<typeof listSchema>;
 
 /** Against the version before the latest: the latest has it for the first time, says something else of it, or neither. */

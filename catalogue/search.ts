@@ -1,6 +1,6 @@
 // Finding items: by what the lists say of them, by their names in the lists, by words in Chinese or English.
 import { AppError } from "../core/errors.ts";
-import { gradeTable, needsAuthorisation } from "./grades.ts";
+import { gradeTable } from "./grades.ts";
 import { officialCatalogue } from "./load.ts";
 import { allows, type Use } from "./modes.ts";
 import { departmentNames } from "./schema.ts";
@@ -39,7 +39,7 @@ function fits(item: CatalogueItem, filter: ItemFilter): boolean {
     && is(filter.level, (l) => item.ways.some((w) => w.levels.includes(l)))
     && is(filter.grade, (g) => item.grade === g)
     && is(filter.upTo, (g) => gradeTable[item.grade].level <= gradeTable[g].level)
-    && is(filter.authorisation, (a) => a === (item.ways.some((w) => needsAuthorisation(w)) || item.ways.some((w) => w.authorisedFields !== undefined)))
+    && is(filter.authorisation, (a) => a === item.ways.some((w) => w.authorisation || w.authorisedFields !== undefined))
     && is(filter.personal, (p) => p === (item.personal !== "none"))
     && is(filter.version, (v) => item.versions.includes(v))
     && is(filter.change, (c) => item.change === c)
@@ -71,7 +71,12 @@ export function itemsNamed(name: string, catalogue: Catalogue): readonly Catalog
     && (title === undefined ? !l.named : isTitle(l.zh))));
 }
 
-export type Hit = { readonly item: CatalogueItem; readonly score: number; /** Ids of fields that the words are in. */ readonly fields: readonly string[] };
+export type Hit = {
+  readonly item: CatalogueItem;
+  readonly score: number;
+  /** Ids of the fields that a word is in. */
+  readonly fields: readonly string[];
+};
 
 const maxWords = 16;
 
@@ -114,7 +119,7 @@ function fieldText(field: { readonly id: string; readonly zh: string; readonly e
 function likeness(word: string, text: string): number {
   if (word === text) return 2;
   if (text.includes(word)) return 1;
-  const characters = [...word];
+  const characters = Array.from(word);
   if (characters.length < 3 || !/^\p{Script=Han}+$/u.test(word)) return 0;
   const pairs = characters.slice(1).map((c, i) => `${characters[i] ?? ""}${c}`);
   const share = pairs.filter((p) => text.includes(p)).length / pairs.length;

@@ -3,6 +3,7 @@
 import type { ClauseId, ItemId, JobId, PartyId } from "./brand.ts";
 import { catalogueErrors } from "./error-codes/catalogue.ts";
 import { cliErrors } from "./error-codes/cli.ts";
+import { consentErrors } from "./error-codes/consent.ts";
 import { coreErrors } from "./error-codes/core.ts";
 import { dataErrors } from "./error-codes/data.ts";
 import { demoErrors } from "./error-codes/demo.ts";
@@ -12,6 +13,7 @@ import { kernelErrors } from "./error-codes/kernel.ts";
 import { modelErrors } from "./error-codes/model.ts";
 import { platformErrors } from "./error-codes/platform.ts";
 import { protocolErrors } from "./error-codes/protocol.ts";
+import { receiptErrors } from "./error-codes/receipts.ts";
 
 /** What a code means: HTTP status, and a sentence with a way out in both languages. */
 export type ErrorSpec = { readonly status: number; readonly en: string; readonly zh: string };
@@ -19,6 +21,7 @@ export type ErrorSpec = { readonly status: number; readonly en: string; readonly
 export const errorTable = {
   ...catalogueErrors,
   ...cliErrors,
+  ...consentErrors,
   ...coreErrors,
   ...dataErrors,
   ...demoErrors,
@@ -28,6 +31,7 @@ export const errorTable = {
   ...modelErrors,
   ...platformErrors,
   ...protocolErrors,
+  ...receiptErrors,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type Code = keyof typeof errorTable;

@@ -6,9 +6,12 @@ import type { Clock } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { floors, type GuestGuard, type HostGuard } from "../federation/guards.ts";
 import type { PolicyRule } from "./policy.ts";
-import type { StateDatabase } from "./store/database.ts";
+import { hashBytes, RecordHashes } from "./record-hashes.ts";
+import type { Row, StateDatabase } from "./store/database.ts";
 
-const hashBytes = 16;
+function* records(rows: Iterable<Row>): Generator<Uint8Array, void, undefined> {
+  for (const row of rows) yield row["record"] as Uint8Array;
+}
 
 export class Budgets {
   readonly #db: StateDatabase;
@@ -45,6 +48,13 @@ export class Budgets {
     return new Uint8Array(createHmac("sha256", this.#key).update(`${guest}\0${id}`).digest().subarray(0, hashBytes));
   }
 
+  /** Of the records at these places, packed in their order. */
+  hashIds(guest: PartyId, places: Int32Array, ids: readonly string[]): Uint8Array {
+    const packed = new Uint8Array(places.length * hashBytes);
+    for (const [i, place] of places.entries()) packed.set(this.hashId(guest, ids[place] ?? ""), i * hashBytes);
+    return packed;
+  }
+
   /** What this job was charged under a label. */
   charged(scope: string, job: JobId, label: string): number {
     return Number(this.#db.get("select amount from budget where scope = ? and job = ? and label = ?", scope, job, label)?.["amount"] ?? 0);
@@ -61,26 +71,23 @@ export class Budgets {
     return typeof known === "string" ? known : `${name}|${new Date(this.#now()).toISOString().slice(0, 7)}`;
   }
 
-  /** How many of these hashes this guest never asked about before job `job`. */
-  countNewIds(guest: PartyId, job: JobId, hashes: readonly Uint8Array[]): number {
-    let known = 0;
-    for (const hash of hashes) {
-      const first = this.#db.get("select first_job from known_ids where guest = ? and record = ?", guest, hash)?.["first_job"];
-      if (first !== undefined && first !== job) known++;
-    }
-    return hashes.length - known;
+  /** How many of these this guest never asked about before job `job`. */
+  countNewIds(guest: PartyId, job: JobId, hashes: RecordHashes): number {
+    const known = this.#db.each("select record from known_ids where guest = ? and first_job <> ? order by record", guest, job);
+    return hashes.count - hashes.countIn(records(known));
   }
 
-  rememberIds(guest: PartyId, job: JobId, hashes: readonly Uint8Array[]): void {
+  rememberIds(guest: PartyId, job: JobId, hashes: RecordHashes): void {
+    const now = this.#now();
     this.#db.transaction(() => {
-      for (const hash of hashes) this.#db.run("insert or ignore into known_ids values (?, ?, ?, ?)", guest, hash, job, this.#now());
+      for (const hash of hashes) this.#db.run("insert or ignore into known_ids values (?, ?, ?, ?)", guest, hash, job, now);
     });
   }
 
   /** Writes down that one more total of each of these companies is opened, or throws when one of them has had `limit` already:
    *  each opened total is one equation about the company, whichever set it stood in. `what` names the opening; the same one
    *  again (a replay, the same model) is free. */
-  open(options: { guest: PartyId; dataset: string; kind: "training" | "score"; what: string; hashes: readonly Uint8Array[]; limit: number }): void {
+  open(options: { guest: PartyId; dataset: string; kind: "training" | "score"; what: string; hashes: RecordHashes; limit: number }): void {
     const { guest, dataset, hashes, limit } = options;
     const what = `${options.kind}|${options.what}`;
     this.#db.transaction(() => {
@@ -94,8 +101,7 @@ export class Budgets {
   }
 
   /** Admits a row set of sums: equal to an earlier one, or different by at least 500 companies from each. */
-  admitRowSet(guest: PartyId, dataset: string, job: JobId, hashes: readonly Uint8Array[]): string {
-    const sorted = Buffer.concat(hashes.map((h) => Buffer.from(h)).sort((a, b) => Buffer.compare(a, b)));
+  admitRowSet(guest: PartyId, dataset: string, job: JobId, { packed: sorted }: RecordHashes): string {
     const digest = createHash("sha256").update(sorted).digest("hex");
     this.#db.transaction(() => {
       for (const row of this.#db.all("select digest, rows from row_sets where guest = ? and dataset = ?", guest, dataset)) {
@@ -133,13 +139,14 @@ export function hostGuard(options: {
 }): HostGuard {
   const { budgets, job, guest, dataset, rule, ids, liftFloors = false } = options;
   let sums: { scope: string; rows: number } | undefined;
-  let scored: { scope: string; hashes: readonly Uint8Array[] } | undefined;
+  let scored: { scope: string; hashes: RecordHashes } | undefined;
   const known = <T>(value: T | undefined): T => {
     if (value === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
     return value;
   };
   type Open = Parameters<HostGuard["admitSet"]>[0];
-  const setScope = (open: Open): string => `set|${guest}|${Buffer.from(open.setDigest).toString("hex")}`;
+  // With its size: an old digest with more ids is another set.
+  const setScope = (open: Open): string => `set|${guest}|${Buffer.from(open.setDigest).toString("hex")}|${open.size}`;
   /** Charges the whole set, unless an earlier job did. Returns where, and whether there was anything to charge. */
   const chargeSet = (open: Open): { scope: string; isFree: boolean } => {
     const scope = budgets.monthly(`new-ids|${guest}`, job);
@@ -155,19 +162,21 @@ export function hostGuard(options: {
       chargeSet(open);
     },
     admitRows(rowOf, trainRows, open) {
-      const hashOf = (record: number): Uint8Array => budgets.hashId(guest, ids[record] ?? "");
-      const all = [...rowOf].filter((r) => r >= 0).map(hashOf);
-      const train = [...rowOf.subarray(0, trainRows)].filter((r) => r >= 0).map(hashOf);
+      const held = rowOf.filter((record) => record >= 0);
+      const inOrder = budgets.hashIds(guest, held, ids);
+      const all = new RecordHashes(inOrder);
+      const trained = rowOf.subarray(0, trainRows).reduce((n, record) => n + (record < 0 ? 0 : 1), 0);
+      const train = new RecordHashes(inOrder.subarray(0, trained * hashBytes));
       // Ids that do not match anything here are unknown to the host: all of them count as new unless the set is the same.
       const { scope, isFree } = chargeSet(open);
       const fresh = budgets.countNewIds(guest, job, all);
       // That a set is an earlier one is the guest's word; which companies it shows now is not.
       if (isFree) budgets.charge({ scope, job, label: "unannounced", amount: fresh, limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS" });
-      else budgets.settle(scope, job, "alignment", fresh + open.size - all.length);
+      else budgets.settle(scope, job, "alignment", fresh + open.size - all.count);
       budgets.rememberIds(guest, job, all);
       const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
       sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
-      const set = createHash("sha256").update(Buffer.concat(all.sort((a, b) => Buffer.compare(a, b)))).digest("hex");
+      const set = createHash("sha256").update(all.packed).digest("hex");
       scored = { scope: `scores|${guest}|${dataset}|${set}`, hashes: all };
     },
     admitCompany(hosts) {

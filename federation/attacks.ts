@@ -43,7 +43,7 @@ export function gbdtAttacks({ bitsPerRow, liftFloors }: { readonly bitsPerRow: r
       zh: `每家企业每个数据方至多 ${bits} 比特（按数据方顺序，训练与测试）：即在上限范围内数据方分箱表本身`,
     },
   };
-  // test/attacks/trees.test.ts and trees-lattice.test.ts; the public sets: bench/attacks.
+  // test/attacks/trees.test.ts and trees-lattice.test.ts; the public sets: bench/attacks.bench.ts.
   const small: MeasuredAttack = {
     name: { en: "guest reads the rows of a small node by lattice reduction", zh: "发起方用格归约还原小节点内的企业" },
     result: {

@@ -91,6 +91,11 @@ export class StateDatabase implements Disposable {
     return this.#guard(() => this.#prepared(sql).all(...values));
   }
 
+  /** Row by row: for tables that should not lie in memory at once. One at a time for each text. */
+  each(sql: string, ...values: Value[]): Iterable<Row> {
+    return this.#guard(() => this.#prepared(sql).iterate(...values));
+  }
+
   /** The statements are those of this program: there are few. */
   #prepared(sql: string): StatementSync {
     const known = this.#statements.get(sql) ?? this.#db.prepare(sql);

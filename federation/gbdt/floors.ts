@@ -2,6 +2,7 @@
 // the floors of our adversary's review (README.md, "Floors"). Pure.
 import { AppError } from "../../core/errors.ts";
 import { largestNoise, type CellNoise } from "../../kernels/noise.ts";
+import { floors } from "../guards.ts";
 import { fewestTreeRows, noiseLog2Sd, treeFloors, type TreeParams } from "../../models/trees/params.ts";
 import { maxCuts } from "./messages.ts";
 
@@ -17,6 +18,8 @@ const minBinShare = 0.01;
 export type TreesPlan = { readonly trainRows: number; readonly params: TreeParams; readonly liftFloors: boolean };
 
 export type TreeLimits = {
+  /** Those of the plan, with as many asked trees as the budget of noisy queries lasts. */
+  readonly params: TreeParams;
   /** Trees in which a host is asked for anything, at most: later ones use the cuts that are known by then. */
   readonly askedTrees: number;
   /** Vectors (g and h of a node are two) over the whole job, and over one tree, at most. */
@@ -42,6 +45,13 @@ function asking(params: TreeParams): { trees: number; queries: number } {
   return { trees, queries: trees * queriesPerTree(params.depth) };
 }
 
+/** The parameters that count: noisy sums are asked for in as many trees as their budget of queries per company lasts. */
+function withinBudget({ trainRows, params, liftFloors }: TreesPlan): TreeParams {
+  if (liftFloors || !params.noise) return params;
+  const most = Math.floor((floors.maxNoisyQueriesPerRow * trainRows) / queriesPerTree(params.depth));
+  return { ...params, askedTrees: Math.max(1, Math.min(asking(params).trees, most)) };
+}
+
 /** Whether the floors allow sums without noise. */
 export function allowsExact(trainRows: number, params: TreeParams): boolean {
   const { queries } = asking(params);
@@ -49,11 +59,14 @@ export function allowsExact(trainRows: number, params: TreeParams): boolean {
 }
 
 /** Throws FLOOR_ROWS when there are too few companies for trees over domains, FLOOR_TREES when the parameters are below the floors. */
-export function treeLimits({ trainRows, params, liftFloors }: TreesPlan): TreeLimits {
-  if (!liftFloors) checkFloors(trainRows, params);
+export function treeLimits(plan: TreesPlan): TreeLimits {
+  const { trainRows, liftFloors } = plan;
+  if (!liftFloors) checkFloors(trainRows, plan.params);
+  const params = withinBudget(plan);
   const sd = noiseLog2Sd(trainRows);
   const { trees, queries } = asking(params);
   return {
+    params,
     askedTrees: trees,
     queries,
     queriesPerTree: queriesPerTree(params.depth),

@@ -102,7 +102,8 @@ class Training {
     const features = [...own, ...columns.flatMap((c) => c.features.map((f) => f.feature))];
     if (features.length === 0) throw new AppError("JOB_NO_FEATURE");
     const resume = this.#restore();
-    const { rows, trainRows, label, params, from } = input;
+    const { rows, trainRows, label, from } = input;
+    const { params } = this.#s.limits;
     const growth = grow({ features, label, trainRows, rows, params, from, resume });
     let step = this.#named(() => growth.next());
     while (step.done !== true) {

@@ -66,7 +66,7 @@ function narrow(half: GbdtGuestHalf, hosts: readonly PartyId[], codes: readonly 
   const groups = tableGroups(model, hosts);
   const open = new Set(groups.flatMap((g) => g.tables.map((t) => t.tree)));
   const known = new Float64Array(rows).fill(model.base);
-  const half_ = new Float64Array(rows);
+  const widths = new Float64Array(rows);
   const bitsOf = new Map(groups.flatMap((g) => g.tables.map((t) => [t.tree, hostBits(t)] as const)));
   const ownBits = model.trees.map((tree, t) => {
     const bits = knownBits(model, tree, present, codes, rows);
@@ -74,11 +74,11 @@ function narrow(half: GbdtGuestHalf, hosts: readonly PartyId[], codes: readonly 
     for (let row = 0; row < rows; row++) {
       const { middle, halfWidth } = ranges[bits[row] as number] as Range;
       known[row] = (known[row] as number) + middle;
-      half_[row] = (half_[row] as number) + halfWidth;
+      widths[row] = (widths[row] as number) + halfWidth;
     }
     return { bits, ranges };
   });
-  const unit = Math.max(1, Math.ceil(half_.reduce((a, b) => Math.max(a, b), 0) / totalLimit(hosts.length, open.size)));
+  const unit = Math.max(1, Math.ceil(widths.reduce((a, b) => Math.max(a, b), 0) / totalLimit(hosts.length, open.size)));
   const lookups = groups.map((g, group): LookupGroup => ({
     group,
     hosts: g.hosts,

@@ -91,10 +91,11 @@ export function designOf(params: CrossboostParams, trainRows: number): Design {
   return { crosses: chosen === "folds", folds: 3, stages: params.totals };
 }
 
-/** Most vectors phi so that queries x folds stay within the share of the rows that count. */
+/** Most vectors phi: all cells that the parameters allow, as long as queries x folds stay within the share of the rows that count. */
 export function mostVectors(params: CrossboostParams, design: Design, rows: number): number {
   if (!design.crosses) return 1;
-  return Math.max(1, Math.floor((params.maxEquationShare * rows) / (design.folds * (1 + design.stages))));
+  const wanted = params.scoreCells + params.guestColumns * params.cellsPerColumn;
+  return Math.max(1, Math.min(wanted, Math.floor((params.maxEquationShare * rows) / (design.folds * (1 + design.stages)))));
 }
 
 /** The host's noise on each sum, as the encrypted sums take it: sd = 2^(log2Sd - shift) in query units. */

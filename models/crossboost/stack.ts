@@ -1,5 +1,5 @@
 // What the guest makes of an opened total: its weight beside the guest's own score, fitted and tested on rows that had no part in
-// the tables; then small trees on the guest's columns and the totals, kept only if those rows say so.
+// the tables; then small trees on the guest's columns and the totals, unless those rows contradict them.
 import { fitLogistic, logOdds, rowLoss } from "../linear/logistic.ts";
 import { scoreRows } from "../trees/predict.ts";
 import type { TreeModel } from "../trees/model.ts";

@@ -34,7 +34,7 @@ export const treeParamsSchema = z.strictObject({
   /** Most distinct cuts of one host feature over the whole job; 0 = no cap. */
   maxCutsPerHostFeature: z.int().min(0).max(254).default(7),
   /** Hosts' sums are asked for in the first so many trees of the model only; later trees use the cuts that are known by then. 0 = all. */
-  askedTrees: z.int().min(0).max(1000).default(30),
+  askedTrees: z.int().min(0).max(1000).default(20),
   /** Hosts add noise to their sums: their cells are estimates, and what bitmaps told is preferred to them. */
   noise: z.boolean().default(true),
 });

@@ -2,10 +2,10 @@
 // floors keep nodes of that size from being asked about, and noise takes the attack's equations away.
 import { assert } from "chai";
 import { describe, it } from "mocha";
-import { lll, subsetOf } from "../../bench/attacks/lattice.ts";
 import { AppError } from "../../core/errors.ts";
 import { treeLimits } from "../../federation/gbdt/floors.ts";
 import { noiseLog2Sd, treeParamsSchema, type TreeParamsInput } from "../../models/trees/params.ts";
+import { lll, subsetOf } from "../support/attacks/lattice.ts";
 import { seededDraw } from "../support/draw.ts";
 
 const runs = 12;

@@ -64,7 +64,8 @@ describe("enclaves that keep tags", () => {
     return [failure?.code, failure?.party ?? undefined];
   }
   const matchedIn = (job: JobId): unknown => {
-    const report = JSON.parse(readFileSync(join(enclavePaths(workers.folder(bank)).results, job, "report.json"), "utf8")) as { alignedByHost: Record<string, { matched: number }> };
+    const file = join(enclavePaths(workers.folder(bank)).results, job, "report.json");
+    const report = JSON.parse(readFileSync(file, "utf8")) as { alignedByHost: Record<string, { matched: number }> };
     const { matched } = report.alignedByHost[tax] ?? assert.fail();
     assert.isAbove(matched, 2000);
     return report.alignedByHost;
@@ -100,7 +101,8 @@ describe("enclaves that keep tags", () => {
     assert.equal(workers.rows(tax, "select count(*) as n from budget where label = 'alignment' and amount > 0")[0]?.["n"], 1, "the set was asked for again, and counted once");
   });
 
-  for (const [party, isThere] of [[tax, () => filesIn(madeBy(tax)).length === 2], [bank, () => filesIn(gotFrom(tax)).some((f) => f.endsWith(".tags"))]] as const) {
+  const keeps: [PartyId, () => boolean][] = [[tax, () => filesIn(madeBy(tax)).length === 2], [bank, () => filesIn(gotFrom(tax)).some((f) => f.endsWith(".tags"))]];
+  for (const [party, isThere] of keeps) {
     it(`go on where ${party} was killed after it had kept its list`, async () => {
       const { exchange } = workers;
       let isDown = false;
@@ -200,25 +202,25 @@ describe("the lists of tags in a folder", () => {
     const digests = db.all("select tags from tags_made").map((r) => r["tags"]);
     assert.equal(new Set(digests).size, 3);
     const key = async (): Promise<Uint8Array> => tags.made.shelf(bank, { snapshotDigest: old, rows: 50 }).key();
-    const before = await key();
-    assert.lengthOf(before, 64);
+    const drawn = await key();
+    assert.lengthOf(drawn, 64);
     tags = openTags({ db, box, rng: seededRng(new Uint8Array(32), "x"), folder: folder.path });
-    assert.deepEqual(await key(), before);
+    assert.deepEqual(await key(), drawn);
     tags.made.sweep(recent);
     assert.isFalse(tags.made.isMade(bank, old));
     assert.isTrue(tags.made.isMade(bank, recent));
-    assert.notDeepEqual(await key(), before);
+    assert.notDeepEqual(await key(), drawn);
   });
   it("are the same when they are made again under the same key", async () => {
     await make();
-    const before = [...(await kept())?.tags() ?? []];
+    const whole = [...(await kept())?.tags() ?? []];
     for (const kind of ["tags", "order"]) {
       damage(made(kind));
       assert.equal(await codeOf(kept().then((list) => [...list?.tags() ?? []])), "ENCLAVE_TAGS", kind);
       assert.isUndefined(await kept(), "a job may make it");
       assert.equal(await codeOf(kept(bank, 1_000_000)), "ENCLAVE_TAGS_MISSING", "a large one is made ahead");
       assert.isTrue(await make());
-      assert.deepEqual([...(await kept())?.tags() ?? []], before);
+      assert.deepEqual([...(await kept())?.tags() ?? []], whole);
     }
     writeFileSync(made("tags"), "short");
     assert.isUndefined(await kept(), "of another length");

@@ -10,7 +10,7 @@ import { fingerprint } from "../../enclave/keys/identity.ts";
 import { enclavePaths } from "../../enclave/config.ts";
 import { createEphemeralKey } from "../../enclave/channel/session.ts";
 import { signApproval } from "../../enclave/job/approval.ts";
-import { messageTable } from "../../federation/messages.ts";
+import { jobPlanSchema } from "../../federation/plan-schema.ts";
 import { planDigest } from "../../federation/plan-schema.ts";
 import { bank, power, tax } from "../support/enclave.ts";
 import type { Frame } from "../support/exchange.ts";
@@ -63,7 +63,8 @@ describe("enclave workers", () => {
     assert.includeMembers([...codes], ["PROTOCOL_MALFORMED", "PROTOCOL_BAD_SEAL", "PROTOCOL_WRONG_PARTY", "PROTOCOL_OVERSIZED"]);
     assert.sameMembers([...exchange.results.keys()], [`${first}/model`, `${first}/scores`, `${first}/report`]);
     const types = new Set(parties.flatMap((p) => workers.rows(p, "select distinct type from inbox").map((r) => String(r["type"]))));
-    assert.sameMembers([...types], Object.keys(messageTable), "every kind of message took part");
+    const plan = jobPlanSchema.parse(JSON.parse(String(workers.rows(bank, "select plan from jobs")[0]?.["plan"])));
+    assert.sameMembers([...types], [...new Set(plan.leakage.map((l) => l.type))], "every kind of message of its statement took part");
     for (const party of parties) {
       await workers.untilAt(party, first, "done");
       const { inbox } = enclavePaths(workers.folder(party));

@@ -30,13 +30,17 @@ const kernels = createKernels();
 after(() => kernels[Symbol.asyncDispose]());
 const unitsPerOdds = 2 ** scoreFractionBits;
 
-type Model = { readonly half: GbdtGuestHalf; readonly halves: Readonly<Record<string, GbdtHostHalf>>; readonly results: ReadonlyMap<string, GbdtHostResult>; readonly hosts: readonly PartyId[] };
+type Model = {
+  readonly half: GbdtGuestHalf; readonly halves: Readonly<Record<string, GbdtHostHalf>>; readonly results: ReadonlyMap<string, GbdtHostResult>;
+  readonly hosts: readonly PartyId[];
+};
 
 async function train(tables: TreeTables, params = smallTrees): Promise<Model> {
   const results = await createWorld({ parties: namesOf(tables), seed: 1, kernels }).run(treePrograms(tables, { params }));
   const hosts = tables.hosts.map((h) => h.name);
   const half = gbdtGuestHalf({
-    model: "model_0", input: { hosts, own: ownBins(tables, treeParams({ params })), trainRows: tables.trainRows }, result: results[bank] as GbdtGuestResult, scaling: { points: 600, odds: 50, pdo: 20 },
+    model: "model_0", input: { hosts, own: ownBins(tables, treeParams({ params })), trainRows: tables.trainRows }, result: results[bank] as GbdtGuestResult,
+    scaling: { points: 600, odds: 50, pdo: 20 },
   });
   const ofHosts = new Map(hosts.map((h) => [h as string, results[h] as GbdtHostResult]));
   const halves = Object.fromEntries([...ofHosts].map(([h, result]) => [h, gbdtHostHalf({ model: "model_0", digest: "d", guest: bank, result })]));
@@ -64,7 +68,8 @@ async function score(model: Model, batch: TreeTables, o: Options = {}): Promise<
   const held = new Map(hosts.map(({ name, rowOf, features }) => {
     const records = [...rowOf.keys()].filter((row) => (rowOf[row] ?? -1) >= 0).toReversed();
     const rows = Int32Array.from([...records, -1, -1]);
-    return [name, { ids: Array.from(rows, (row, i) => (row < 0 ? (`stranger-${name}-${i}` as EntityId) : idOf(row))), features: features.map((f) => alignFeature(f, rows)) }] as const;
+    const ids = Array.from(rows, (row, i) => (row < 0 ? (`stranger-${name}-${i}` as EntityId) : idOf(row)));
+    return [name, { ids, features: features.map((f) => alignFeature(f, rows)) }] as const;
   }));
   const intersection = plainIntersection(Object.fromEntries([...held].map(([name, { ids }]) => [name, ids])));
   const world = createWorld({ parties: [bank, ...present], seed: o.seed ?? 2, job: "job_scoring000000000", kernels, ...(o.tamper && { tamper: o.tamper }) });
@@ -275,8 +280,10 @@ describe("joint prediction by boosted trees", () => {
     type Groups = TypedBody<"lookup/groups">["groups"];
     const few = batchLike(shape, 30);
     /** Deviating groups to host_a. */
-    const groups = (change: (groups: Groups) => unknown): Tamper => (m) =>
-      (m.type === "lookup/groups" && m.to === "host_a" ? withBody("lookup/groups", (body: { groups: Groups }) => ({ groups: change(structuredClone(body.groups)) }))(m) : undefined);
+    const groups = (change: (groups: Groups) => unknown): Tamper => {
+      const changed = withBody("lookup/groups", (body: { groups: Groups }) => ({ groups: change(structuredClone(body.groups)) }));
+      return (m) => (m.to === "host_a" ? changed(m) : undefined);
+    };
     const edit = (change: (first: Groups[number]) => unknown) => groups(([first, ...rest]) => [change(first as Groups[number]), ...rest]);
     const cases: readonly [string, Tamper][] = [
       ["a tree without a split of the host", edit((g) => ({ ...g, tables: [...g.tables, 999] }))],
@@ -328,6 +335,6 @@ describe("joint prediction by boosted trees", () => {
 function statement(trees: number, depth: number): ReturnType<typeof compileLeakage> {
   const size = (rows: number, features: number, labelled: boolean) => ({ name: "loans", rows, features, labelled, snapshotDigest: "0".repeat(64) });
   const datasets = { [bank]: size(900, 3, true), ...Object.fromEntries(batch.hosts.map((h) => [h.name, size(batch.rows, h.features.length, false)])) };
-  const params = { batch: "0".repeat(64), rows: batch.rows, shape: { kind: "gbdt", trees, depth } };
-  return compileLeakage({ kind: "score", guest: bank, hosts: batch.hosts.map((h) => h.name), datasets, params });
+  const plan = { batch: "0".repeat(64), rows: batch.rows, shape: { kind: "gbdt", trees, depth } };
+  return compileLeakage({ kind: "score", guest: bank, hosts: batch.hosts.map((h) => h.name), datasets, params: plan });
 }

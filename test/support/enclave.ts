@@ -11,6 +11,7 @@ import { systemRng } from "../../core/rng.ts";
 import { createEphemeralKey, Session, transcriptHash, type EphemeralKey } from "../../enclave/channel/session.ts";
 import { signApproval } from "../../enclave/job/approval.ts";
 import { createKeys, loadIdentity, storeCertificates, type Identity } from "../../enclave/keys/identity.ts";
+import { baseTransfers, pointBytes } from "../../federation/ot/messages.ts";
 import type { MessageType, TypedBody } from "../../federation/messages.ts";
 import { compilePlan } from "../../federation/plan.ts";
 import { planDigest, type DatasetSummary, type JobPlan, type JobRequest } from "../../federation/plan-schema.ts";
@@ -125,8 +126,8 @@ export const sampleBodies: { readonly [T in MessageType]: TypedBody<T> } = {
   "kkrt/open": { size: 3000, setDigest: filled(32), salt: filled(16) },
   "kkrt/ready": { size: 3000 },
   "kkrt/tags": { table: 0, index: 0, tags: filled(3 * 11) },
-  "ot/base-ask": { points: filled(2 * 32) },
-  "ot/base-answer": { points: filled(32) },
+  "ot/base-ask": { points: filled(2 * pointBytes * baseTransfers) },
+  "ot/base-answer": { points: filled(pointBytes * baseTransfers) },
   "ot/extend": { index: 0, columns: filled(64), check: filled(64) },
   "rows/open": { ...agreed, matchedDigest: filled(32) },
   "rows/order": { index: 0, positions: filled(12) },

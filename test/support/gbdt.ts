@@ -117,7 +117,8 @@ export function pooledFeatures(tables: TreeTables, options: TreeOptions = {}): P
 /** The same training on the pooled tables. */
 export function plainRun(tables: TreeTables, options: TreeOptions = {}, more: Pick<PlainInput, "noise" | "onAsked"> = {}): Grown {
   const { rows, trainRows, label } = tables;
-  return plainTrees({ features: pooledFeatures(tables, options), guest: bank, label, rows, trainRows, params: treeParams(options), from: options.from, ...more });
+  return plainTrees({ features: pooledFeatures(tables, options), guest: bank, label, rows, trainRows,
+    params: treeLimits({ trainRows, params: treeParams(options), liftFloors: options.liftFloors ?? true }).params, from: options.from, ...more });
 }
 
 /** What the guest's kernel opened: sums per host, by query. */
