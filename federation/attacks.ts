@@ -54,10 +54,10 @@ export function gbdtAttacks({ bitsPerRow, liftFloors }: { readonly bitsPerRow: r
   if (!liftFloors) return [disclosed, {
     name: { en: "guest rebuilds a host's bins of single companies from all sums of a job, without and with the bitmaps", zh: "发起方由一次任务的全部求和还原单个企业的分箱（不用与使用位图）" },
     result: {
-      en: "sums alone: 1.3 to 1.8 points more bins right than by the largest bin alone, 2.9 in the worst column (7,500, 10,655 and 21,000 companies, 364 to 422 queries, noise as shipped); exact sums of every tree: 23 to 32 points. "
-        + "With the bitmaps 50 % and 54 % of the bins of the widest columns, against 90 % and 100 % without caps and noise (base rates 22 % and 19 %)",
-      zh: "仅用求和：比按最大分箱猜测多 1.3 至 1.8 个百分点，最差的列多 2.9 个（7,500、10,655、21,000 家企业，364 至 422 次查询，默认噪声）；若每棵树均为精确求和则多 23 至 32 个。"
-        + "连同位图：最宽各列的 50% 与 54%，若无上限与噪声则为 90% 与 100%（基准 22% 与 19%）",
+      en: "sums alone: 0.6 to 1.0 points more bins right than by the largest bin alone, 2.4 in the worst column (7,500, 10,655 and 21,000 companies, 176 to 292 queries, noise as shipped); exact sums of every tree: 23 to 32 points. "
+        + "With the bitmaps 45 % of the bins of the widest columns, against 90 % and 100 % without caps and noise (base rates 22 % and 19 %)",
+      zh: "仅用求和：比按最大分箱猜测多 0.6 至 1.0 个百分点，最差的列多 2.4 个（7,500、10,655、21,000 家企业，176 至 292 次查询，默认噪声）；若每棵树均为精确求和则多 23 至 32 个。"
+        + "连同位图：最宽各列的 45%，若无上限与噪声则为 90% 与 100%（基准 22% 与 19%）",
     },
   }, small];
   return [disclosed, {
@@ -74,8 +74,8 @@ export const crossboostAttacks: readonly MeasuredAttack[] = [
   {
     name: { en: "guest rebuilds a host's bins of single companies from all tables of the job", zh: "发起方由任务全部表格还原单个企业的分箱" },
     result: {
-      en: "at most 1 point more bins right than by the honest tables' own counts from 10,000 companies, at most 2 points at 4,000 (linear attack on all sums, noise as shipped)",
-      zh: "一万家企业以上时，比仅凭表格计数猜测至多高 1 个百分点；四千家企业时至多高 2 个百分点（对全部求和的线性攻击，噪声为默认设置）",
+      en: "no more bins right than the plain counts of the same cells tell, within 0.2 points (4,137, 10,655 and 21,000 companies; linear and maximum-entropy attacks on all sums, noise as shipped)",
+      zh: "与同一单元的普通计数相比不多于 0.2 个百分点（4,137、10,655、21,000 家企业；对全部求和的线性与最大熵攻击，噪声为默认设置）",
     },
   },
   {

@@ -7,7 +7,11 @@ import { jointReportSchema } from "../report/schema.ts";
 
 type DataSet = { readonly name: string; readonly id: string; readonly guest: string; readonly hosts: Readonly<Record<string, string>>; readonly split?: string };
 /** `auc`: of the test part at least; `gain`: over the guest's own columns; `seconds`: printed beside the time, not judged: CI machines are shared. */
-type Run = { readonly data: string; readonly args: readonly string[]; readonly auc: number; readonly gain?: number; readonly seconds?: number };
+type Run = {
+  readonly data: string; readonly args: readonly string[]; readonly auc: number; readonly gain?: number; readonly seconds?: number;
+  /** Another row order and other noise every time: where the test part is small, the median of so many runs counts. */
+  readonly times?: number;
+};
 
 const folder = join(import.meta.dirname, "..", "..", "shared", "data");
 const dataSets: readonly DataSet[] = [
@@ -23,7 +27,7 @@ const runs: readonly Run[] = [
   { data: "polish_5year", args: [], auc: 0.92, seconds: 60 },
   { data: "fate_default_credit", args: [], auc: 0.75, seconds: 60 },
   { data: "sba_2003_2006", args: crossboost, auc: 0.69, seconds: 60 },
-  { data: "polish_5year", args: crossboost, auc: 0.948, seconds: 60 },
+  { data: "polish_5year", args: crossboost, auc: 0.948, seconds: 60, times: 3 },
   { data: "fate_default_credit", args: crossboost, auc: 0.764, seconds: 60 },
   // Bars of floors lifted; with the floors the price is printed, and the Polish set has too few companies for trees.
   { data: "sba_2003_2006", args: lifted, auc: 0.698 },
@@ -33,13 +37,14 @@ const runs: readonly Run[] = [
   { data: "fate_default_credit", args: trees, auc: 0.76 },
 ];
 
-function run({ data, args, auc, gain, seconds }: Run): boolean {
+type Figures = { readonly joint: number; readonly alone: number; readonly ks: number; readonly bits: string; readonly isInsidePlan: boolean; readonly took: number };
+
+function measure({ data, args }: Run): Figures | undefined {
   const set = dataSets.find((d) => d.name === data);
-  const name = `${data} ${args.join(" ")}`.trim();
   const path = join(folder, data);
   if (set === undefined || !existsSync(path)) {
-    process.stderr.write(`${name}: no data beside the repository\n`);
-    return false;
+    process.stderr.write(`${data}: no data beside the repository\n`);
+    return undefined;
   }
   const out = mkdtempSync(join(tmpdir(), "yunei-real-"));
   try {
@@ -49,21 +54,32 @@ function run({ data, args, auc, gain, seconds }: Run): boolean {
     const { status } = spawnSync(process.execPath, [
       join(import.meta.dirname, "..", "cli", "main.ts"), "sandbox", "--guest", join(path, set.guest), "--id", set.id, "--label", "y", ...hosts, ...split, "--out", out, ...args,
     ], { stdio: ["ignore", "ignore", "inherit"] });
-    if (status !== 0) {
-      process.stdout.write(`${name}: FAILED\n`);
-      return false;
-    }
-    const took = (performance.now() - began) / 1000;
+    if (status !== 0) return undefined;
     const report = jointReportSchema.parse(JSON.parse(readFileSync(join(out, "report.json"), "utf8")));
-    const [joint, alone] = [report.metrics.test.auc, report.guestOnly.test.auc];
-    const fits = joint >= auc && (gain === undefined || joint - alone >= gain) && report.leakage.insidePlan;
-    const bits = report.model.kind === "gbdt" ? `, bits a company ${report.model.disclosed.map((d) => d.bitsPerRow.toFixed(1)).join(" + ")}` : "";
-    process.stdout.write(`${name}: test AUC ${joint.toFixed(4)} (bar ${auc}), guest alone ${alone.toFixed(4)}, gain ${(joint - alone).toFixed(4)}${gain === undefined ? "" : ` (bar ${gain})`}, `
-      + `KS ${report.metrics.test.ks.toFixed(4)}${bits}, ${took.toFixed(1)} s${seconds === undefined ? "" : ` (bar ${seconds} s)`}: ${fits ? "ok" : "MISSED"}\n`);
-    return fits;
+    return {
+      joint: report.metrics.test.auc, alone: report.guestOnly.test.auc, ks: report.metrics.test.ks, isInsidePlan: report.leakage.insidePlan,
+      bits: report.model.kind === "gbdt" ? `, bits a company ${report.model.disclosed.map((d) => d.bitsPerRow.toFixed(1)).join(" + ")}` : "",
+      took: (performance.now() - began) / 1000,
+    };
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
+}
+
+function run(asked: Run): boolean {
+  const { auc, gain, seconds, times = 1 } = asked;
+  const name = `${asked.data} ${asked.args.join(" ")}`.trim();
+  const all = Array.from({ length: times }, () => measure(asked)).filter((f) => f !== undefined).sort((a, b) => a.joint - b.joint);
+  const middle = all[Math.floor(all.length / 2)];
+  if (middle === undefined || all.length < times) {
+    process.stdout.write(`${name}: FAILED\n`);
+    return false;
+  }
+  const { joint, alone, ks, bits, took } = middle;
+  const fits = joint >= auc && (gain === undefined || joint - alone >= gain) && all.every((f) => f.isInsidePlan);
+  process.stdout.write(`${name}: test AUC ${joint.toFixed(4)} (bar ${auc})${times > 1 ? `, median of ${all.map((f) => f.joint.toFixed(4)).join(", ")}` : ""}, guest alone ${alone.toFixed(4)}, `
+    + `gain ${(joint - alone).toFixed(4)}${gain === undefined ? "" : ` (bar ${gain})`}, KS ${ks.toFixed(4)}${bits}, ${took.toFixed(1)} s${seconds === undefined ? "" : ` (bar ${seconds} s)`}: ${fits ? "ok" : "MISSED"}\n`);
+  return fits;
 }
 
 const failed = runs.filter((r) => !run(r)).length;

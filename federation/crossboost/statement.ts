@@ -13,11 +13,11 @@ export function crossboostStatement(plan: Sizes, add: Add): KindStatement {
   const { guest, hosts } = plan;
   const { crossboost: params } = crossboostJobSchema.parse(plan.params);
   const rows = jobRows(plan);
-  // The training part is not known yet: all rows bound it, and the design with more of everything.
-  const design = designOf(params, rows);
-  const stages = params.design === "auto" ? 2 : design.stages;
-  const folds = params.design === "auto" ? 3 : design.folds;
-  const vectors = Math.max(stages * 2, mostVectors(params, { ...design, folds: 1, stages: 1 }, rows) * (1 + stages));
+  // The training part is not known yet: all rows bound it, and with it the design may still be the one for fewer companies.
+  const designs = params.design === "auto" ? [designOf(params, rows), designOf({ ...params, design: "additive" }, rows)] : [designOf(params, rows)];
+  const stages = Math.max(...designs.map((d) => d.stages));
+  const folds = Math.max(...designs.map((d) => d.folds));
+  const vectors = Math.max(...designs.map((d) => mostVectors(params, d, rows) * (1 + d.stages)));
   const bins = Math.max(params.hostBins, params.hostLevels) + extraBins;
   const answered = hosts.map((host) => {
     const d = featuresOf(plan, host);

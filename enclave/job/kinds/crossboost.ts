@@ -46,5 +46,9 @@ function parts({ half, result }: CrossboostTrained, params: CrossboostJobParams)
       columns: offers.map((o) => ({ party: o.host, columns: o.columns.length })),
     },
     features: [],
+    notes: [{
+      en: "Figures of the training part are optimistic: but for the rows held back, the hosts' tables have seen its outcomes. Judge by the test part.",
+      zh: "训练部分的指标偏乐观：除留出行外，其结果已用于生成数据方表格。请以测试部分为准。",
+    }],
   };
 }

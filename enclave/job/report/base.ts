@@ -15,7 +15,7 @@ import type { LedgerLine } from "../../ledger.ts";
 
 export type Both = { readonly train: PartMetrics; readonly test: PartMetrics };
 /** What only one kind of model has in its report. */
-export type KindParts = Pick<JointReport, "model" | "features" | "contribution" | "refinement">;
+export type KindParts = Pick<JointReport, "model" | "features" | "contribution" | "refinement" | "notes">;
 export type ReportInput = {
   readonly plan: JobPlan; readonly planDigest: string; readonly self: PartyId; readonly parts: KindParts;
   readonly alignment: GuestAlignment; readonly label: Uint8Array;
