@@ -7,11 +7,8 @@ import { AppError } from "../core/errors.ts";
 import { floors, type GuestGuard, type HostGuard } from "../federation/guards.ts";
 import type { PolicyRule } from "./policy.ts";
 import { hashBytes, RecordHashes } from "./record-hashes.ts";
-import type { Row, StateDatabase } from "./store/database.ts";
+import type { StateDatabase } from "./store/database.ts";
 
-function* records(rows: Iterable<Row>): Generator<Uint8Array, void, undefined> {
-  for (const row of rows) yield row["record"] as Uint8Array;
-}
 
 export class Budgets {
   readonly #db: StateDatabase;
@@ -71,17 +68,17 @@ export class Budgets {
     return typeof known === "string" ? known : `${name}|${new Date(this.#now()).toISOString().slice(0, 7)}`;
   }
 
-  /** How many of these this guest never asked about before job `job`. */
-  countNewIds(guest: PartyId, job: JobId, hashes: RecordHashes): number {
-    const known = this.#db.each("select record from known_ids where guest = ? and first_job <> ? order by record", guest, job);
-    return hashes.count - hashes.countIn(records(known));
+  /** Those that this guest never asked about before job `job`. */
+  newIds(guest: PartyId, job: JobId, hashes: RecordHashes): RecordHashes {
+    const earlier = this.#db.each("select records from known_sets where guest = ? and job <> ?", guest, job);
+    let fresh = hashes;
+    for (const row of earlier) fresh = fresh.without(row["records"] as Uint8Array);
+    return fresh;
   }
 
-  rememberIds(guest: PartyId, job: JobId, hashes: RecordHashes): void {
-    const now = this.#now();
-    this.#db.transaction(() => {
-      for (const hash of hashes) this.#db.run("insert or ignore into known_ids values (?, ?, ?, ?)", guest, hash, job, now);
-    });
+  /** Remembers what is new with this job; a replay finds it remembered. */
+  rememberIds(guest: PartyId, job: JobId, fresh: RecordHashes): void {
+    this.#db.run("insert or ignore into known_sets values (?, ?, ?, ?)", guest, job, this.#now(), fresh.packed);
   }
 
   /** Writes down that one more total of each of these companies is opened, or throws when one of them has had `limit` already:
@@ -164,16 +161,17 @@ export function hostGuard(options: {
     admitRows(rowOf, trainRows, open) {
       const held = rowOf.filter((record) => record >= 0);
       const inOrder = budgets.hashIds(guest, held, ids);
-      const all = new RecordHashes(inOrder);
+      const all = RecordHashes.of(inOrder);
       const trained = rowOf.subarray(0, trainRows).reduce((n, record) => n + (record < 0 ? 0 : 1), 0);
-      const train = new RecordHashes(inOrder.subarray(0, trained * hashBytes));
+      const train = RecordHashes.of(inOrder.subarray(0, trained * hashBytes));
       // Ids that do not match anything here are unknown to the host: all of them count as new unless the set is the same.
       const { scope, isFree } = chargeSet(open);
-      const fresh = budgets.countNewIds(guest, job, all);
+      const unknown = budgets.newIds(guest, job, all);
+      const fresh = unknown.count;
       // That a set is an earlier one is the guest's word; which companies it shows now is not.
       if (isFree) budgets.charge({ scope, job, label: "unannounced", amount: fresh, limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS" });
       else budgets.settle(scope, job, "alignment", fresh + open.size - all.count);
-      budgets.rememberIds(guest, job, all);
+      budgets.rememberIds(guest, job, unknown);
       const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
       sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
       const set = createHash("sha256").update(all.packed).digest("hex");

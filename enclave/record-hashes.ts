@@ -7,9 +7,13 @@ export class RecordHashes {
   /** `hashBytes` bytes each, ascending. */
   readonly packed: Buffer;
 
+  private constructor(packed: Buffer) {
+    this.packed = packed;
+  }
+
   /** `hashes`: packed, in any order. */
-  constructor(hashes: Uint8Array) {
-    this.packed = sorted(hashes);
+  static of(hashes: Uint8Array): RecordHashes {
+    return new RecordHashes(sorted(hashes));
   }
 
   get count(): number {
@@ -21,16 +25,19 @@ export class RecordHashes {
     for (let at = 0; at < this.packed.length; at += hashBytes) yield this.packed.subarray(at, at + hashBytes);
   }
 
-  /** How many of the records, given ascending, are in here. */
-  countIn(records: Iterable<Uint8Array>): number {
-    let at = 0;
-    let found = 0;
-    for (const record of records) {
-      while (at < this.packed.length && this.packed.compare(record, 0, hashBytes, at, at + hashBytes) < 0) at += hashBytes;
-      if (at >= this.packed.length) break;
-      if (this.packed.compare(record, 0, hashBytes, at, at + hashBytes) === 0) found++;
+  /** Those that are not among `others` (packed, ascending). */
+  without(others: Uint8Array): RecordHashes {
+    const left = Buffer.allocUnsafe(this.packed.length);
+    let length = 0;
+    let other = 0;
+    for (let at = 0; at < this.packed.length; at += hashBytes) {
+      let order = 1;
+      while (other < others.length && (order = this.packed.compare(others, other, other + hashBytes, at, at + hashBytes)) > 0) other += hashBytes;
+      if (other < others.length && order === 0) continue;
+      this.packed.copy(left, length, at, at + hashBytes);
+      length += hashBytes;
     }
-    return found;
+    return new RecordHashes(left.subarray(0, length));
   }
 }
 

@@ -31,8 +31,8 @@ create table if not exists row_sets (
   unique (guest, dataset, digest)) strict;
 create table if not exists openings (guest text not null, dataset text not null, record blob not null, what text not null,
   primary key (guest, dataset, record, what)) strict, without rowid;
-create table if not exists known_ids (guest text not null, record blob not null, first_job text not null, at integer not null,
-  primary key (guest, record)) strict;
+create table if not exists known_sets (guest text not null, job text not null, at integer not null, records blob not null,
+  primary key (guest, job)) strict;
 create table if not exists tags_made (
   guest text not null, snapshot text not null, key blob not null, size integer, tags text, orders text, primary key (guest, snapshot)) strict;
 create table if not exists tags_got (host text primary key, digest text not null, bytes integer not null) strict;
@@ -61,9 +61,23 @@ export class StateDatabase implements Disposable {
         const columns = this.#db.prepare("select name from pragma_table_info(?)").all(table);
         if (!columns.some((c) => c["name"] === column)) this.#db.exec(`alter table ${table} add column ${column} ${type}`);
       }
+      this.#packKnownIds();
     } catch (cause) {
       throw new AppError("ENCLAVE_STATE", {}, { cause });
     }
+  }
+
+  /** An earlier version had one row per company: a budget must not forget them. */
+  #packKnownIds(): void {
+    if (this.#db.prepare("select 1 from sqlite_master where name = 'known_ids'").get() === undefined) return;
+    this.transaction(() => {
+      for (const { guest, job, at } of this.#db.prepare("select guest, first_job as job, min(at) as at from known_ids group by guest, first_job").all()) {
+        const records = this.#db.prepare("select record from known_ids where guest = ? and first_job = ? order by record").all(guest ?? null, job ?? null);
+        const packed = Buffer.concat(records.map((r) => r["record"] as Uint8Array));
+        this.#db.prepare("insert or ignore into known_sets values (?, ?, ?, ?)").run(guest ?? null, job ?? null, at ?? null, packed);
+      }
+      this.#db.exec("drop table known_ids");
+    });
   }
 
   run(sql: string, ...values: Value[]): number {

@@ -2,6 +2,8 @@
 import { createHash, type Hash } from "node:crypto";
 import type { EntityId, JobId, PartyId } from "../../core/brand.ts";
 
+const piece = 65_536;
+
 /** What all parties must agree on before any arithmetic. */
 export type Agreed = { readonly rows: number; readonly trainRows: number; readonly commitment: Uint8Array };
 
@@ -9,24 +11,47 @@ export type Agreed = { readonly rows: number; readonly trainRows: number; readon
  *  commitment from trying lists of public ids; the guest shows it in an audit. */
 export function orderCommitment(job: JobId, salt: Uint8Array, trainRows: number, idsInOrder: readonly EntityId[]): Uint8Array {
   const hash = createHash("sha256").update(header("order", [job], idsInOrder.length, trainRows)).update(salt);
-  for (const id of idsInOrder) hash.update(`${JSON.stringify(id)}\n`);
-  return finish(hash);
+  const lines = new Lines(hash);
+  for (const id of idsInOrder) lines.add(`${JSON.stringify(id)}\n`);
+  return finish(lines.end());
 }
 
 /** SHA-256 over (row, id) of the rows that a host holds. Unsalted: only somebody with exactly these ids could tell, and
  *  the one who receives it has them. */
 export class MatchedDigest {
-  readonly #hash: Hash;
+  readonly #lines: Lines;
 
   constructor(job: JobId, host: PartyId, rows: number, trainRows: number) {
-    this.#hash = createHash("sha256").update(header("matched", [job, host], rows, trainRows));
+    this.#lines = new Lines(createHash("sha256").update(header("matched", [job, host], rows, trainRows)));
   }
   /** Rows in ascending order. */
   add(row: number, id: EntityId): void {
-    this.#hash.update(`${row} ${JSON.stringify(id)}\n`);
+    this.#lines.add(`${row} ${JSON.stringify(id)}\n`);
   }
   digest(): Uint8Array {
-    return finish(this.#hash);
+    return finish(this.#lines.end());
+  }
+}
+
+/** Lines into a hash, many at a time: a call for each of a million would cost more than the hash. */
+class Lines {
+  readonly #hash: Hash;
+  #text = "";
+
+  constructor(hash: Hash) {
+    this.#hash = hash;
+  }
+  add(line: string): void {
+    this.#text += line;
+    if (this.#text.length >= piece) this.#flush();
+  }
+  end(): Hash {
+    this.#flush();
+    return this.#hash;
+  }
+  #flush(): void {
+    this.#hash.update(this.#text);
+    this.#text = "";
   }
 }
 
