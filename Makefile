@@ -4,6 +4,7 @@ NODE = $(firstword $(wildcard node_modules/node-*/bin/node node_modules/node-bin
 STAMP = node_modules/.yunei-setup
 OUT ?= out/demo
 COMPANIES ?= 20000
+BENCH_STAMP = bench/node_modules/.yunei-setup
 
 .PHONY: setup demo test check bench real-data clean
 
@@ -26,12 +27,18 @@ check: setup
 	$(NODE) node_modules/typescript/bin/tsc --noEmit
 	PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" $(NODE) node_modules/oxlint/bin/oxlint --type-aware --deny-warnings
 
-bench: setup
-	$(NODE) bench/main.ts
+# Figures beside baselines in the same run. The baselines have a lock file of their own, so that nobody else installs them.
+# BENCH='--only kernel,psi' runs some sections, BENCH=--full the large sizes too.
+bench: setup $(BENCH_STAMP)
+	$(NODE) bench/main.ts $(BENCH)
+
+$(BENCH_STAMP): bench/package-lock.json bench/package.json bench/.npmrc
+	npm ci --prefix bench --no-audit --no-fund --loglevel=error
+	@touch $(BENCH_STAMP)
 
 # The main job on the real loans beside the repository, with the bars of test AUC.
 real-data: setup
 	$(NODE) scripts/real-data.ts
 
 clean:
-	rm -rf out node_modules
+	rm -rf out node_modules bench/node_modules

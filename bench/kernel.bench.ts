@@ -1,112 +1,80 @@
-// Figures of the kernels, as CPU time of the whole process (all threads), medians: a loaded machine does not change them much.
-// Run: node bench/kernel.bench.ts
-import { fileURLToPath } from "node:url";
-import { seededRng, systemRng } from "../core/rng.ts";
-import type { PlainColumns, SumsHost } from "../kernels/api.ts";
+// Single operations of the encrypted-sums kernel beside a plain histogram, as CPU of all threads.
+import { systemRng } from "../core/rng.ts";
 import { createKernels } from "../kernels/kernels.ts";
 import { polyBytes, SumsWasm } from "../kernels/wasm.ts";
+import { histogram } from "./baselines/plain-histogram.ts";
+import type { Figure } from "./figures.ts";
+import { KernelPair, randomFeatures, randomGradients } from "./kernel-pair.ts";
+import { timed, typical, type Spent } from "./measure.ts";
 
-type Bins = Extract<PlainColumns, { kind: "bins" }>;
+const shape = { rows: 30_000, features: 23, bins: 32 } as const;
+const wide = { rows: 100_000, features: 300, bins: 20 } as const;
+const answerOverPlain = 5;
+const ofShape = "30,000 x 23 x 32";
 
-/** CPU milliseconds of `work`: the median of `times` runs after `warm` others. */
-async function cpu(work: () => Promise<unknown> | void, times: number, warm: number): Promise<number> {
-  const runs: number[] = [];
-  for (let i = 0; i < warm + times; i++) {
-    const before = process.cpuUsage();
-    await work();
-    const { user, system } = process.cpuUsage(before);
-    if (i >= warm) runs.push((user + system) / 1000);
-  }
-  return runs.sort((a, b) => a - b)[Math.floor(times / 2)] ?? Number.NaN;
-}
+const ms = (name: string, spent: Spent, more: Partial<Figure> = {}): Figure =>
+  ({ name, value: spent.cpuSeconds * 1000, unit: "ms", ...more });
 
-function randomBins(rows: number, features: number, bins: number): Bins {
-  const rng = seededRng(new Uint8Array(32), `bench/${rows}`);
-  const feature = () => ({ bins, binOf: rng(rows).map((x) => Math.floor((x * bins) / 256)) });
-  return { kind: "bins", rows, features: Array.from({ length: features }, feature) };
-}
-
-/** What a program without privacy does: sums of one value, or of two, for every (feature, bin). */
-function histogram(columns: Bins, g: Int32Array, h?: Int32Array): Float64Array[] {
-  return columns.features.flatMap(({ binOf, bins }) => {
-    const sumsG = new Float64Array(bins);
-    const sumsH = new Float64Array(bins);
-    if (!h) {
-      for (let i = 0; i < binOf.length; i++) {
-        const b = binOf[i] ?? 0;
-        sumsG[b] = (sumsG[b] ?? 0) + (g[i] ?? 0);
-      }
-      return [sumsG];
-    }
-    for (let i = 0; i < binOf.length; i++) {
-      const b = binOf[i] ?? 0;
-      sumsG[b] = (sumsG[b] ?? 0) + (g[i] ?? 0);
-      sumsH[b] = (sumsH[b] ?? 0) + (h[i] ?? 0);
-    }
-    return [sumsG, sumsH];
-  });
-}
-
-async function drain(host: SumsHost): Promise<{ firstCell: number; bytes: Uint8Array }[]> {
-  const chunks: { firstCell: number; bytes: Uint8Array }[] = [];
-  for await (const chunk of host.hint(150)) chunks.push(chunk);
-  return chunks;
-}
-
-async function transforms(): Promise<Record<string, number>> {
-  const wasm = new SumsWasm();
-  const [poly, times] = [wasm.allocate(polyBytes), wasm.allocate(polyBytes)] as const;
-  const [acc, masks] = [wasm.allocate(2 * polyBytes), wasm.allocate(512)] as const;
-  const rounds = 500;
-  const micro = async (work: () => void) => ((await cpu(() => {
-    for (let i = 0; i < rounds; i++) work();
-  }, 9, 5)) * 1000) / rounds;
-  return {
-    forwardNttMicroseconds: await micro(() => wasm.fn.forward(poly)),
-    inverseNttMicroseconds: await micro(() => wasm.fn.inverse(poly)),
-    bitColumnNttAndProductMicroseconds: await micro(() => wasm.fn.multiplyBitsInto(acc, masks, poly, times)),
-  };
-}
-
-/** All figures; milliseconds unless the name says otherwise. `large`: also the 100,000 x 300 cases (about ten CPU seconds). */
-export async function kernelBench(options: { readonly large: boolean } = { large: true }): Promise<Record<string, number>> {
-  const results: Record<string, number> = await transforms();
-  await using kernels = createKernels();
-  const crsSeed = systemRng(32);
-  const rows = 30_000;
-  const columns = randomBins(rows, 23, 32);
-  const values = Int32Array.from({ length: rows }, (_, i) => ((i * 7919) % 4001) - 2000);
+export async function kernelBench(): Promise<Figure[]> {
+  const features = randomFeatures(shape);
+  const { g, h } = randomGradients(shape.rows);
+  const figures: Figure[] = [];
   {
-    await using host = await kernels.host({ crsSeed, columns, rng: systemRng });
-    await using querier = await kernels.querier({ crsSeed, rows });
-    results.hint30kx23x32 = await cpu(async () => void (await drain(host)), 3, 1);
-    const chunks = await drain(host);
-    results.query30k = await cpu(() => querier.query(values, { maxCode: 1, rng: systemRng }), 41, 20);
-    const { bytes, secret } = await querier.query(values, { maxCode: 1, rng: systemRng });
-    results.answer30kx23x32 = await cpu(() => host.answer(bytes, systemRng), 81, 40);
-    results.plainHistogramOneValue = await cpu(() => void histogram(columns, values), 81, 40);
-    results.plainHistogramTwoValues = await cpu(() => void histogram(columns, values, values), 81, 40);
-    results.answerOverPlainOneValue = results.answer30kx23x32 / results.plainHistogramOneValue;
-    results.twoAnswersOverPlainTwoValues = (2 * results.answer30kx23x32) / results.plainHistogramTwoValues;
-    const { answer } = await host.answer(bytes, systemRng);
-    const hint = { cells: host.cells, chunks: () => chunks };
-    results.open736Cells = await cpu(() => querier.open(answer, hint, secret), 21, 10);
-    const sums = await querier.open(answer, hint, secret);
-    const plain = histogram(columns, values).flatMap((s) => [...s]);
-    results.wrongSums = plain.filter((x, i) => sums[i] !== BigInt(x)).length;
+    await using pair = await KernelPair.open(features);
+    const often = { times: 41, warm: 20 };
+    const one = await typical(() => pair.ask([g]), often);
+    const asked = await pair.ask([g]);
+    const answer = await typical(() => pair.answer(asked), { times: 81, warm: 40 });
+    const plain = await typical(() => void histogram(features, shape.rows, g), { times: 81, warm: 40 });
+    const plainBoth = await typical(() => void histogram(features, shape.rows, g, h), { times: 81, warm: 40 });
+    const both = await pair.ask([g, h]);
+    const answerBoth = await typical(() => pair.answer(both), often);
+    const [answers = new Uint8Array(0)] = await pair.answer(asked);
+    const open = await typical(() => pair.sums(asked, answers), { times: 21, warm: 10 });
+    const [sums] = await pair.sums(asked, answers);
+    const wrong = histogram(features, shape.rows, g).flatMap((s) => [...s]).filter((x, i) => sums?.[i] !== BigInt(x)).length;
+    const against = (spent: Spent, name: string) => ({ name, value: spent.cpuSeconds * 1000, source: "measured" as const });
+    figures.push(
+      { name: `answer over a plain histogram, ${ofShape}, one value`, value: answer.cpuSeconds / plain.cpuSeconds, unit: "", bar: { atMost: answerOverPlain } },
+      { name: `wrong sums of ${pair.cells}`, value: wrong, unit: "", bar: { atMost: 0 } },
+      ms("answer to one query", answer, { baseline: against(plain, "plain histogram of one value") }),
+      ms("answers to g and h in one batch", answerBoth, { baseline: against(plainBoth, "plain histogram of two values") }),
+      ms("query of 30,000 rows", one), ms(`opening of ${pair.cells} sums`, open),
+      ms("hint at the host, once a job", pair.hint), ms("hint at the querier, once a job", pair.keep),
+    );
   }
-  if (options.large) {
-    const wide = randomBins(100_000, 300, 20);
-    await using host = await kernels.host({ crsSeed, columns: wide, rng: systemRng });
-    results.hint100kx300x20Seconds = (await cpu(async () => {
-      for await (const chunk of host.hint(150)) if (chunk.bytes.length === 0) throw new Error("an empty chunk");
-    }, 1, 0)) / 1000;
-    const codes = wide.features.map((f) => Int8Array.from(f.binOf, (b) => 5 * b - 50));
-    results.gram100kx300 = await cpu(() => kernels.gram(codes), 3, 1);
-  }
-  return results;
+  return [...figures, ...(await wideFigures()), ...(await transforms())];
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [name, value] of Object.entries(await kernelBench())) console.log(`${name.padEnd(40)} ${value.toFixed(3)}`);
+async function wideFigures(): Promise<Figure[]> {
+  const features = randomFeatures(wide);
+  await using kernels = createKernels();
+  await using host = await kernels.host({ crsSeed: systemRng(32), columns: { kind: "bins", rows: wide.rows, features }, rng: systemRng });
+  const hint = await timed(async () => {
+    for await (const chunk of host.hint(150)) if (chunk.bytes.length === 0) throw new Error("an empty chunk");
+  });
+  const codes = features.map((f) => Int8Array.from(f.binOf, (b) => 5 * b - 50));
+  const gram = await typical(() => kernels.gram(codes), { times: 3, warm: 1 });
+  return [
+    { name: "hint, 100,000 x 300 x 20", value: hint.spent.cpuSeconds, unit: "s", wallSeconds: hint.spent.wallSeconds },
+    ms("products of 300 columns, 100,000 rows", gram),
+  ];
+}
+
+/** Of one polynomial. */
+async function transforms(): Promise<Figure[]> {
+  const wasm = new SumsWasm();
+  const [poly, factor] = [wasm.allocate(polyBytes), wasm.allocate(polyBytes)];
+  const [acc, masks] = [wasm.allocate(2 * polyBytes), wasm.allocate(512)];
+  const rounds = 500;
+  const micro = async (name: string, work: () => void): Promise<Figure> => {
+    const { cpuSeconds } = await typical(() => {
+      for (let i = 0; i < rounds; i++) work();
+    }, { times: 9, warm: 5 });
+    return { name, value: (cpuSeconds / rounds) * 1e6, unit: "us" };
+  };
+  return [
+    await micro("transform", () => wasm.fn.forward(poly)), await micro("inverse transform", () => wasm.fn.inverse(poly)),
+    await micro("transform and product of a 0/1 column", () => wasm.fn.multiplyBitsInto(acc, masks, poly, factor)),
+  ];
 }

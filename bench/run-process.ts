@@ -1,5 +1,5 @@
-// Runs one command and watches the processes that it starts: CPU seconds and largest resident set of each, as the system tells
-// them in /proc (Linux; elsewhere both lists stay empty and only the wall time is known).
+// Watches processes and all that they start: CPU seconds and largest resident set of each, as the system tells them in /proc (Linux;
+// elsewhere the lists stay empty and only wall times are known).
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -16,33 +16,55 @@ const lookEveryMs = 100;
 /** Clock ticks per second of /proc/PID/stat: fixed at 100 by Linux for user space. */
 const ticks = 100;
 
-type Seen = { cpuSeconds: number; peakMb: number };
+type Seen = { readonly name: string; cpuSeconds: number; peakMb: number };
+
+export type Watch = {
+  /** CPU seconds by process name up to now, of those that have ended too. */
+  cpuSeconds(): Record<string, number>;
+  peakMb(): Record<string, number>;
+  stop(): void;
+};
+
+/** Watches `root` and its descendants until it is stopped. */
+export function watchTree(root: number): Watch {
+  const seen = new Map<number, Seen>();
+  const timer = setInterval(() => look(root, seen), lookEveryMs);
+  const byName = (value: (s: Seen) => number, join: (a: number, b: number) => number): Record<string, number> => {
+    const of: Record<string, number> = {};
+    for (const s of seen.values()) of[s.name] = join(of[s.name] ?? 0, value(s));
+    return of;
+  };
+  return {
+    cpuSeconds: () => {
+      look(root, seen);
+      return byName((s) => s.cpuSeconds, (a, b) => a + b);
+    },
+    peakMb: () => byName((s) => s.peakMb, Math.max),
+    stop: () => clearInterval(timer),
+  };
+}
 
 /** Runs `program` with `args` to its end. */
 export async function runWatched(program: string, args: readonly string[]): Promise<Watched> {
   const began = performance.now();
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  const seen = new Map<string, Seen>();
+  const watch = watchTree(child.pid ?? 0);
   const errors: Buffer[] = [];
   child.stderr.on("data", (part: Buffer) => errors.push(part));
-  const timer = setInterval(() => look(child.pid ?? 0, seen), lookEveryMs);
-  const status = await new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve(code ?? 1));
-  });
-  clearInterval(timer);
-  return {
-    status, wallSeconds: (performance.now() - began) / 1000, stderr: Buffer.concat(errors).toString("utf8"),
-    cpuSeconds: mapValues(seen, (s) => s.cpuSeconds), peakMb: mapValues(seen, (s) => s.peakMb),
-  };
-}
-
-function mapValues(seen: ReadonlyMap<string, Seen>, of: (s: Seen) => number): Record<string, number> {
-  return Object.fromEntries([...seen].map(([name, s]) => [name, of(s)]));
+  try {
+    const status = await new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code) => resolve(code ?? 1));
+    });
+    const wallSeconds = (performance.now() - began) / 1000;
+    return { status, wallSeconds, stderr: Buffer.concat(errors).toString("utf8"), cpuSeconds: watch.cpuSeconds(), peakMb: watch.peakMb() };
+  } finally {
+    watch.stop();
+  }
 }
 
 /** Takes the figures of `root` and of all that descend from it. Figures only grow, so the last look before an end counts. */
-function look(root: number, seen: Map<string, Seen>): void {
+function look(root: number, seen: Map<number, Seen>): void {
   const parents = new Map<number, number>();
   for (const name of numbers("/proc")) {
     const fields = statOf(name);
@@ -57,8 +79,9 @@ function look(root: number, seen: Map<string, Seen>): void {
     const fields = statOf(pid);
     if (name === undefined || fields === undefined) continue;
     const peak = /VmHWM:\s+(\d+) kB/.exec(textOf(`/proc/${pid}/status`))?.[1];
-    const before = seen.get(name) ?? { cpuSeconds: 0, peakMb: 0 };
-    seen.set(name, {
+    const before = seen.get(pid) ?? { cpuSeconds: 0, peakMb: 0 };
+    seen.set(pid, {
+      name,
       cpuSeconds: Math.max(before.cpuSeconds, (Number(fields[11]) + Number(fields[12])) / ticks),
       peakMb: Math.max(before.peakMb, Number(peak ?? 0) / 1024),
     });

@@ -4,8 +4,9 @@ import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { seededRng } from "../core/rng.ts";
 
-export type WideShape = { readonly rows: number; readonly guestColumns: number; readonly hostColumns: number };
-export type WideFiles = { readonly guest: string; readonly host: string };
+/** `testRows`: so many of the rows are the test part, by a split file; without it there is none. */
+export type WideShape = { readonly rows: number; readonly guestColumns: number; readonly hostColumns: number; readonly testRows?: number };
+export type WideFiles = { readonly guest: string; readonly host: string; readonly split?: string };
 
 const factors = 8;
 const factorsPerColumn = 3;
@@ -41,7 +42,53 @@ export function writeWideData(folder: string, shape: WideShape, seed: string): W
   writeTable(files.guest, { rows: shape.rows, columns: guest, factorsOf, rowAt: (i) => i, labelOf }, stream("guest/cells"));
   // 7919 is prime: another order of the same companies unless it divides their number.
   writeTable(files.host, { rows: shape.rows, columns: host, factorsOf, rowAt: (i) => (i * 7919 + 17) % shape.rows }, stream("host/cells"));
+  if (shape.testRows === undefined) return files;
+  const split = join(folder, "split.csv");
+  const { rows, testRows } = shape;
+  // Spread evenly over the rows.
+  const isTest = (row: number): boolean => Math.floor(((row + 1) * testRows) / rows) > Math.floor((row * testRows) / rows);
+  writeLines(split, "ent_id,part", rows, (row) => `${idOf(row)},${isTest(row) ? "test" : "train"}`);
+  return { ...files, split };
+}
+
+/** Two tables of `size` companies with one column each, half of the companies in both: for the alignment alone. A company's risk shows in
+ *  both columns, so that a scorecard can be made. */
+export function writeIdTables(folder: string, size: number): WideFiles {
+  const files = { guest: join(folder, "guest.csv"), host: join(folder, "host.csv") };
+  const risk = (row: number): number => mixed(2 * row);
+  const blur = (row: number, k: number): number => mixed(2 * (row + k * size) + 1);
+  const cellOf = (row: number, k: number): number => Math.round(1000 * (risk(row) + blur(row, k)));
+  writeLines(files.guest, "ent_id,y,x1", size, (row) => `${idOf(row)},${blur(row, 1) < 0.3 * risk(row) ? 1 : 0},${cellOf(row, 2)}`);
+  const first = Math.floor(size / 2);
+  writeLines(files.host, "ent_id,x1", size, (row) => `${idOf(first + row)},${cellOf(first + row, 3)}`);
   return files;
+}
+
+/** A number in [0, 1) that looks random (the finaliser of MurmurHash3). */
+function mixed(x: number): number {
+  let h = x | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32;
+}
+
+function idOf(row: number): number {
+  return 1_000_000_007 + row * 13;
+}
+
+function writeLines(path: string, head: string, rows: number, lineOf: (row: number) => string): void {
+  const file = openSync(path, "w");
+  try {
+    let lines = [head];
+    for (let row = 0; row < rows; row++) {
+      lines.push(lineOf(row));
+      if (lines.length < rowsPerWrite && row + 1 < rows) continue;
+      writeSync(file, `${lines.join("\n")}\n`);
+      lines = [];
+    }
+  } finally {
+    closeSync(file);
+  }
 }
 
 function columnsOf(count: number, draw: Draws): Column[] {
@@ -61,21 +108,12 @@ type Table = {
 
 function writeTable(path: string, table: Table, draw: Draws): void {
   const { columns, labelOf } = table;
-  const file = openSync(path, "w");
-  try {
-    const head = ["ent_id", ...(labelOf === undefined ? [] : ["y"]), ...columns.map((_, i) => `x${i + 1}`)];
-    let lines = [head.join(",")];
-    for (let i = 0; i < table.rows; i++) {
-      const row = table.rowAt(i);
-      const cells = columns.map((column) => cell(column, table.factorsOf, row, draw));
-      lines.push(`${1_000_000_007 + row * 13},${labelOf === undefined ? "" : `${labelOf[row] ?? 0},`}${cells.join(",")}`);
-      if (lines.length < rowsPerWrite && i + 1 < table.rows) continue;
-      writeSync(file, `${lines.join("\n")}\n`);
-      lines = [];
-    }
-  } finally {
-    closeSync(file);
-  }
+  const head = ["ent_id", ...(labelOf === undefined ? [] : ["y"]), ...columns.map((_, i) => `x${i + 1}`)];
+  writeLines(path, head.join(","), table.rows, (i) => {
+    const row = table.rowAt(i);
+    const cells = columns.map((column) => cell(column, table.factorsOf, row, draw));
+    return `${idOf(row)},${labelOf === undefined ? "" : `${labelOf[row] ?? 0},`}${cells.join(",")}`;
+  });
 }
 
 function cell(column: Column, factorsOf: Float64Array, row: number, draw: Draws): string {

@@ -30,11 +30,11 @@ export class HintOpener {
   }
 
   /** (H s)_0 over the rounded coefficients of `cells` cells at address `at`, for every secret in use: 16 bytes each (a signed integer,
-   *  least significant byte first), secret by secret. The view lasts until the next call. */
+   *  least significant byte first), secret by secret. A copy: decoding asks for memory, and memory that grows takes views away. */
   products(at: number, cells: number): Uint8Array {
     const out = this.#wasm.scratch("products", productBytes * cells * this.#count);
     this.#wasm.fn.hintDots(at, cells, this.#secrets, this.#count, out);
-    return this.#wasm.bytes.subarray(out, out + productBytes * cells * this.#count);
+    return this.#wasm.bytes.slice(out, out + productBytes * cells * this.#count);
   }
 
   /** Forgets the secrets. */

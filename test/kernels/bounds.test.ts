@@ -204,4 +204,23 @@ describe("kernels: bounds", () => {
     odd[5] = (odd[5] ?? 0) | 0x10;
     assert.throws(() => unpackAnswer(odd, new Float64Array(1)), /PROTOCOL_WRONG_SHAPE/);
   });
+
+  it("opens cells whose decoding makes the memory grow: products are no view into it", () => {
+    const wasm = new SumsWasm();
+    const opener = new HintOpener(wasm);
+    const cells = 3;
+    const hint = wasm.allocate(cells * hintBytesPerCell);
+    wasm.bytes.set(rngOf("growing hint")(cells * hintBytesPerCell), hint);
+    const trits = sampleTrits(rngOf("growing secret"));
+    opener.use([{ trits, tBits: 38, largestSum: undefined }]);
+    const products = opener.products(hint, cells);
+    const before = products.slice();
+    const buffer = wasm.bytes.buffer;
+    wasm.allocate(64 * 1024 * 1024);
+    assert.notEqual(wasm.bytes.buffer, buffer, "the memory has grown");
+    assert.deepEqual(products, before);
+    const out = new BigInt64Array(cells);
+    opener.decode(products, new Float64Array(cells), { tBits: 38, largestSum: undefined }, out);
+    assert.isTrue(out.some((x) => x !== 0n));
+  });
 });
