@@ -242,8 +242,8 @@ export const jointReportSchema = shapeSchema.superRefine((report, context) => {
   for (const [i, item] of (report.contribution?.parties ?? []).entries()) {
     if (!known(item.party)) refuse("not a party of this job", "contribution", i);
   }
-  const isScorecard = report.model.kind === "scorecard";
-  if (isScorecard !== (report.contribution !== undefined && report.refinement !== undefined && report.features.length > 0)) refuse("a scorecard has features", "features");
+  const hasParts = report.model.kind === "scorecard";
+  if (hasParts !== (report.contribution !== undefined && report.refinement !== undefined && report.features.length > 0)) refuse("a scorecard has features", "features");
   if (report.model.kind === "gbdt" && report.model.disclosed.some((d) => !hosts.has(d.party))) refuse("not a host of this job", "model", "disclosed");
   if (report.model.kind === "gbdt" && report.model.importance.some((d) => !known(d.party))) refuse("not a party of this job", "model", "importance");
   if (report.model.kind === "crossboost" && report.model.columns.some((c) => !hosts.has(c.party))) refuse("not a host of this job", "model", "columns");

@@ -32,12 +32,12 @@ export async function lookupGuest(party: Party, input: LookupGuestInput): Promis
   const used = hosts.filter((host) => input.groups.some((g) => g.hosts.some((h) => h.host === host)));
   await Promise.all(used.map(async (host) => senders.set(host, transfers.use(await OtSender.open(party, host, { label: `lookup/${label}`, session: `lookup/${label}` })))));
   // A group waits for the groups before it that share a host, so that every channel keeps its order and hosts work at once.
-  const last = new Map<PartyId, Promise<void>>();
+  const last = new Map<PartyId, Promise<void>>(hosts.map((host) => [host, Promise.resolve()]));
   const all: Promise<void>[] = [];
   const shifts = input.groups.map((group) => shiftStreams(party, label, group));
   for (const block of blocksOf(rows)) {
     for (const [g, group] of input.groups.entries()) {
-      const before = Promise.all(group.hosts.map((h) => last.get(h.host)));
+      const before = Promise.all(group.hosts.map(async (h) => last.get(h.host)));
       const done = before.then(() => sendGroup(party, { block, group, senders, masks, shifts: shifts[g] ?? [] }));
       for (const { host } of group.hosts) last.set(host, done);
       all.push(done);
@@ -85,8 +85,7 @@ async function sendGroup(party: Party, { block, group, senders, masks, shifts }:
     for (const s of segments(block, from, to)) {
       for (let row = s.first; row < s.last; row++) masks[row] = (masks[row] ?? 0) + (sealed.masks[s.at + row - s.first] ?? 0);
     }
-    const to_ = group.hosts[evaluator]?.host as PartyId;
-    await party.send(to_, "lookup/tables", { group: group.group, block: block.block, index, bytes: new Uint8Array(sealed.bytes.buffer) });
+    await party.send(group.hosts[evaluator]?.host as PartyId, "lookup/tables", { group: group.group, block: block.block, index, bytes: new Uint8Array(sealed.bytes.buffer) });
   }
 }
 

@@ -100,7 +100,7 @@ describe("crossboost over domains", () => {
     const { world } = await run(small);
     const size = (rows: number, features: number, labelled: boolean) => ({ name: "loans", rows, features, labelled, snapshotDigest: "0".repeat(64) });
     const compiled = compileLeakage({
-      kind: "crossboost", guest: bank, hosts: small.hosts.map((h) => h.name), params: crossboostJobSchema.parse({}) as Record<string, unknown>,
+      kind: "crossboost", guest: bank, hosts: small.hosts.map((h) => h.name), params: crossboostJobSchema.parse({}),
       datasets: { [bank]: size(1300, 3, true), ...Object.fromEntries(small.hosts.map((h) => [h.name, size(1300, h.features.length, false)])) },
     });
     assertWithin(compiled, world);

@@ -2,7 +2,7 @@
 // and what that refuses.
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
-import type { EntityId, PartyId } from "../../core/brand.ts";
+import type { EntityId } from "../../core/brand.ts";
 import { gbdtJobGuest, gbdtJobHost, type GbdtTrained } from "../../federation/gbdt/job.ts";
 import type { GbdtGuestHalf, GbdtHostHalf } from "../../federation/gbdt/half.ts";
 import { gbdtJobSchema } from "../../federation/gbdt/params.ts";
@@ -20,7 +20,7 @@ const tables = treeTables({ rows: 3000, trainRows: 2200, seed: 11, own: 2, hosts
 type Made = { readonly world: World; readonly guest: GbdtTrained; readonly halves: Readonly<Record<string, GbdtHostHalf>> };
 type From = { readonly guest: GbdtGuestHalf; readonly hosts: Readonly<Record<string, GbdtHostHalf>> };
 
-async function job(trees: object, from?: From, job = "a"): Promise<Made> {
+async function job(trees: object, from?: From, name = "a"): Promise<Made> {
   const params = gbdtJobSchema.parse({
     split: { kind: "file" }, trees: { ...smallTrees, ...trees }, liftFloors: true,
     ...(from && { from: { model: from.guest.model, trees: from.guest.trees.trees.length } }),
@@ -28,7 +28,7 @@ async function job(trees: object, from?: From, job = "a"): Promise<Made> {
   const hosts = tables.hosts.map((h) => h.name);
   const idsOf = (h: number): EntityId[] => [...(tables.hosts[h]?.rowOf ?? [])].map((record, row) => (record < 0 ? `stranger-${row}` as EntityId : idOf(row)));
   const intersection = plainIntersection(Object.fromEntries(hosts.map((h, i) => [h, idsOf(i)])));
-  const world = createWorld({ parties: namesOf(tables), seed: 1, kernels, job: `job_${job.repeat(20)}` });
+  const world = createWorld({ parties: namesOf(tables), seed: 1, kernels, job: `job_${name.repeat(20)}` });
   const results = await world.run({
     [bank]: (party) => gbdtJobGuest(party, {
       hosts, params, ids: [...tables.label.keys()].map(idOf), label: tables.label, features: tables.own,
@@ -69,7 +69,7 @@ describe("a job of boosted trees", () => {
       assert.notInclude(JSON.stringify(half), "leaves");
       assert.notInclude(JSON.stringify(guest.half), own[0] ?? "");
     }
-    assert.deepEqual(guest.receipts.map((r) => r.host as PartyId), tables.hosts.map((h) => h.name));
+    assert.deepEqual(guest.receipts.map((r) => r.host), tables.hosts.map((h) => h.name));
   });
 
   it("goes on from an earlier model: its trees stay, and the result is that of one longer training", async () => {
@@ -86,7 +86,7 @@ describe("a job of boosted trees", () => {
     const size = (rows: number, features: number) => ({ name: "loans", rows, features, labelled: false, snapshotDigest: "0".repeat(64) });
     const params = gbdtJobSchema.parse({ trees: { ...smallTrees, trees: 2 }, liftFloors: true, from: { model: first.guest.half.model, trees: 3 } });
     assertWithin(compileLeakage({
-      kind: "gbdt", guest: bank, hosts: tables.hosts.map((h) => h.name), params: params as Record<string, unknown>,
+      kind: "gbdt", guest: bank, hosts: tables.hosts.map((h) => h.name), params: params,
       datasets: { [bank]: size(3000, 3), host_a: size(3000, 3), host_b: size(3000, 2) },
     }), more.world);
   });
@@ -97,6 +97,6 @@ describe("a job of boosted trees", () => {
     const renamed = { ...first.guest.half, own: first.guest.half.own.map((o) => ({ ...o, name: `${o.name}_gone` })) };
     assert.equal(await codeOf(job({ trees: 1 }, { guest: renamed, hosts: first.halves }, "e")), "JOB_MODEL_UNKNOWN");
     const lost = Object.fromEntries(Object.entries(first.halves).map(([h, half]) => [h, { ...half, offered: half.offered?.map((o) => ({ ...o, name: `${o.name}_gone` })) }]));
-    assert.equal(await codeOf(job({ trees: 1 }, { guest: first.guest.half, hosts: lost as From["hosts"] }, "f")), "JOB_MODEL_UNKNOWN");
+    assert.equal(await codeOf(job({ trees: 1 }, { guest: first.guest.half, hosts: lost }, "f")), "JOB_MODEL_UNKNOWN");
   });
 });

@@ -1,7 +1,7 @@
 // Oblivious lookups: totals as the plain tables say, to within the 8 bits that are opened; what every party sees is uniform; what
 // does not follow is refused in its sender's name.
 import { assert } from "chai";
-import { after, before, describe, it } from "mocha";
+import { after, describe, it } from "mocha";
 import type { PartyId } from "../../core/brand.ts";
 import { partyId } from "../../core/names.ts";
 import { lookupGuest, type LookupGroup } from "../../federation/lookup/guest.ts";
@@ -9,7 +9,6 @@ import { lookupHost } from "../../federation/lookup/host.ts";
 import { Statement } from "../../federation/statement.ts";
 import { addLookups } from "../../federation/lookup/statement.ts";
 import type { TypedBody } from "../../federation/messages.ts";
-import type { Kernels } from "../../kernels/api.ts";
 import { createKernels } from "../../kernels/kernels.ts";
 import { seededDraw } from "../support/draw.ts";
 import { encodeFrame } from "../../core/codec.ts";
@@ -22,10 +21,7 @@ type Shape = readonly (readonly [PartyId, number])[];
 type Job = { readonly rows: number; readonly hosts: readonly PartyId[]; readonly groups: readonly { readonly shape: Shape; readonly tables: number }[]; readonly seed?: number; readonly spread?: number };
 
 describe("oblivious table lookups", () => {
-  let kernels: Kernels;
-  before(async () => {
-    kernels = await createKernels({ threads: 1 });
-  });
+  const kernels = createKernels({ threads: 1 });
   after(() => kernels[Symbol.asyncDispose]());
 
   function setup(job: Job, tamper?: Tamper) {
