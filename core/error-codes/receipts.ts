@@ -25,6 +25,7 @@ export const receiptErrors = {
   RECEIPT_SIGNATURE: { status: 403, en: "The receipt is not signed by the key of the party that it names. Do not rely on it.", zh: "回执并非由其所载参与方的密钥签名。请勿采信。" },
   RECEIPT_CHAIN: { status: 409, en: "The receipt does not follow the issuer's last one: a receipt is missing, or the issuer signed two different ones with the same number.", zh: "回执未能接续签发方的上一份回执：缺少回执，或签发方以同一序号签发了两份不同的回执。" },
   RECEIPT_REVEAL: { status: 403, en: "The opened use is not one of those to which the receipt commits, or belongs to another company. Ask the issuer for the right opening.", zh: "所展示的使用记录不在回执承诺之内，或属于其他企业。请向签发方索取正确的展示信息。" },
+  RECEIPT_INCLUSION: { status: 403, en: "The proof does not lead from this receipt to the root of the checkpoint. Ask the platform for a new bundle; if there is none, the receipt is not in the log.", zh: "证明未能从该回执推导出检查点的根。请向平台索取新的回执包；若无法提供，则该回执不在日志中。" },
   RECEIPT_USE: { status: 400, en: "A use to be committed to does not fit its schema: code of the company, grantee, items, purpose, consent. Correct it.", zh: "待承诺的使用记录不符合结构要求（企业代码、被授权机构、信息项、用途、授权）。请更正。" },
   RECEIPT_ISSUER: { status: 403, en: "The issuer's certificate is not of a trusted authority, not for signing, not valid at the time of the receipt, or of another party. Do not rely on the receipt.", zh: "签发方证书并非受信机构签发、用途不符、在回执时间无效或属于其他参与方。请勿采信该回执。" },
   BUNDLE_FORMAT: { status: 400, en: "The file is not a receipt bundle of a known version. Fetch it again, or update the program.", zh: "该文件不是已知版本的回执包。请重新获取，或更新程序。" },

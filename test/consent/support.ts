@@ -58,7 +58,7 @@ export const byCompany: Partial<Consent> = { issuer: { kind: "subject", statemen
 export const granted = (changes: Partial<Consent> = {}): string => signConsent(consentOf(changes), keys.registrar);
 
 export function listOf(sequence: number, changes: { issuedAt?: number; lifetime?: number; entries?: readonly RevokedEntry[]; name?: PartyId; key?: KeyObject } = {}): string {
-  const issuedAt = (changes.issuedAt ?? now) / 1000;
+  const issuedAt = Math.floor((changes.issuedAt ?? now) / 1000);
   return signRevocationList({
     registrar: changes.name ?? registrar, sequence, issuedAt: isoSeconds(issuedAt), nextUpdate: isoSeconds(issuedAt + (changes.lifetime ?? 900)), entries: changes.entries ?? [],
   }, changes.key ?? keys.registrar);

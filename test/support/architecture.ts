@@ -25,7 +25,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   scripts: ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli", "bench", "test", "prisma"],
   test: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
 };
-const production = ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli"];
+const production = ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api", "cli"];
 
 /** Where clocks, randomness and the console of the process itself may be used: what builds the injected ones. */
 const processEntries = ["api/process.ts", "enclave/main.ts", "cli/", "bench/", "scripts/"];
