@@ -8,7 +8,8 @@ import { sumsMessages } from "../sums/messages.ts";
 export const maxFeatures = 4096;
 export const maxFineBins = 254;
 
-const offered = z.strictObject({
+/** A feature as its owner offers it: its shape, under an opaque name that follows from its place, and the training rows of each bin. */
+export const offeredSchema = z.strictObject({
   shape: fineShapeSchema,
   /** Rows of the training part in each bin. */
   totals: z.array(count(100_000_000)).min(1).max(maxFineBins),
@@ -29,7 +30,7 @@ export const binningMessages = {
       en: "how many of the aligned companies fall in each fine bin of each feature (under opaque names)",
       zh: "各特征（匿名）每个细分箱中的已对齐企业数",
     },
-    body: z.strictObject({ features: z.array(offered).max(maxFeatures) }),
+    body: z.strictObject({ features: z.array(offeredSchema).max(maxFeatures) }),
   },
   ...sumsMessages("binning", "guest", "host", {
     en: "how many of the guest's bad loans fall in each fine bin of each feature",

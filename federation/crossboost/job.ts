@@ -6,13 +6,13 @@ import { guestFineOptions } from "../../models/crossboost/host.ts";
 import { crossboostParts, typicalOf, typicalRows, type Typical } from "../../models/explain/parts.ts";
 import type { Feature } from "../../models/features.ts";
 import { evaluatePart, type PartMetrics } from "../../models/metrics/evaluate.ts";
-import { alignGuest, type AlignInput, type GuestAlignment } from "../align/guest.ts";
-import { alignHost, type AlignHostInput } from "../align/host.ts";
+import { beginGuest, beginHost } from "../align/begin.ts";
+import type { AlignInput, GuestAlignment } from "../align/guest.ts";
+import type { AlignHostInput } from "../align/host.ts";
 import { finishHost, finishTraining, modelIdOf, type FinishedHost, type MakeReceipt } from "../finish/end.ts";
 import type { GuestGuard, HostGuard } from "../guards.ts";
 import type { Party } from "../party.ts";
 import { alignFeature } from "../rows/align.ts";
-import { jointSeed } from "../seeds/joint.ts";
 import { crossboostGuest, type CrossboostGuestResult } from "./guest.ts";
 import type { CrossboostGuestHalf, CrossboostHostHalf } from "./half.ts";
 import { crossboostHost } from "./host.ts";
@@ -36,11 +36,8 @@ export type CrossboostTrained = {
 
 export async function crossboostJobGuest(party: Party, input: CrossboostJobGuestInput): Promise<CrossboostTrained> {
   const { hosts, params } = input;
-  const alignment = await party.phase("align", () => alignGuest(party, { ...input, split: params.split }));
+  const { alignment, label, seed } = await beginGuest(party, { ...input, split: params.split });
   const { rows, trainRows } = alignment;
-  const label = Uint8Array.from(rows, (record) => input.label[record] ?? 0);
-  input.guard.setRows(alignment.rowSetDigest, trainRows);
-  const seed = await party.phase("seeds", () => jointSeed(party, hosts, "sums"));
   const own = input.features.map((feature) => ({ name: feature.name, fine: fineBin(alignFeature(feature, rows), guestFineOptions(trainRows, params.crossboost)) }));
   const columns = own.map(({ name, fine }) => ({ party: party.self, name, ...fine.shape, binOf: fine.binOf }));
   const result = await crossboostGuest(party, { hosts, jointSeed: seed, rows: rows.length, trainRows, label, columns, params: params.crossboost });
@@ -71,8 +68,7 @@ export type CrossboostJobHostInput = AlignHostInput & {
 export async function crossboostJobHost(party: Party, input: CrossboostJobHostInput): Promise<CrossboostHostHalf> {
   const { guest, params, features, guard } = input;
   const hosts: readonly PartyId[] = input.hosts;
-  const { rowOf, trainRows } = await alignHost(party, input, "train-and-test");
-  const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...hosts.filter((h) => h !== party.self)], "sums"));
+  const { rowOf, trainRows, seed } = await beginHost(party, input);
   const result = await crossboostHost(party, { guest, hosts, jointSeed: seed, features, rowOf, trainRows, params: params.crossboost, guard });
   const model = await finishHost(party, guest, input.receipt);
   return {

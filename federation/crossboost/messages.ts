@@ -2,18 +2,11 @@
 import { z } from "zod";
 import { count, packed, type Messages } from "../../core/message.ts";
 import { partyIdSchema } from "../../core/names.ts";
-import { fineShapeSchema } from "../../models/binning/fine.ts";
-import { maxFeatures, maxFineBins } from "../binning/messages.ts";
+import { maxFeatures, offeredSchema } from "../binning/messages.ts";
 import { sumsMessages } from "../sums/messages.ts";
 
 /** Bytes of one piece of a coarse Gram. */
 export const gramChunkBytes = 1024 * 1024;
-
-const offered = z.strictObject({
-  shape: fineShapeSchema,
-  /** Rows of the training part in each bin. */
-  totals: z.array(count(100_000_000)).min(1).max(maxFineBins),
-});
 
 export const crossboostMessages = {
   "cells/offer": {
@@ -22,7 +15,7 @@ export const crossboostMessages = {
       en: "how many of the aligned companies fall in each fine bin of each feature (under opaque names)",
       zh: "各特征（匿名）每个细分箱中的已对齐企业数",
     },
-    body: z.strictObject({ features: z.array(offered).max(maxFeatures) }),
+    body: z.strictObject({ features: z.array(offeredSchema).max(maxFeatures) }),
   },
   "cells/gram": {
     from: "host", to: "guest", maxBytes: gramChunkBytes + 256,

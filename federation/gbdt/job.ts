@@ -8,13 +8,13 @@ import { evaluatePart, type PartMetrics } from "../../models/metrics/evaluate.ts
 import { scoreFractionBits } from "../../models/trees/model.ts";
 import type { TreeParams } from "../../models/trees/params.ts";
 import { plainTrees } from "../../models/trees/plain.ts";
-import { alignGuest, type AlignInput, type GuestAlignment } from "../align/guest.ts";
-import { alignHost, type AlignHostInput } from "../align/host.ts";
+import { beginGuest, beginHost } from "../align/begin.ts";
+import type { AlignInput, GuestAlignment } from "../align/guest.ts";
+import type { AlignHostInput } from "../align/host.ts";
 import { finishHost, finishTraining, modelIdOf, type FinishedHost, type MakeReceipt } from "../finish/end.ts";
 import type { GuestGuard } from "../guards.ts";
 import type { Party } from "../party.ts";
 import { alignFeature } from "../rows/align.ts";
-import { jointSeed } from "../seeds/joint.ts";
 import { gbdtGuest, type GbdtGuestResult } from "./guest.ts";
 import { gbdtGuestHalf, gbdtHostHalf, type GbdtGuestHalf, type GbdtHostHalf } from "./half.ts";
 import { gbdtHost, type GbdtHostInput } from "./host.ts";
@@ -43,11 +43,8 @@ export type GbdtTrained = {
 
 export async function gbdtJobGuest(party: Party, input: GbdtJobGuestInput): Promise<GbdtTrained> {
   const { hosts, params } = input;
-  const alignment = await party.phase("align", () => alignGuest(party, { ...input, split: params.split }));
+  const { alignment, label, seed } = await beginGuest(party, { ...input, split: params.split });
   const { rows, trainRows } = alignment;
-  const label = Uint8Array.from(rows, (record) => input.label[record] ?? 0);
-  input.guard.setRows(alignment.rowSetDigest, trainRows);
-  const seed = await party.phase("seeds", () => jointSeed(party, hosts, "sums"));
   const own = input.from === undefined ? input.features.map((feature) => (
     { name: feature.name, fine: fineBin(alignFeature(feature, rows), { trainRows, maxBins: params.trees.bins, minRows: ownMinRows }) })) : again(input, input.from, rows);
   const grown = { hosts, jointSeed: seed, rows: rows.length, trainRows, label, own, params: params.trees, liftFloors: params.liftFloors, guard: input.guard, from: input.from?.trees };
@@ -93,8 +90,7 @@ export type GbdtJobHostInput = AlignHostInput & Pick<GbdtHostInput, "guard" | "o
 
 export async function gbdtJobHost(party: Party, input: GbdtJobHostInput): Promise<GbdtHostHalf> {
   const { guest, params, features } = input;
-  const { rowOf, trainRows } = await alignHost(party, input, "train-and-test");
-  const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...input.hosts.filter((h) => h !== party.self)], "sums"));
+  const { rowOf, trainRows, seed } = await beginHost(party, input);
   const result = await gbdtHost(party, { guest, jointSeed: seed, features, rowOf, trainRows, params: params.trees, liftFloors: params.liftFloors, offered: input.offered, guard: input.guard });
   const model = await finishHost(party, guest, input.receipt);
   return gbdtHostHalf({ model: model.id, digest: model.digest, guest, result });

@@ -1,8 +1,8 @@
 // Vertical boosted trees on the wire.
 import { z } from "zod";
 import { count, type Messages } from "../../core/message.ts";
-import { fineShapeSchema, neutralBin } from "../../models/binning/fine.ts";
-import { maxFeatures, maxFineBins } from "../binning/messages.ts";
+import { neutralBin } from "../../models/binning/fine.ts";
+import { maxFeatures, maxFineBins, offeredSchema } from "../binning/messages.ts";
 import { sumsMessages } from "../sums/messages.ts";
 
 /** Bytes of one piece of a bitmap. */
@@ -12,12 +12,6 @@ export const maxTrees = 10_000;
 export const maxDepth = 6;
 /** Distinct cuts that one host can be asked for in one job. */
 export const maxCuts = 100_000;
-
-const offered = z.strictObject({
-  shape: fineShapeSchema,
-  /** Rows of the training part in each bin. */
-  totals: z.array(count(100_000_000)).min(1).max(maxFineBins),
-});
 
 const next = z.discriminatedUnion("step", [
   /** So many queries follow: g and h of the nodes of a level, in turn. */
@@ -40,7 +34,7 @@ export const gbdtMessages = {
       en: "how many of the aligned companies fall in each fine bin of each feature (under opaque names)",
       zh: "各特征（匿名）每个细分箱中的已对齐企业数",
     },
-    body: z.strictObject({ features: z.array(offered).max(maxFeatures) }),
+    body: z.strictObject({ features: z.array(offeredSchema).max(maxFeatures) }),
   },
   ...sumsMessages("trees", "guest", "host", {
     en: "for each node of each tree, how much gradient and curvature of the loss fall in each fine bin of each feature (with the noise that the plan states)",

@@ -5,7 +5,8 @@ import { AppError } from "../../core/errors.ts";
 import { countFine, fineBin, type FineBinning } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { codeColumn, columnsOf, decideBins, fineOptions, type BinDecision, type FeatureCounts } from "../../models/scorecard/decide.ts";
-import { alignGuest, type GuestAlignment } from "../align/guest.ts";
+import { beginGuest } from "../align/begin.ts";
+import type { GuestAlignment } from "../align/guest.ts";
 import { binningGuest, sendMerged } from "../binning/guest.ts";
 import type { GuestGuard } from "../guards.ts";
 import { checkAgainstBins } from "../moments/consistent.ts";
@@ -13,7 +14,6 @@ import { momentsGuest } from "../moments/guest.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
 import { alignFeature } from "../rows/align.ts";
-import { jointSeed } from "../seeds/joint.ts";
 import { fitAndOpen, type Fitted } from "./fit.ts";
 import type { ScorecardJobParams } from "./params.ts";
 
@@ -41,11 +41,8 @@ export type ScorecardGuestResult = {
 export async function scorecardGuest(party: Party, input: ScorecardGuestInput): Promise<ScorecardGuestResult> {
   const { hosts } = input;
   const { scorecard } = input.params;
-  const alignment = await party.phase("align", () => alignGuest(party, { ...input, split: input.params.split }));
+  const { alignment, label, seed } = await beginGuest(party, { ...input, split: input.params.split });
   const { rows, trainRows } = alignment;
-  const label = Uint8Array.from(rows, (record) => input.label[record] ?? 0);
-  input.guard.setRows(alignment.rowSetDigest, trainRows);
-  const seed = await party.phase("seeds", () => jointSeed(party, hosts, "sums"));
 
   const binned = await party.phase("binning", async () => {
     const own = input.features.map((feature) => {

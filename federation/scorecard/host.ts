@@ -2,7 +2,7 @@
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
-import { alignHost } from "../align/host.ts";
+import { beginHost } from "../align/begin.ts";
 import { binningHost, type BinningHostResult } from "../binning/host.ts";
 import { finishHost, type MakeReceipt } from "../finish/end.ts";
 import type { HostGuard } from "../guards.ts";
@@ -10,7 +10,6 @@ import type { TypedBody } from "../messages.ts";
 import { momentsHost } from "../moments/host.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
-import { jointSeed } from "../seeds/joint.ts";
 import { receiveWeights, sendTotals } from "../totals/host.ts";
 import { hostHalf, type HostHalf } from "./half.ts";
 import type { ScorecardJobParams } from "./params.ts";
@@ -25,9 +24,7 @@ export type ScorecardHostInput = {
 /** Runs the job to its end and returns the host's half of the model. */
 export async function scorecardHost(party: Party, input: ScorecardHostInput): Promise<HostHalf> {
   const { guest, guard, params } = input;
-  const otherHosts = input.hosts.filter((h) => h !== party.self);
-  const aligned = await alignHost(party, input, "train-and-test");
-  const seed = await party.phase("seeds", () => jointSeed(party, [guest, ...otherHosts], "sums"));
+  const { seed, ...aligned } = await beginHost(party, input);
   const binned = await party.phase("binning", () => binningHost(party, {
     guest, hosts: input.hosts, jointSeed: seed, features: input.features, rowOf: aligned.rowOf, trainRows: aligned.trainRows,
     ...params.scorecard.fine, guard,

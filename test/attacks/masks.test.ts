@@ -31,8 +31,8 @@ function unmasked(real: Kernels): Kernels {
       const host = await real.host(options);
       return {
         rows: host.rows, cells: host.cells, hint: (...args) => host.hint(...args), [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
-        answer: async (queries, options) => ({
-          ...(await host.answer(queries, options.map(({ flood }) => ({ flood })))), masks: options.map(({ mask }) => mask && new BigUint64Array(host.cells)),
+        answer: async (queries, each) => ({
+          ...(await host.answer(queries, each.map(({ flood }) => ({ flood })))), masks: each.map(({ mask }) => mask && new BigUint64Array(host.cells)),
         }),
       };
     },

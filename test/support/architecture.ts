@@ -21,8 +21,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   api: ["core", "federation", "catalogue", "consent", "receipts", "prisma", "gen"],
   prisma: ["core", "gen"],
   cli: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api"],
-  bench: ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli", "test"],
-  scripts: ["core", "kernels", "models", "federation", "report", "demo", "enclave", "api", "cli", "bench", "test", "prisma"],
+  bench: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api", "cli", "test"],
+  scripts: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api", "cli", "bench", "test", "prisma"],
   test: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
 };
 const production = ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "consent", "receipts", "enclave", "api", "cli"];
