@@ -34,7 +34,7 @@ export async function scoreCellsHost(party: Party, input: ScoreCellsHostInput): 
       if (stage >= half.totals) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest, totals: stage });
       const known = present.every((h) => hosts.includes(h)) && new Set(present).size === present.length && present.includes(party.self);
       if (!known) throw new AppError("PROTOCOL_WRONG_PARTY", { party: guest });
-      guard.admitCompany(present.length);
+      guard.admitCompany(present.filter((h) => half.hosts.includes(h)).length);
       guard.chargeScores(half.model);
       await lookupHost(party, { guest, rows: rowOf.length, label: `total/${stage}`, round: stage, present, groups: ownGroups(party.self, choices, picked) });
     }

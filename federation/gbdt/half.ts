@@ -18,6 +18,8 @@ export const gbdtHostHalfSchema = z.strictObject({
   model: z.string(),
   digest: z.string(),
   guest: partyIdSchema,
+  /** The hosts of the training: only these count beside it when it asks whether it is alone in a score. */
+  hosts: z.array(partyIdSchema),
   /** Own features that are cut, by name: a new snapshot may order its columns otherwise. */
   features: z.array(z.strictObject({ name: z.string(), definition: fineDefinitionSchema })),
   /** In the order in which the guest asked for them: both halves number them alike. `feature`: place in `features`. */
@@ -48,11 +50,11 @@ export const gbdtGuestHalfSchema = z.strictObject({
 });
 export type GbdtGuestHalf = z.output<typeof gbdtGuestHalfSchema>;
 
-export function gbdtHostHalf(made: { model: string; digest: string; guest: PartyId; result: GbdtHostResult }): GbdtHostHalf {
+export function gbdtHostHalf(made: { model: string; digest: string; guest: PartyId; hosts: readonly PartyId[]; result: GbdtHostResult }): GbdtHostHalf {
   const { fine, cuts, uses } = made.result;
   const features = [...new Set(cuts.map((c) => c.feature))].sort((a, b) => a - b);
   return {
-    version: 1, kind: "gbdt", model: made.model, digest: made.digest, guest: made.guest,
+    version: 1, kind: "gbdt", model: made.model, digest: made.digest, guest: made.guest, hosts: [...made.hosts],
     features: features.flatMap((f) => {
       const own = fine[f];
       return own === undefined ? [] : [{ name: own.name, definition: own.fine.definition }];

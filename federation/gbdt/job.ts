@@ -89,9 +89,9 @@ export type GbdtJobHostInput = AlignHostInput & Pick<GbdtHostInput, "guard" | "o
 };
 
 export async function gbdtJobHost(party: Party, input: GbdtJobHostInput): Promise<GbdtHostHalf> {
-  const { guest, params, features } = input;
+  const { guest, hosts, params, features } = input;
   const { rowOf, trainRows, seed } = await beginHost(party, input);
   const result = await gbdtHost(party, { guest, jointSeed: seed, features, rowOf, trainRows, params: params.trees, liftFloors: params.liftFloors, offered: input.offered, guard: input.guard });
   const model = await finishHost(party, guest, input.receipt);
-  return gbdtHostHalf({ model: model.id, digest: model.digest, guest, result });
+  return gbdtHostHalf({ model: model.id, digest: model.digest, guest, hosts, result });
 }

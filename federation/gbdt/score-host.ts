@@ -25,7 +25,7 @@ export type ScoreTreesHostInput = {
 export async function scoreTreesHost(party: Party, input: ScoreTreesHostInput): Promise<void> {
   const { guest, guard, half, hosts } = input;
   if (half.guest !== guest) throw new AppError("JOB_MODEL_UNKNOWN");
-  if (half.uses.length > 0) guard.admitCompany(hosts.length);
+  if (half.uses.length > 0) guard.admitCompany(hosts.filter((h) => half.hosts.includes(h)).length);
   const { rowOf } = await alignHost(party, input, "score");
   await party.phase("score", async () => {
     const sides = sidesOf(half, input.features, rowOf);

@@ -82,7 +82,7 @@ describe("an export of boosted trees", () => {
       scaling: { points: 600, odds: 50, pdo: 20 },
     });
     const ownerOf = (name: string): OwnerHalf => (
-      { kind: "gbdt", half: gbdtHostHalf({ model, digest: digestOf(half), guest: bank, result: results[name] as GbdtHostResult }) });
+      { kind: "gbdt", half: gbdtHostHalf({ model, digest: digestOf(half), guest: bank, hosts: tables.hosts.map((h) => h.name), result: results[name] as GbdtHostResult }) });
     parts = { own: { kind: "gbdt", half }, owners: Object.fromEntries(tables.hosts.map((h) => [h.name, ownerOf(h.name)])) };
     scores = guest.grown.scores;
     run = await exportOf(parts);

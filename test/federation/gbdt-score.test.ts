@@ -43,7 +43,7 @@ async function train(tables: TreeTables, params = smallTrees): Promise<Model> {
     scaling: { points: 600, odds: 50, pdo: 20 },
   });
   const ofHosts = new Map(hosts.map((h) => [h as string, results[h] as GbdtHostResult]));
-  const halves = Object.fromEntries([...ofHosts].map(([h, result]) => [h, gbdtHostHalf({ model: "model_0", digest: "d", guest: bank, result })]));
+  const halves = Object.fromEntries([...ofHosts].map(([h, result]) => [h, gbdtHostHalf({ model: "model_0", digest: "d", guest: bank, hosts, result })]));
   return { half, halves, results: ofHosts, hosts };
 }
 
@@ -195,6 +195,9 @@ describe("joint prediction by boosted trees", () => {
       const guard: HostGuard = { ...openHostGuard, admitCompany: (hosts) => { if (hosts < 2) throw new AppError("POLICY_SINGLE_HOST"); } };
       assert.equal((await refusal(score(model, batch, { present: ["host_b"], guard }))).code, "POLICY_SINGLE_HOST");
       await score(model, batch, { guard });
+      // A party that had no part in the training is no company.
+      const alone = { ...model.halves, host_b: { ...(model.halves["host_b"] as GbdtHostHalf), hosts: [partyId("host_b")] } };
+      assert.equal((await refusal(score(model, batch, { halves: alone, guard }))).code, "POLICY_SINGLE_HOST");
     });
   });
 
