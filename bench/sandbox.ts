@@ -45,10 +45,22 @@ export async function runJob(files: Files, options: JobOptions): Promise<Job> {
   }
 }
 
+/** The floors refuse the job on this data: an outcome, not a failure. */
+export class RefusedByFloors extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(`refused by the floors: ${code}`);
+    this.code = code;
+  }
+}
+
 /** A command line that does not know an option yet is no failure of the job. */
 function failure({ model }: JobOptions, { status, stderr }: Watched): Error {
   const said = stderr.trim().slice(-600);
   if (/unknown option|Allowed choices/.test(said)) return new NotMeasured(`the command line does not have it: ${said.split("\n")[0] ?? ""}`);
+  const [, code] = /^(FLOOR_[A-Z_]+)/.exec(said.split("\n").at(-1) ?? "") ?? [];
+  if (code !== undefined) return new RefusedByFloors(code);
   return new Error(`the ${model} job ended with status ${status}: ${said.split("\n").at(-1) ?? ""}`);
 }
 

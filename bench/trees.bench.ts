@@ -6,7 +6,7 @@ import { realFiles, realNames, withGenerated, withMostRows, type Files, type Rea
 import { medians, perUnit, type Figure } from "./figures.ts";
 import { clearTrees, loadPooled, type ClearFit, type PooledTable } from "./pooled.ts";
 import { repeated } from "./job.bench.ts";
-import { aucFigure, cpuOf, jobFigures, leakageOf, peaksOf, phasesOf, runJob, type Job } from "./sandbox.ts";
+import { aucFigure, cpuOf, jobFigures, leakageOf, peaksOf, phasesOf, RefusedByFloors, runJob, type Job } from "./sandbox.ts";
 
 /** Of the jobs whose AUC is told. */
 const shipped = { trees: 100, depth: 3, bins: 32 } as const satisfies TreeParamsInput;
@@ -25,6 +25,12 @@ async function grown(files: Files, params: TreeParamsInput, liftFloors: boolean)
   return run;
 }
 
+/** A refusal where the floors hold; anything else goes on up. */
+function refusedBy(error: unknown, floorsHold: boolean): RefusedByFloors {
+  if (floorsHold && error instanceof RefusedByFloors) return error;
+  throw error;
+}
+
 /** The same trees in the clear, on the pooled table. */
 async function clear(table: PooledTable, input: TreeParamsInput): Promise<ClearFit> {
   const { trees, depth, learningRate, lambda, gamma, minChildWeight, bins } = treeParamsSchema.parse(input);
@@ -41,7 +47,11 @@ export async function gbdtBench(runs: number, note: (text: string) => void): Pro
     for (const lifted of [false, true]) {
       const of = `${name}, ${lifted ? "floors lifted" : "shipped floors"}`;
       figures.push(...(await repeated(runs, async () => {
-        const run = await grown(files, shipped, lifted);
+        const run = await grown(files, shipped, lifted).catch((error: unknown) => refusedBy(error, !lifted));
+        if (run instanceof RefusedByFloors) {
+          note(`${of}: refused, ${run.code}: too few companies for trees under the floors`);
+          return [];
+        }
         const { figures: leakage, notes } = leakageOf(of, run);
         for (const text of notes) note(text);
         return [...aucFigures(of, run, pooled, lifted ? aucBars[name] : undefined, lifted), wholeRun(of, run, table, pooled), ...leakage, ...jobFigures(of, run)];
