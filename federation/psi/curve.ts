@@ -30,12 +30,14 @@ export function domainOf(job: string, guest: string, host: string): string {
 /** Loads the WASM once; everything below is synchronous. */
 export async function loadCurve(): Promise<Curve> {
   await ready;
-  return { blindIds, raisePoints, tagIds, finishTags };
+  return { blindIds, raisePoints, unraisePoints, tagIds, finishTags };
 }
 
 export type Curve = {
   blindIds(ids: readonly string[], domain: string, key: Uint8Array): Uint8Array;
   raisePoints(points: Uint8Array, key: Uint8Array): Uint8Array;
+  /** Takes a key off again. PROTOCOL_BAD_POINT as in `raise`. */
+  unraisePoints(points: Uint8Array, key: Uint8Array): Uint8Array;
   tagIds(ids: readonly string[], domain: string, key: Uint8Array): Uint8Array;
   finishTags(ids: readonly string[], points: Uint8Array, key: Uint8Array): Uint8Array;
 };
@@ -48,6 +50,17 @@ function blindIds(ids: readonly string[], domain: string, key: Uint8Array): Uint
 
 function raisePoints(points: Uint8Array, key: Uint8Array): Uint8Array {
   return withScalar(key, (scalar) => pack(points.length / pointBytes, pointBytes, (i) => multiply(scalar, pointAt(points, i), i)));
+}
+
+function unraisePoints(points: Uint8Array, key: Uint8Array): Uint8Array {
+  return withScalar(key, (scalar) => {
+    const inverse = sodium.crypto_core_ristretto255_scalar_invert(scalar);
+    try {
+      return pack(points.length / pointBytes, pointBytes, (i) => multiply(inverse, pointAt(points, i), i));
+    } finally {
+      inverse.fill(0);
+    }
+  });
 }
 
 function tagIds(ids: readonly string[], domain: string, key: Uint8Array): Uint8Array {
