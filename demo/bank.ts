@@ -1,7 +1,7 @@
 // The bank: its loan book with outcomes (one row a company, the guest's labelled table), and new applications without
 // outcomes to score. What the bank sees of a company is noisy and partial: that is why the providers help.
 import type { Rows } from "./csv.ts";
-import type { Draws } from "./draws.ts";
+import type { Draws, Shares } from "./draws.ts";
 import type { Collateral } from "./model.ts";
 import { coefficients, drawDefault } from "./model.ts";
 import type { Subject } from "./provider.ts";
@@ -32,7 +32,6 @@ export const applicationColumns: readonly string[] = columnNames;
 
 /** Share of the companies outside the loan book that have a new application. */
 const applicationShare = 0.1;
-type Shares<T> = readonly [readonly [T, number], ...(readonly [T, number])[]];
 const collaterals: Shares<Collateral> = [["none", 0.42], ["guarantee", 0.3], ["property", 0.18], ["equipment", 0.1]];
 const purposes: Shares<string> = [["working_capital", 0.58], ["expansion", 0.16], ["equipment", 0.14], ["refinancing", 0.12]];
 const terms: Shares<number> = [[12, 0.55], [24, 0.15], [6, 0.15], [36, 0.15]];

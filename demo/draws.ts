@@ -84,6 +84,9 @@ export class Draws {
   }
 }
 
+/** Choices with their weights, for `pick`. */
+export type Shares<T> = readonly [readonly [T, number], ...(readonly [T, number])[]];
+
 /** 1 / (1 + exp(-x)). */
 export function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));

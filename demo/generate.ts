@@ -1,23 +1,41 @@
-// Writes a whole demo world: a bank's loans and five providers' raw tables, from one seed. Parties' folders hold raw
-// data and definitions only; the latent values behind them are never written anywhere.
+// Writes a whole demo world: a bank's loans and raw tables of a provider of every kind in the sharing catalogue, from one seed. Parties'
+// folders hold raw data and definitions only; the latent values behind them are never written anywhere.
 import { AppError } from "../core/errors.ts";
 import { applicationColumns, loanColumns, writeBank } from "./bank.ts";
 import { calendarOf, snapshotDate } from "./calendar.ts";
 import { codeBook, drawCompany } from "./company.ts";
 import type { CsvTable } from "./csv.ts";
-import { applicationsDefinition, loansDefinition, providerDefinition } from "./datasets.ts";
+import { applicationsDefinition, loansDefinition, providerDeclaration, providerDefinition, providerIndicators } from "./datasets.ts";
 import { streamsOf } from "./draws.ts";
 import { drawWorld, emptyPath, simulate } from "./model.ts";
 import { Output } from "./output.ts";
 import type { Provider } from "./provider.ts";
+import { administrative } from "./providers/administrative.ts";
+import { agriculture } from "./providers/agriculture.ts";
+import { civilAffairs } from "./providers/civil-affairs.ts";
+import { customs } from "./providers/customs.ts";
+import { environment } from "./providers/environment.ts";
 import { housingFund } from "./providers/housing-fund.ts";
+import { intellectualProperty } from "./providers/intellectual-property.ts";
+import { medicalInsurance } from "./providers/medical-insurance.ts";
+import { publicResources } from "./providers/public-resources.ts";
+import { qualification } from "./providers/qualification.ts";
+import { realEstate } from "./providers/real-estate.ts";
 import { registryCourts } from "./providers/registry-courts.ts";
+import { registryDetails } from "./providers/registry-details.ts";
+import { research } from "./providers/research.ts";
 import { socialInsurance } from "./providers/social-insurance.ts";
 import { tax } from "./providers/tax.ts";
 import { utilities } from "./providers/utilities.ts";
+import { drawTraits } from "./traits.ts";
 
-/** The five providers, in the order of their folders' names in the summary. */
-export const providers: readonly Provider[] = [tax, socialInsurance, housingFund, utilities, registryCourts];
+/** The providers of the main job: they know nearly every company. */
+export const mainProviders: readonly Provider[] = [tax, socialInsurance, housingFund, utilities, registryCourts];
+/** All providers, in the order of the summary. */
+export const providers: readonly Provider[] = [
+  ...mainProviders, registryDetails, customs, environment, intellectualProperty, qualification, research, agriculture, administrative,
+  publicResources, medicalInsurance, realEstate, civilAffairs,
+];
 
 export type DemoOptions = {
   /** 500 to 5,000,000: fewer would leave tables of rare events empty. */
@@ -90,6 +108,7 @@ export async function generateDemo(options: DemoOptions): Promise<DemoSummary> {
     const path = emptyPath(world);
     const facts = stream("companies");
     const latent = stream("latent");
+    const traitDraws = stream("traits");
     const bankDraws = stream("bank");
     const open = (folder: string, name: string, columns: readonly string[]): Promise<CsvTable> =>
       output.table(folder, name, ["uscc", ...columns], stream(`order/${folder}/${name}`));
@@ -101,7 +120,10 @@ export async function generateDemo(options: DemoOptions): Promise<DemoSummary> {
     for (const provider of providers) {
       const tables: Record<string, CsvTable> = {};
       for (const [name, columns] of Object.entries(provider.tables)) tables[name] = await open(provider.folder, name, Object.keys(columns));
-      await output.json(provider.folder, "dataset.json", providerDefinition(provider));
+      const definition = providerDefinition(provider);
+      // A provider of data for verification alone has nothing that an enclave could compute: it has its declaration.
+      if (definition === undefined) await output.json(provider.folder, "catalogue.json", providerDeclaration(provider));
+      else await output.json(provider.folder, "dataset.json", definition);
       hosts.push({ provider, draws: stream(provider.folder), known: 0, tables });
     }
     let defaults = 0;
@@ -109,13 +131,14 @@ export async function generateDemo(options: DemoOptions): Promise<DemoSummary> {
     for (let index = 0; index < companies; index += 1) {
       const company = drawCompany(index, book, calendar, facts);
       simulate(company, world, latent, path);
-      const subject = { company, path, calendar };
+      const traits = drawTraits(company, traitDraws);
+      const subject = { company, path, traits, calendar };
       const result = writeBank(subject, bankDraws, bank.tables);
       if (result === "applied") applications += 1;
       if (result === "defaulted") defaults += 1;
       if (result !== "none") bank.known += 1;
       for (const host of hosts) {
-        if (!host.draws.bernoulli(host.provider.coverage(company))) continue;
+        if (!host.draws.bernoulli(host.provider.coverage(company, traits))) continue;
         host.known += 1;
         host.provider.write(subject, host.draws, host.tables);
       }
@@ -131,7 +154,7 @@ export async function generateDemo(options: DemoOptions): Promise<DemoSummary> {
     return {
       companies, months, snapshotDate, loans, defaults, defaultRate: loans === 0 ? 0 : defaults / loans, applications,
       bank: party("bank", bank, companies, 0),
-      providers: hosts.map((host) => party(host.provider.folder, host, companies, host.provider.indicators.length)),
+      providers: hosts.map((host) => party(host.provider.folder, host, companies, providerIndicators(host.provider).length)),
     };
   });
 }

@@ -1,4 +1,4 @@
-// `yunei demo-data`: companies, providers' raw tables and a bank's loans from one seed.
+// `yunei demo-data`: companies, raw tables of every kind of provider and a bank's loans from one seed.
 import type { Command } from "commander";
 import { generateDemo } from "../../demo/generate.ts";
 import { languageOption, wholeNumber } from "../arguments.ts";
@@ -8,7 +8,7 @@ type Options = { out: string; companies: number; seed: number; months: number; f
 
 export function addDemoData(program: Command): void {
   program.command("demo-data")
-    .description("write generated demo data: a bank and five providers / 生成演示数据：一家银行与五个数据方")
+    .description("write generated demo data: a bank and every kind of provider / 生成演示数据：一家银行与各类数据方")
     .option("--out <dir>", "folder to write to", "demo-data")
     .option("--companies <number>", "number of companies", wholeNumber(500, 5_000_000), 20_000)
     .option("--seed <number>", "the same seed gives the same bytes", wholeNumber(0, 2 ** 31), 1)

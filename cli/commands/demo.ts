@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { partyId } from "../../core/names.ts";
-import { generateDemo } from "../../demo/generate.ts";
+import { generateDemo, mainProviders } from "../../demo/generate.ts";
 import { parseDefinition } from "../../enclave/data/definition.ts";
 import { scorecardJobSchema } from "../../federation/scorecard/params.ts";
 import { summarise } from "../../report/text.ts";
@@ -32,13 +32,13 @@ async function demo(options: Options): Promise<void> {
   const data = join(out, "data");
   const progress = new Progress(language, "bank");
   progress.step({ en: `generating ${options.companies} companies`, zh: `生成 ${options.companies} 家企业的数据` });
-  const summary = await generateDemo({ companies: options.companies, seed: options.seed, directory: data, force: existsSync(data) });
+  await generateDemo({ companies: options.companies, seed: options.seed, directory: data, force: existsSync(data) });
   const party = (folder: string): SandboxParty => ({
     name: partyId(folder), dataFolder: join(data, folder), definition: parseDefinition(JSON.parse(readFileSync(join(data, folder, "dataset.json"), "utf8"))),
   });
   const result = await runSandbox({
-    guest: party("bank"), hosts: summary.providers.map((p) => party(p.folder)), out, keep: options.keep ?? false,
-    model: { kind: "scorecard", params: scorecardJobSchema.parse({}) }, workers: Math.min(2, availableParallelism()), batch: join(data, "bank", "applications.csv"), reasons: 3,
+    guest: party("bank"), hosts: mainProviders.map((p) => party(p.folder)), out, keep: options.keep ?? false,
+    model: { kind: "scorecard", params: scorecardJobSchema.parse({}) }, workers: Math.min(2, availableParallelism()), batch: join(data, "bank", "applications.csv"), consents: true, reasons: 3,
     say: (event) => (event.kind === "step" ? progress.step(event) : progress.job(event.event)),
   });
   if (options.json === true) printJson(result.report);

@@ -1,6 +1,5 @@
 // Housing provident fund: contributors and deposits by month; a month without a deposit has no row (a gap).
 import { logistic } from "../draws.ts";
-import { housingFundIndicators } from "../indicators/housing-fund.ts";
 import { defineProvider, nextState, yuan } from "../provider.ts";
 
 export const housingFund = defineProvider({
@@ -11,7 +10,7 @@ export const housingFund = defineProvider({
     units: { opened_on: "date", rate_percent: "numeric", status: "categorical" },
     deposits: { month: "date", contributors: "numeric", amount: "numeric", days_late: "numeric" },
   },
-  indicators: housingFundIndicators,
+  standardNames: { units: "fund_units" },
   write({ company, path, calendar }, draws, out) {
     const share = company.sizeFacts.form === 2 ? 0.45 + 0.5 * draws.uniform() : 0.3 + 0.4 * draws.uniform();
     const ratePercent = Math.max(5, Math.min(12, Math.round(6.5 + 0.8 * (path.health[0] ?? 0) + 2 * draws.normal())));

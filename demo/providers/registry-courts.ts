@@ -3,16 +3,11 @@
 import type { Rows } from "../csv.ts";
 import type { Draws } from "../draws.ts";
 import { logistic } from "../draws.ts";
-import { registryCourtsIndicators } from "../indicators/registry-courts.ts";
 import type { Subject } from "../provider.ts";
-import { defineProvider, yuan } from "../provider.ts";
+import { anyOf, defineProvider, yuan } from "../provider.ts";
 
 const changeItems = ["legal_representative", "address", "registered_capital", "shareholders", "business_scope"] as const;
 const causes = ["sales_contract", "loan_contract", "labour", "lease", "construction_contract"] as const;
-
-function anyOf<T>(items: readonly [T, ...T[]], draws: Draws): T {
-  return items[draws.integer(items.length)] ?? items[0];
-}
 
 type CourtTables = { judgments: Rows; ended_enforcements: Rows; dishonest_debtors: Rows };
 
@@ -74,7 +69,6 @@ export const registryCourts = defineProvider({
     ended_enforcements: { filed_on: "date", amount: "numeric", ended_on: "date" },
     dishonest_debtors: { filed_on: "date", published_on: "date", performance: "categorical", amount: "numeric" },
   },
-  indicators: registryCourtsIndicators,
   write(subject, draws, out) {
     const { company, path, calendar } = subject;
     const { uscc, region, sector } = company;

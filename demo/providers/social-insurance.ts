@@ -1,6 +1,5 @@
 // Social insurance: insured employees, contributions and arrears by month.
 import { logistic } from "../draws.ts";
-import { socialInsuranceIndicators } from "../indicators/social-insurance.ts";
 import { defineProvider, nextState, yuan } from "../provider.ts";
 
 /** Employer's share of pension, medical, unemployment and injury insurance. */
@@ -17,7 +16,7 @@ export const socialInsurance = defineProvider({
     },
     arrears: { owed_since: "date", amount: "numeric", cleared_on: "date" },
   },
-  indicators: socialInsuranceIndicators,
+  standardNames: { units: "insured_units", arrears: "contribution_arrears" },
   write({ company, path, calendar }, draws, out) {
     const share = company.sizeFacts.form === 2 ? 0.65 + 0.35 * draws.uniform() : 0.4 + 0.4 * draws.uniform();
     const wage = draws.lognormal(8.75 + 0.04 * Math.log(company.employees), 0.28);

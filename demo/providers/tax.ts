@@ -2,7 +2,6 @@
 import type { Rows } from "../csv.ts";
 import type { Draws } from "../draws.ts";
 import { logistic } from "../draws.ts";
-import { taxIndicators } from "../indicators/tax.ts";
 import type { Subject } from "../provider.ts";
 import { defineProvider, nextState, yuan } from "../provider.ts";
 
@@ -84,7 +83,7 @@ export const tax = defineProvider({
     credit_grades: { year: "numeric", grade: "categorical" },
     statements: { year: "numeric", total_assets: "numeric", total_liabilities: "numeric", net_profit: "numeric" },
   },
-  indicators: taxIndicators,
+  standardNames: { arrears: "tax_arrears" },
   write(subject, draws, out) {
     const { company, path, calendar } = subject;
     const abnormal = draws.bernoulli(logistic(-5.2 - 0.7 * path.healthNow - 0.4 * path.discipline));

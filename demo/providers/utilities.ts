@@ -3,7 +3,6 @@ import type { Company } from "../company.ts";
 import type { Rows } from "../csv.ts";
 import type { Draws } from "../draws.ts";
 import { logistic } from "../draws.ts";
-import { utilitiesIndicators } from "../indicators/utilities.ts";
 import type { Subject } from "../provider.ts";
 import { defineProvider, yuan } from "../provider.ts";
 import { climateOf, regions } from "../sectors.ts";
@@ -72,7 +71,6 @@ export const utilities = defineProvider({
     water_bills: { month: "date", cubic_metres: "numeric", ...billed },
     gas_bills: { month: "date", cubic_metres: "numeric", ...billed },
   },
-  indicators: utilitiesIndicators,
   write(subject, draws, out) {
     const { company, path, calendar } = subject;
     const bills = writeBills("electricity", subject, draws, out.electricity_bills);

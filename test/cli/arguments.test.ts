@@ -30,7 +30,7 @@ describe("the command line", function () {
 
   it("explains every command and each of its options with --help", async () => {
     const commands = await allCommands(work);
-    for (const wanted of ["demo-data", "sandbox", "platform start", "enclave init", "enclave start", "enclave approve", "enclave status", "job submit",
+    for (const wanted of ["demo-data", "indicators show", "sandbox", "platform start", "enclave init", "enclave start", "enclave approve", "enclave status", "job submit",
       "job watch", "job report", "job cancel", "model export", "model add-challenger", "score"]) {
       assert.include(commands.map((c) => c.join(" ")), wanted);
     }

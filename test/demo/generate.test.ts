@@ -7,7 +7,13 @@ import { after, before, describe, it } from "mocha";
 import { isUscc } from "../../core/uscc.ts";
 import { isAppError } from "../../core/errors.ts";
 import { snapshotDate } from "../../demo/calendar.ts";
-import { generateDemo, providers } from "../../demo/generate.ts";
+import { datasetIndicators, standardDeclaration } from "../../indicators/dataset.ts";
+import { publishedSystem } from "../../indicators/load.ts";
+import { parseDeclaration } from "../../catalogue/declare.ts";
+import { officialCatalogue } from "../../catalogue/load.ts";
+import { providerIndicators } from "../../demo/datasets.ts";
+import { generateDemo, mainProviders, providers } from "../../demo/generate.ts";
+import { standardName } from "../../demo/provider.ts";
 import { parseDefinition } from "../../enclave/data/definition.ts";
 import type { World } from "./support.ts";
 import { demoWorld, digestOfFolder, loadParty, readTable, temporaryFolder } from "./support.ts";
@@ -54,9 +60,10 @@ describe("a demo world of 3,000 companies", () => {
   });
 
   it("names each company by a valid code, once in the bank's book and in each provider's register", async () => {
-    const registers = [["bank", "loans"], ...providers.map((p) => [p.folder, p.population])] as const;
+    const registers: [string, string][] = [["bank", "loans"], ...providers.flatMap((p): [string, string][] => (p.population === undefined ? [] : [[p.folder, p.population]]))];
+    assert.isAtLeast(registers.length, 12);
     for (const [folder, table] of registers) {
-      const ids = (await read(folder ?? "", table ?? "")).map((row) => row["uscc"] ?? "");
+      const ids = (await read(folder, table)).map((row) => row["uscc"] ?? "");
       assert.isTrue(ids.every((id) => isUscc(id)));
       assert.strictEqual(new Set(ids).size, ids.length);
     }
@@ -64,18 +71,25 @@ describe("a demo world of 3,000 companies", () => {
 
   it("has history only for companies of the provider's own register", async () => {
     for (const provider of providers) {
-      const known = new Set((await read(provider.folder, provider.population)).map((row) => row["uscc"]));
+      const register = provider.population ?? Object.keys(provider.tables)[0] ?? "";
+      const known = new Set((await read(provider.folder, register)).map((row) => row["uscc"]));
       for (const [table, columns] of Object.entries(provider.tables)) {
         const rows = await read(provider.folder, table);
         assert.isAbove(rows.length, 0, table);
         assert.deepEqual(Object.keys(rows[0] ?? {}), ["uscc", ...Object.keys(columns)]);
-        assert.isTrue(rows.every((row) => known.has(row["uscc"])), table);
+        if (provider.population !== undefined) assert.isTrue(rows.every((row) => known.has(row["uscc"])), table);
+        for (const row of rows) known.add(row["uscc"]);
       }
+      const { companies } = world.summary.providers.find((p) => p.folder === provider.folder) ?? { companies: 0 };
+      assert.strictEqual(known.size, companies, `${provider.folder}: every company that it knows has a row`);
     }
   });
 
-  it("covers most companies at each provider, different ones, and 60 % in the loan book", () => {
-    for (const { coverage, folder } of world.summary.providers) assert.isTrue(coverage > 0.84 && coverage < 0.995, folder);
+  it("covers most companies at each provider of the main job, a part at others, different ones, and 60 % in the loan book", () => {
+    const main = new Set(mainProviders.map((p) => p.folder));
+    for (const { coverage, folder } of world.summary.providers) {
+      assert.isTrue(coverage < 0.995 && coverage > (main.has(folder) ? 0.84 : 0.015), `${folder} ${coverage}`);
+    }
     assert.closeTo(world.summary.loans / world.summary.companies, 0.6, 0.03);
     assert.isAbove(world.summary.applications, 50);
     assert.strictEqual(new Set(world.summary.providers.map((p) => p.companies)).size, providers.length);
@@ -90,7 +104,8 @@ describe("a demo world of 3,000 companies", () => {
   it("shows no provider anything from after the snapshot, and no loan from before it", async () => {
     for (const provider of providers) {
       for (const [table, columns] of Object.entries(provider.tables)) {
-        const dates = Object.keys(columns).filter((name) => columns[name] === "date");
+        // The end of a term may lie ahead; it is known in advance.
+        const dates = Object.keys(columns).filter((name) => columns[name] === "date" && !name.endsWith("_until"));
         for (const row of await read(provider.folder, table)) {
           for (const name of dates) if (row[name] !== "") assert.isTrue((row[name] ?? "") < snapshotDate, `${table}.${name}`);
         }
@@ -146,17 +161,60 @@ describe("a demo world of 3,000 companies", () => {
     assert.notDeepEqual(taxpayers, accounts);
   });
 
-  it("comes with definitions that the enclave's data door accepts, 8 to 15 indicators a provider from named items", async () => {
+  it("comes with definitions that the enclave's data door accepts, and with declarations of what the tables hold", async () => {
     for (const provider of providers) {
-      const definition = parseDefinition(JSON.parse(await readFile(join(world.directory, provider.folder, "dataset.json"), "utf8")));
+      const names = Object.keys(provider.tables).map((table) => standardName(provider, table));
+      const folder = join(world.directory, provider.folder);
+      const own = providerIndicators(provider).map((i) => i.name);
+      if (own.length === 0) {
+        assert.isFalse(existsSync(join(folder, "dataset.json")));
+        assert.deepEqual(parseDeclaration(JSON.parse(await readFile(join(folder, "catalogue.json"), "utf8"))), standardDeclaration(names));
+        continue;
+      }
+      const raw = JSON.parse(await readFile(join(folder, "dataset.json"), "utf8")) as { catalogue: unknown };
+      assert.deepEqual(parseDeclaration(raw.catalogue), standardDeclaration(names));
+      const definition = parseDefinition(raw);
       assert.isTrue("indicators" in definition);
       if (!("indicators" in definition)) continue;
-      assert.isTrue(definition.indicators.length >= 8 && definition.indicators.length <= 15);
-      for (const { sourceItem } of definition.indicators) assert.match(sourceItem, /^P2[14]\/[^/]+(\/[^/]+)?$/);
+      assert.deepEqual(definition.indicators.map((i) => i.name), own);
+      // Everything that the tables hold is used by all indicators of the areas that they belong to.
+      const whole = publishedSystem.indicators.filter((i) => Object.keys(i.reads).every((table) => names.includes(table))).map((i) => i.id);
+      assert.deepEqual(own, whole);
     }
     const loans = parseDefinition(JSON.parse(await readFile(join(world.directory, "bank", "dataset.json"), "utf8")));
     assert.strictEqual(loans.labelColumn, "defaulted_12m");
     parseDefinition(JSON.parse(await readFile(join(world.directory, "bank", "applications.json"), "utf8")));
+  });
+});
+
+describe("the demo's providers as a whole", () => {
+  it("have every category of the sharing catalogue among them, and all tables of the indicator system", () => {
+    const tables = providers.flatMap((p) => Object.keys(p.tables).map((table) => standardName(p, table)));
+    assert.sameMembers(tables, [...publishedSystem.tables.keys()]);
+    const items = tables.flatMap((t) => Object.values(publishedSystem.tables.get(t)?.columns ?? {}).flatMap((c) => c.items.map((r) => r.split("#")[0] ?? "")));
+    const held = new Set(items.flatMap((id) => officialCatalogue.find(id)?.categories ?? []));
+    assert.sameMembers([...held], officialCatalogue.categories.map((c) => c.id));
+  });
+
+  it("have tables in the shape of the indicator system, column by column", () => {
+    for (const provider of providers) {
+      for (const [table, columns] of Object.entries(provider.tables)) {
+        const standard = publishedSystem.tables.get(standardName(provider, table));
+        assert.deepEqual(Object.entries(columns), Object.entries(standard?.columns ?? {}).map(([name, c]) => [name, c.type]), `${provider.folder}.${table}`);
+      }
+    }
+  });
+
+  it("have every published indicator at one provider and no more, for joint models and for scoring", () => {
+    for (const use of ["joint-modelling", "scoring"] as const) {
+      const found = providers.flatMap((provider) => {
+        const named = Object.entries(provider.tables).map(([table, columns]) => [standardName(provider, table), ["uscc", ...Object.keys(columns)]] as const);
+        const tables = Object.fromEntries(named);
+        return datasetIndicators(standardDeclaration(Object.keys(tables)), tables, { asOf: snapshotDate, use }).indicators.map((i) => i.name);
+      });
+      assert.sameMembers(found, publishedSystem.indicators.map((i) => i.id));
+      assert.strictEqual(new Set(found).size, found.length);
+    }
   });
 });
 
@@ -173,14 +231,18 @@ describe("generateDemo", () => {
     assert.notStrictEqual(digest, await digestOfFolder(other.directory));
     assert.notStrictEqual(digest, await digestOfFolder(longer.directory));
     // Changes only together with the model: write the new digest here when it is changed on purpose.
-    assert.strictEqual(digest, "5cb7ec0fb3ef5df558abfba0aa90ee3b248c093002a167b3206e8171aa0c96c1");
+    assert.strictEqual(digest, "3c41d304a5621aced60a00b88d49ea6ee70943f88e1fb5edf9fefd99a13400bf");
     assert.deepEqual(one.summary, again.summary);
+    // The tables of the main job: providers that are added draw from streams of their own.
+    const main = new Set(["bank", ...mainProviders.map((p) => p.folder)]);
+    const tables = await digestOfFolder(one.directory, (path) => path.endsWith(".csv") && main.has(path.split("/")[0] ?? ""));
+    assert.strictEqual(tables, "1747dcc49b0f89ca7a7f701e8459c6203d31c89a2a0fa8fac766e992ca6b447f");
   });
 
   it("gives data that every enclave can load, at the least size and length", async () => {
     await using world = await demoWorld({ companies: 500, seed: 4, months: 12 });
-    for (const { folder, companies } of world.summary.providers) {
-      assert.strictEqual((await loadParty(world.directory, folder)).rows, companies);
+    for (const { folder, companies, indicators } of world.summary.providers) {
+      if (indicators > 0) assert.strictEqual((await loadParty(world.directory, folder)).rows, companies);
     }
     assert.strictEqual((await loadParty(world.directory, "bank")).rows, world.summary.loans);
   });

@@ -35,10 +35,10 @@ export async function readTable(directory: string, folder: string, table: string
   });
 }
 
-/** One SHA-256 over all files of a folder, names included. */
-export async function digestOfFolder(directory: string): Promise<string> {
+/** One SHA-256 over all files of a folder, or those of these paths, names included. */
+export async function digestOfFolder(directory: string, isMeant: (path: string) => boolean = () => true): Promise<string> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name)).sort();
+  const paths = entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name)).sort().filter((path) => isMeant(path.slice(directory.length + 1)));
   const hash = createHash("sha256");
   for (const path of paths) {
     const bytes = await readFile(path);

@@ -89,7 +89,10 @@ describe("indicators over raw tables", () => {
     node: ["DESCRIBE filings", "SUMMARIZE filings", "SHOW TABLES", "WITH RECURSIVE r AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM r) SELECT uscc, a FROM filings, r"],
     table: ["SELECT id, x FROM 'other.csv'", "SELECT id, x FROM \"/etc/passwd\"", "SELECT id, x FROM other", "SELECT * FROM duckdb_tables", "SELECT name, value FROM duckdb_settings", "SELECT * FROM information_schema.tables",
       "SELECT * FROM sqlite_master", "SELECT * FROM main.filings", "SELECT uscc, (SELECT max(x) FROM 'other.csv') FROM filings", "WITH \"other.csv\" AS (SELECT 1) SELECT * FROM 'other.csv'",
-      "SELECT uscc, 1 FROM filings WHERE EXISTS (FROM 'other.csv')", "SELECT uscc, 1 FROM filings UNION ALL SELECT id, x FROM 'other.csv'"],
+      "SELECT uscc, 1 FROM filings WHERE EXISTS (FROM 'other.csv')", "SELECT uscc, 1 FROM filings UNION ALL SELECT id, x FROM 'other.csv'",
+      // A name of a WITH clause, where SQL does not know it: in its own query, before it, and elsewhere.
+      "WITH sqlite_master AS (SELECT * FROM sqlite_master) SELECT name, 1 FROM sqlite_master", "WITH a AS (SELECT * FROM duckdb_tables), duckdb_tables AS (SELECT 1) SELECT 'x', 1 FROM a",
+      "SELECT uscc, (SELECT count(*) FROM duckdb_views) FROM filings WHERE EXISTS (WITH duckdb_views AS (SELECT 1) SELECT 1)"],
     function: ["SELECT * FROM read_csv('other.csv')", "SELECT * FROM read_text('/etc/passwd')", "SELECT uscc, (SELECT content FROM read_text('/etc/passwd')) FROM filings", "SELECT * FROM read_parquet('x')", "SELECT * FROM glob('*')",
       "SELECT * FROM duckdb_settings()", "SELECT * FROM pragma_table_info('filings')", "SELECT * FROM query('SELECT 1')", "SELECT * FROM query_table('filings')", "SELECT * FROM sniff_csv('x')", "SELECT * FROM parquet_metadata('x')",
       "SELECT uscc, random() FROM filings", "SELECT uscc, now() FROM filings", "SELECT uscc, today() FROM filings", "SELECT uscc, uuid() FROM filings", "SELECT uscc, current_setting('threads') FROM filings", "SELECT uscc, getvariable('x') FROM filings",
