@@ -1,5 +1,5 @@
 // Canonical JSON (keys sorted, no spaces; RFC 8785 for the values we use) and digests over it.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
@@ -16,9 +16,27 @@ export function canonicalJson(value: Json): string {
   return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v as Json)}`).join(",")}}`;
 }
 
+/** Whether a text, from which JSON.parse read `value`, is its canonical form. Where the keys stand in order already, as in all that we sign,
+ *  the engine's own writer tells; it is several times as fast. */
+export function isCanonicalJson(text: string, value: Json): boolean {
+  return (isInOrder(value) && JSON.stringify(value) === text) || canonicalJson(value) === text;
+}
+
+function isInOrder(value: Json | undefined): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (Array.isArray(value)) return value.every((item) => isInOrder(item as Json));
+  const fields = value as Readonly<Record<string, Json | undefined>>;
+  let last: string | undefined;
+  for (const key in fields) {
+    if ((last !== undefined && key <= last) || !isInOrder(fields[key])) return false;
+    last = key;
+  }
+  return true;
+}
+
 /** SHA-256 as lower-case hex. */
 export function sha256Hex(data: Uint8Array | string): string {
-  return createHash("sha256").update(data).digest("hex");
+  return hash("sha256", data, "hex");
 }
 
 export function digestOf(value: Json): string {

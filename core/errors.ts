@@ -1,6 +1,7 @@
 // One closed table of error codes, one error class. Facts are numbers, booleans and public names: a row, an id, a key
 // or a token cannot fit in here.
 import type { ClauseId, ItemId, JobId, PartyId } from "./brand.ts";
+import { auditErrors } from "./error-codes/audit.ts";
 import { catalogueErrors } from "./error-codes/catalogue.ts";
 import { cliErrors } from "./error-codes/cli.ts";
 import { consentErrors } from "./error-codes/consent.ts";
@@ -8,17 +9,24 @@ import { coreErrors } from "./error-codes/core.ts";
 import { dataErrors } from "./error-codes/data.ts";
 import { demoErrors } from "./error-codes/demo.ts";
 import { enclaveErrors } from "./error-codes/enclave.ts";
+import { institutionErrors } from "./error-codes/institutions.ts";
+import { indicatorErrors } from "./error-codes/indicators.ts";
 import { jobErrors } from "./error-codes/job.ts";
 import { kernelErrors } from "./error-codes/kernel.ts";
 import { modelErrors } from "./error-codes/model.ts";
 import { platformErrors } from "./error-codes/platform.ts";
 import { protocolErrors } from "./error-codes/protocol.ts";
+import { qualityErrors } from "./error-codes/quality.ts";
+import { publicErrors } from "./error-codes/public.ts";
 import { receiptErrors } from "./error-codes/receipts.ts";
+import { verifyErrors } from "./error-codes/verify.ts";
+import { subjectErrors } from "./error-codes/subject.ts";
 
 /** What a code means: HTTP status, and a sentence with a way out in both languages. */
 export type ErrorSpec = { readonly status: number; readonly en: string; readonly zh: string };
 
 export const errorTable = {
+  ...auditErrors,
   ...catalogueErrors,
   ...cliErrors,
   ...consentErrors,
@@ -26,12 +34,18 @@ export const errorTable = {
   ...dataErrors,
   ...demoErrors,
   ...enclaveErrors,
+  ...institutionErrors,
+  ...indicatorErrors,
   ...jobErrors,
   ...kernelErrors,
   ...modelErrors,
   ...platformErrors,
   ...protocolErrors,
+  ...qualityErrors,
+  ...publicErrors,
   ...receiptErrors,
+  ...verifyErrors,
+  ...subjectErrors,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type Code = keyof typeof errorTable;

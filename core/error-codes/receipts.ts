@@ -27,7 +27,11 @@ export const receiptErrors = {
   RECEIPT_REVEAL: { status: 403, en: "The opened use is not one of those to which the receipt commits, or belongs to another company. Ask the issuer for the right opening.", zh: "所展示的使用记录不在回执承诺之内，或属于其他企业。请向签发方索取正确的展示信息。" },
   RECEIPT_INCLUSION: { status: 403, en: "The proof does not lead from this receipt to the root of the checkpoint. Ask the platform for a new bundle; if there is none, the receipt is not in the log.", zh: "证明未能从该回执推导出检查点的根。请向平台索取新的回执包；若无法提供，则该回执不在日志中。" },
   RECEIPT_USE: { status: 400, en: "A use to be committed to does not fit its schema: code of the company, grantee, items, purpose, consent. Correct it.", zh: "待承诺的使用记录不符合结构要求（企业代码、被授权机构、信息项、用途、授权）。请更正。" },
+  RECEIPT_USE_TIME: { status: 403, en: "The opened use is dated after the receipt that commits to it. Do not rely on it; ask the issuer.", zh: "所展示的使用时间晚于对其作出承诺的回执。请勿采信，并向签发方查询。" },
   RECEIPT_ISSUER: { status: 403, en: "The issuer's certificate is not of a trusted authority, not for signing, not valid at the time of the receipt, or of another party. Do not rely on the receipt.", zh: "签发方证书并非受信机构签发、用途不符、在回执时间无效或属于其他参与方。请勿采信该回执。" },
+  RECEIPT_NOT_FOUND: { status: 404, en: "There is no such receipt in the log for you. Look at the list of your jobs' receipts; a receipt comes into the log shortly after its job.", zh: "日志中没有属于您的该回执。请查看本机构任务的回执列表；回执在任务结束后不久进入日志。" },
+  WITNESS_KEY: { status: 403, en: "The statement of the witness key is not signed by the party's identity key, or the party has published no witness key. Restart its enclave.", zh: "见证密钥声明不是由该参与方身份密钥签名，或该方尚未公布见证密钥。请重启其节点。" },
+  LOG_LOCKED: { status: 409, en: "Another process uses the transparency log of this data folder. Stop it first: a log has one writer.", zh: "另有进程正在使用该数据目录的透明日志。日志只能有一个写入者，请先停止该进程。" },
   BUNDLE_FORMAT: { status: 400, en: "The file is not a receipt bundle of a known version. Fetch it again, or update the program.", zh: "该文件不是已知版本的回执包。请重新获取，或更新程序。" },
   BUNDLE_TRUST: { status: 400, en: "The trust file is incomplete or damaged: log key, witnesses, authorities. Correct it.", zh: "信任配置不完整或已损坏（日志密钥、见证方、签发机构）。请更正。" },
 } as const satisfies Record<string, ErrorSpec>;

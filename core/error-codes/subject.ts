@@ -1,0 +1,30 @@
+// Error codes of the company's side: real-name login, written consents, own keys, looks at uses, objections and credit repair.
+import type { ErrorSpec } from "../errors.ts";
+
+export const subjectErrors = {
+  IDENTITY_CONFIG: { status: 500, en: "The platform's identity-provider.json is missing a field or not allowed (https is required; http only for a test issuer on this machine). Ask the platform's operator.", zh: "平台的 identity-provider.json 缺少字段或不被允许（须使用 https；仅本机测试签发方可用 http）。请联系平台运营方。" },
+  IDENTITY_OFF: { status: 503, en: "This platform has no identity provider, so companies cannot log in. The operator puts identity-provider.json into the data folder.", zh: "平台未配置身份提供方，企业无法登录。请运营方在数据目录中放置 identity-provider.json。" },
+  IDENTITY_UNREACHABLE: { status: 503, en: "The identity provider does not answer, or not as its standard asks. Log in again later.", zh: "身份提供方无响应或应答不合规范。请稍后重新登录。" },
+  IDENTITY_REFUSED: { status: 401, en: "The identity provider did not take the code: it was used, has expired, or is another login's. Log in again.", zh: "身份提供方未接受授权码：已使用、已过期或不属于本次登录。请重新登录。" },
+  IDENTITY_TOKEN: { status: 401, en: "The identity provider's token does not hold (signature, algorithm, issuer, audience, nonce or time). Log in again; if it stays, tell the platform's operator.", zh: "身份令牌无效（签名、算法、签发方、受众、随机数或时间）。请重新登录；如仍出现，请告知平台运营方。" },
+  IDENTITY_COMPANY: { status: 403, en: "The login names no company with a valid credit code. Log in with an account that acts for a company.", zh: "登录信息中没有有效的统一社会信用代码。请使用代表企业的账户登录。" },
+  IDENTITY_AUTHORITY: { status: 403, en: "The person who logged in may not act for the company here, or was not identified strongly enough. The legal representative or an authorised agent logs in.", zh: "登录人无权代表该企业，或实名认证强度不足。请由法定代表人或经授权的经办人登录。" },
+  SUBJECT_LOGIN: { status: 401, en: "This login is not known, has ended or was finished already. Begin again.", zh: "该登录不存在、已过期或已完成。请重新开始登录。" },
+  SUBJECT_REDIRECT: { status: 400, en: "The address to return to is not allowed: this machine's own loopback address with a port and the path /callback, or one that the operator listed.", zh: "不允许该回调地址：仅限本机回环地址（含端口，路径为 /callback）或运营方列出的地址。" },
+  SUBJECT_KEY_PROOF: { status: 403, en: "The signature does not show that the company holds this key. Sign the text that /docs names, with this session's id.", zh: "签名未能证明企业持有该密钥。请按 /docs 所述文本，用本次会话编号签名。" },
+  CONSENT_GRANTEE_UNKNOWN: { status: 404, en: "No active institution with this name is connected here. Ask the institution for the name that it has here.", zh: "没有以该名称接入且有效的机构。请向机构核实其在本平台的名称。" },
+  CONSENT_TOO_MANY: { status: 429, en: "The company has as many consents that have not ended, or as many registered keys, as one may have, withdrawn ones among them. Wait until some end, or grant fewer with more in each.", zh: "该企业未到期的授权或登记的密钥（含已撤回）已达上限。请等待部分到期，或合并授权内容。" },
+  WRITTEN_NOT_FOUND: { status: 404, en: "The institution has no such written consent. List them to find the id.", zh: "本机构没有该书面授权。请查询列表。" },
+  WRITTEN_DECIDED: { status: 409, en: "The written consent was decided already; a decision stays.", zh: "该书面授权已有结论，不得更改。" },
+  WRITTEN_SAME_PERSON: { status: 403, en: "Who entered a written consent cannot confirm it. Another person of the institution does.", zh: "录入人不得确认同一书面授权。请由本机构另一人确认。" },
+  WRITTEN_FORM: { status: 409, en: "The digest is not that of the form that was entered. Compare the two scans; nothing was signed.", zh: "表单摘要与录入时不一致。请核对两份扫描件；尚未签署。" },
+  USES_NOT_FOUND: { status: 404, en: "No such look at uses for this caller, or it has ended. Ask again.", zh: "没有该使用查询或已过期。请重新发起。" },
+  USES_TOO_MANY: { status: 429, en: "Too many looks at uses are open for this company. Wait until one ends.", zh: "该企业未结束的使用查询过多，请等待其到期。" },
+  USES_REQUEST: { status: 403, en: "The request for a company's uses is not validly signed by a trusted registrar, or its time is over. It was not answered.", zh: "使用查询请求未经可信登记方有效签名，或已过期，未作应答。" },
+  USES_ANSWERED: { status: 409, en: "This party has answered already; the first answer stays.", zh: "该参与方已作答，以首次应答为准。" },
+  OBJECTION_NOT_FOUND: { status: 404, en: "No such objection for this caller. List them to find the id.", zh: "没有该异议申请。请查询列表。" },
+  OBJECTION_TARGET: { status: 400, en: "The objection names no item of the catalogue, or a party that holds none. An item objection names item and provider, a score objection the institution.", zh: "异议对象有误：对信息项的异议须写明信息项与提供单位，对评分的异议须写明机构。" },
+  OBJECTION_OPEN: { status: 409, en: "An objection of the company against the same thing is open. Wait for its outcome, or withdraw it first.", zh: "针对同一对象的异议尚未办结。请等待结果，或先撤回。" },
+  OBJECTION_STATE: { status: 409, en: "The objection stands where this step is not possible (it has ended, or was not accepted yet). Look where it stands.", zh: "该异议当前状态不允许此操作（已办结或尚未受理）。请查看其状态。" },
+  COMPANY_PROFILE: { status: 400, en: "There is no company session in this file, or it is damaged. `yunei company login` makes one.", zh: "该文件中没有企业会话或已损坏。请使用 yunei company login 登录。" },
+} as const satisfies Record<string, ErrorSpec>;
