@@ -31,6 +31,14 @@ export type DocumentId = keyof typeof documents;
 type ClauseSpec = { readonly document: DocumentId; readonly article: string; readonly text: string; readonly en: string };
 
 const table = {
+  "P19-3-2-confidentiality": {
+    document: "P19", article: "三（二）", text: "签订信息保密协议，规范信息共享共用范围和方式，明确信息保密义务和责任",
+    en: "Confidentiality agreements are signed that say what is shared and how, and the duties and responsibility of confidentiality.",
+  },
+  "P19-3-2-protection": {
+    document: "P19", article: "三（二）", text: "加强数据共享传输技术保障，提升全国信用信息共享平台和金融机构数据系统的安全防护能力",
+    en: "The transfer of shared data is secured, and the data systems of the platform and of financial institutions are better protected.",
+  },
   "P19-3-3-log": {
     document: "P19", article: "三（三）", text: "数据传输和接收单位应当建立系统日志，完整记录数据访问、操作等信息，避免越权操作",
     en: "Those who send and receive data keep system logs that record every access and operation, and prevent access beyond one's rights.",
@@ -66,9 +74,21 @@ const table = {
     document: "P21", article: "（九）", text: "未经脱敏处理或信息主体明确授权，不得对外提供涉及商业秘密或个人隐私的信息",
     en: "Information touching business secrets or privacy is not given out unless de-sensitised or expressly authorised by its subject.",
   },
+  "P21-10-assessment": {
+    document: "P21", article: "（十）", text: "对接入机构进行信息安全评估，提升信息安全风险监测、预警、处置能力",
+    en: "The information security of institutions to be connected is assessed; risks are monitored, warned of and dealt with.",
+  },
+  "P21-10-internal": {
+    document: "P21", article: "（十）", text: "接入机构要加强内部信息安全管理，严格遵守国家有关规定和融资信用服务平台信息管理要求",
+    en: "Connected institutions manage information security internally and keep to the national rules and the platforms' requirements.",
+  },
   "P21-10-purpose": {
     document: "P21", article: "（十）", text: "获取的信息不得用于为企业提供融资支持以外的活动",
     en: "Information obtained is not used for anything but supporting the financing of companies.",
+  },
+  "P21-10-unlawful": {
+    document: "P21", article: "（十）", text: "严肃查处非法获取、传播、泄露、出售信息等违法违规行为",
+    en: "Unlawfully obtaining, spreading, leaking or selling information is investigated and punished.",
   },
   "P21-note-2-collection": {
     document: "P21", article: "附件注2", text: "“物理归集”共享方式是指数据提供单位将相关信息传输至平台，由平台进行存储",
@@ -88,9 +108,23 @@ const table = {
     text: "“经企业授权”是指在充分告知企业相关风险的前提下，通过企业书面授权或企业实名注册后线上授权等方式进行授权",
     en: "With the company's authorisation: in writing, or online after real-name registration, the company being fully told of the risks.",
   },
+  "P22-4-accident": {
+    document: "P22", article: "四", text: "对发生信息安全责任事故的，要依法依规严肃追究有关单位和人员的责任",
+    en: "After an accident of information security, the organisations and people responsible answer for it.",
+  },
   "P22-4-minimum": {
     document: "P22", article: "四", text: "要依据“最小、必要”原则进行脱敏处理，防范数据泄露风险",
     en: "Information is de-sensitised by the principle of the minimum and the necessary, to prevent leaks.",
+  },
+  "P22-4-nodes": {
+    document: "P22", article: "四", text: "严格按照相关标准和程序对接国家平台和地方平台，加强地方平台接入前安全评估和接入后安全管理",
+    en: "National and local platforms are connected by the standards and procedures, assessed before and managed after.",
+  },
+  "P22-4-removal": {
+    document: "P22", article: "四",
+    text: "对不符合信息安全条件的地方平台，一律不得接入；对接入后违反信息安全管理规定的地方平台，要督促整改甚至取消接入",
+    en: "A local platform that does not meet the conditions of information security is not connected; one that breaks the rules afterwards "
+      + "has to put things right or is disconnected.",
   },
   "P24-6-process": {
     document: "P24", article: "（六）", text: "加大信用报告在客户筛选、贷前调查、贷中审批、贷后管理等方面的应用力度",
@@ -111,6 +145,14 @@ const table = {
   "P24-9-guarantee": {
     document: "P24", article: "（九）", text: "依托平台建立银行机构、政府、融资担保机构等多方合作机制，合理简化融资担保相关手续",
     en: "Banks, governments and guarantors work together through the platforms, and guarantees take fewer formalities.",
+  },
+  "P24-11-management": {
+    document: "P24", article: "（十一）", text: "完善平台对接、机构入驻、信息归集、信息共享、数据安全等管理规范和标准体系",
+    en: "Rules and standards for connecting platforms, admitting institutions, collecting and sharing information and data security.",
+  },
+  "P24-11-protection": {
+    document: "P24", article: "（十一）", text: "强化数据共享、使用、传输、存储的安全性保障，提升安全风险监测和预警处置能力",
+    en: "Sharing, use, transfer and storage of data are secured; risks are monitored and dealt with.",
   },
   "P24-11-release": {
     document: "P24", article: "（十一）",

@@ -1,7 +1,8 @@
-// The closed list of financing purposes, and the items that each needs (最小、必要). A job that asks for more is refused. What the
+// The financing purposes (core/purposes.ts) and the items that each needs (最小、必要). A job that asks for more is refused. What the
 // texts fix is that the purpose is financing and that no more than necessary is used; which items a purpose needs is our reading.
 import type { ItemId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
+import type { FinancingPurpose } from "../core/purposes.ts";
 import { clause, type ClauseKey } from "./clauses.ts";
 import { isOpen } from "./grades.ts";
 import { officialCatalogue } from "./load.ts";
@@ -68,10 +69,7 @@ export const purposeTable = {
     categories: ["registry", "environment", "agriculture", "qualifications", ...strength],
     items: ["tax.credit-grade", "administrative.penalties"], without: ["registry.equity-pledges"],
   },
-} as const satisfies Record<string, PurposeRule>;
-
-export type FinancingPurpose = keyof typeof purposeTable;
-export const financingPurposes = Object.keys(purposeTable) as [FinancingPurpose, ...FinancingPurpose[]];
+} as const satisfies Record<FinancingPurpose, PurposeRule>;
 
 function ruleOf(purpose: string): PurposeRule {
   if (!Object.hasOwn(purposeTable, purpose)) throw new AppError("CATALOGUE_PURPOSE", { clause: clause("P21-10-purpose").id });

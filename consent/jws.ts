@@ -2,7 +2,7 @@
 // base64url. One spelling shuts out doubled keys, unknown critical headers and two readers who see two different statements.
 import { sign, verify, type KeyObject } from "node:crypto";
 import { z } from "zod";
-import { canonicalJson, type Json } from "../core/canonical.ts";
+import { canonicalJson, isCanonicalJson, type Json } from "../core/canonical.ts";
 import { AppError } from "../core/errors.ts";
 import { keyId, publicHalf } from "./keys.ts";
 
@@ -35,6 +35,8 @@ export function openJws(text: string, typ: string, maxBytes: number): Sealed {
 }
 
 function readHeader(segment: string, typ: string): string {
+  const usual = usualHeader(segment, typ);
+  if (usual !== undefined) return usual;
   const header = readJson(segment);
   if (typeof header !== "object" || header === null || Array.isArray(header)) throw new AppError("CONSENT_ENCODING");
   const fields = header as Readonly<Record<string, Json | undefined>>;
@@ -43,6 +45,15 @@ function readHeader(segment: string, typ: string): string {
   if (Object.keys(fields).length !== names.length || typeof kid !== "string" || !/^[0-9a-f]{64}$/.test(kid)) throw new AppError("CONSENT_HEADER");
   if (fields["typ"] !== typ) throw new AppError("CONSENT_TYPE");
   return kid;
+}
+
+/** The key of a header in its one right spelling, without reading it as JSON; whatever else it is, `readHeader` says what is wrong. */
+function usualHeader(segment: string, typ: string): string | undefined {
+  const text = Buffer.from(segment, "base64url").toString("latin1");
+  const [before, after] = ['{"alg":"EdDSA","kid":"', `","typ":"${typ}"}`];
+  const kid = text.slice(before.length, before.length + 64);
+  const isRight = text === `${before}${kid}${after}` && /^[0-9a-f]{64}$/.test(kid);
+  return isRight && Buffer.from(text, "latin1").toString("base64url") === segment ? kid : undefined;
 }
 
 /** Whether the signature fits. The key is one that the caller trusts for this `kid`: nothing in the text chooses it. */
@@ -77,7 +88,7 @@ function readJson(segment: string): Json {
     const text = utf8.decode(decode(segment));
     const value = JSON.parse(text) as Json;
     // A doubled key, white space, another order or number form do not survive; "__proto__" would slip through a schema.
-    if (text.includes("__proto__") || canonicalJson(value) !== text) throw new AppError("CONSENT_ENCODING");
+    if (text.includes("__proto__") || !isCanonicalJson(text, value)) throw new AppError("CONSENT_ENCODING");
     return value;
   } catch (cause) {
     // Also a text nested so deeply that the reader's stack ends.

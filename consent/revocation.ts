@@ -1,6 +1,6 @@
 // Signed, short-lived lists of what was withdrawn (撤回), one sequence per registrar. A list never goes back: lower numbers, a second
 // list of one number and entries that vanish before their consent ends are refused. Without a current list nothing is used.
-import { createHash, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import type { PartyId } from "../core/brand.ts";
 import { canonicalJson, sha256Hex } from "../core/canonical.ts";
@@ -46,7 +46,7 @@ export type RevocationList = {
 
 /** How a consent stands in a list: SHA-256 of its id, which has more than 120 random bits: the list tells strangers nothing. */
 export function consentDigest(id: string): string {
-  return createHash("sha256").update(id).digest("hex");
+  return sha256Hex(id);
 }
 
 /** How a company's key stands in a list. */

@@ -4,6 +4,7 @@ import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
+import { financingPurposes } from "../core/purposes.ts";
 import { isUscc } from "../core/uscc.ts";
 import { fit, openJws, readPayload, signJws, type Sealed } from "./jws.ts";
 
@@ -13,12 +14,6 @@ const dayMs = 86_400_000;
 /** The longest term of a consent. The texts set none; a loan's usual term, and then the company is asked again. */
 export const maxTermMs = 1096 * dayMs;
 
-/** 融资用途: the closed list (P21 (十): for nothing but supporting the financing of companies). Equal to the sharing catalogue's. */
-export const consentPurposes = [
-  "loan-approval", "credit-line-review", "post-loan-monitoring", "model-development", "credit-evaluation", "customer-screening", "guarantee-review",
-  "policy-matching",
-] as const;
-export type ConsentPurpose = (typeof consentPurposes)[number];
 /** What may be computed: a score of the company, a comparison (数据核验), training of a model with others. */
 export const consentKinds = ["score", "train", "verify"] as const;
 export type ConsentKind = (typeof consentKinds)[number];
@@ -46,7 +41,7 @@ export const termsSchema = z.strictObject({
   /** `party` is the institution's name in jobs, `uscc` the legal person. */
   grantee: z.strictObject({ party: partyIdSchema, uscc: usccSchema }),
   items: z.array(itemSchema).min(1).max(200).refine(ascending),
-  purpose: z.enum(consentPurposes),
+  purpose: z.enum(financingPurposes),
   kinds: z.array(z.enum(consentKinds)).min(1).max(consentKinds.length).refine(ascending),
   notBefore: timeSchema,
   /** The first second in which it does not hold any more. */

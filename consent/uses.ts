@@ -21,6 +21,8 @@ export type UseVerdict = "claimed" | "again" | "used-up" | "conflict";
 export interface UseBook {
   /** All in one step, in order, one verdict each; a refused one changes nothing. What is claimed is durable on return. */
   claim(uses: readonly Use[]): readonly UseVerdict[];
+  /** What `claim` would say to each of them alone now; changes nothing. */
+  foresee(uses: readonly Use[]): readonly UseVerdict[];
   /** How many jobs used a consent. */
   count(consent: string): number;
   /**
@@ -40,11 +42,21 @@ export class MemoryUseBook implements UseBook {
     return uses.map((use) => this.#claimOne(use));
   }
 
-  #claimOne(use: Use): UseVerdict {
+  foresee(uses: readonly Use[]): readonly UseVerdict[] {
+    return uses.map((use) => this.#verdict(use));
+  }
+
+  #verdict(use: Use): UseVerdict {
     const held = this.#held.get(use.consent);
     const plan = held?.jobs.get(use.job);
     if (plan !== undefined) return plan === use.plan ? "again" : "conflict";
-    if (use.atMost !== undefined && (held?.jobs.size ?? 0) >= use.atMost) return "used-up";
+    return use.atMost !== undefined && (held?.jobs.size ?? 0) >= use.atMost ? "used-up" : "claimed";
+  }
+
+  #claimOne(use: Use): UseVerdict {
+    const verdict = this.#verdict(use);
+    if (verdict !== "claimed") return verdict;
+    const held = this.#held.get(use.consent);
     if (held === undefined) {
       this.#held.set(use.consent, { until: use.until, jobs: new Map([[use.job, use.plan]]) });
     } else {

@@ -4,10 +4,11 @@ import type { ItemId, JobId, PartyId } from "../core/brand.ts";
 import { sha256Hex } from "../core/canonical.ts";
 import type { Clock } from "../core/env.ts";
 import { AppError, type Code, type Facts } from "../core/errors.ts";
+import type { FinancingPurpose } from "../core/purposes.ts";
 import { isSignedBy, type Sealed } from "./jws.ts";
 import { isKnownNotice } from "./notice.ts";
 import { consentDigest, keyDigest, type Revocations } from "./revocation.ts";
-import { checkItems, parseConsent, type Consent, type ConsentKind, type ConsentPurpose } from "./statement.ts";
+import { checkItems, parseConsent, type Consent, type ConsentKind } from "./statement.ts";
 import type { Trust } from "./trust.ts";
 import type { Use, UseBook, UseVerdict } from "./uses.ts";
 
@@ -21,7 +22,7 @@ export type Asked = {
   readonly grantee: { readonly party: PartyId; readonly uscc?: string | undefined };
   /** What the job uses of this enclave's data. */
   readonly items: readonly ItemId[];
-  readonly purpose: ConsentPurpose;
+  readonly purpose: FinancingPurpose;
   readonly kind: ConsentKind;
 };
 
@@ -84,7 +85,7 @@ export function checkConsent(jws: string, subject: string, asked: Asked, basis: 
  * Whether a consent that was accepted holds now: not over, not withdrawn, the list current. Without a signature to check it costs about a
  * microsecond: ask before each output of a running job. Throws CONSENT_EXPIRED, CONSENT_WITHDRAWN, CONSENT_KEY_WITHDRAWN, CONSENT_LIST_….
  */
-export function stillHolds(accepted: Accepted, basis: Pick<Basis, "revocations" | "skew">, now: number): void {
+export function stillHolds(accepted: Pick<Accepted, "until" | "registrar" | "key" | "digest">, basis: Pick<Basis, "revocations" | "skew">, now: number): void {
   if (now >= accepted.until) throw new AppError("CONSENT_EXPIRED");
   const { entries } = basis.revocations.current(accepted.registrar, now, skewOf(basis));
   if (accepted.key !== undefined && entries.has(accepted.key)) throw new AppError("CONSENT_KEY_WITHDRAWN");
@@ -105,20 +106,42 @@ export type Outcome = { readonly ok: true; readonly accepted: Accepted } | { rea
 const atATime = 64;
 
 /**
- * Verifies many consents of one job, one outcome each in their order, and claims all uses in one step at the end. Between pieces of 64
- * (about 10 ms) the event loop runs; what was withdrawn meanwhile is refused, since everything is asked again before the claim.
+ * Checks many consents of one job, one outcome each in their order; changes nothing. Between pieces of 64 (about 10 ms) the event loop
+ * runs; what was withdrawn meanwhile is refused, since everything is asked again at the end.
  */
-export async function verifyConsents(
-  presented: readonly Presented[], asked: Asked, basis: Basis, claimant: Claimant, now: Clock,
-): Promise<readonly Outcome[]> {
+export async function checkConsents(presented: readonly Presented[], asked: Asked, basis: Basis, now: Clock): Promise<readonly Outcome[]> {
   const checked: Outcome[] = [];
   for (const [i, { jws, subject }] of presented.entries()) {
     if (i > 0 && i % atATime === 0) await new Promise<void>((resolve) => { setImmediate(resolve); });
     checked.push(outcomeOf(() => checkConsent(jws, subject, asked, basis, now())));
   }
   const at = now();
-  const held = checked.map((outcome) => (outcome.ok ? againAt(outcome.accepted, basis, at) : outcome));
-  const verdicts = claimant.uses.claim(held.flatMap((outcome) => (outcome.ok ? [useOf(outcome.accepted, claimant, at)] : [])));
+  return checked.map((outcome) => (outcome.ok ? againAt(outcome.accepted, basis, at) : outcome));
+}
+
+/** `checkConsents`, and then claims all uses in one step. */
+export async function verifyConsents(
+  presented: readonly Presented[], asked: Asked, basis: Basis, claimant: Claimant, now: Clock,
+): Promise<readonly Outcome[]> {
+  const checked = await checkConsents(presented, asked, basis, now);
+  return counted(checked, (uses) => claimant.uses.claim(uses), claimant, now());
+}
+
+/** What `verifyConsents` would make of checked consents: those whose uses are used up are refused. Claims nothing. */
+export function foreseeUses(checked: readonly Outcome[], claimant: Claimant, now: number): readonly Outcome[] {
+  return counted(checked, (uses) => claimant.uses.foresee(uses), claimant, now);
+}
+
+/** One use of each, for a job that checked them before, in one step. Throws CONSENT_USED or CONSENT_USE_CONFLICT with the number of companies. */
+export function claimUses(accepted: readonly Claimable[], claimant: Claimant, now: number): void {
+  const verdicts = claimant.uses.claim(accepted.map((one) => useOf(one, claimant, now)));
+  const refused = verdicts.flatMap((verdict) => refusalOf(verdict) ?? []);
+  const [first] = refused;
+  if (first !== undefined) throw new AppError(first.code, { companies: refused.length });
+}
+
+function counted(held: readonly Outcome[], ask: (uses: readonly Use[]) => readonly UseVerdict[], claimant: Claimant, at: number): readonly Outcome[] {
+  const verdicts = ask(held.flatMap((outcome) => (outcome.ok ? [useOf(outcome.accepted, claimant, at)] : [])));
   let next = 0;
   return held.map((outcome) => {
     if (!outcome.ok) return outcome;
@@ -166,7 +189,8 @@ function checkWithin(consent: Consent, key: { readonly from: number; readonly to
   if (issued < key.from || issued >= key.to) throw new AppError("CONSENT_CHAIN");
 }
 
-function checkScope(consent: Consent, subject: string, asked: Asked): void {
+/** Whether a consent covers what is asked for. Throws CONSENT_SUBJECT, CONSENT_GRANTEE, CONSENT_PURPOSE, CONSENT_KIND or CONSENT_ITEM. */
+export function checkScope(consent: Consent, subject: string, asked: Asked): void {
   if (consent.subject !== subject) throw new AppError("CONSENT_SUBJECT");
   const { party, uscc } = consent.grantee;
   if (party !== asked.grantee.party || (asked.grantee.uscc !== undefined && uscc !== asked.grantee.uscc)) throw new AppError("CONSENT_GRANTEE");
@@ -178,7 +202,10 @@ function checkScope(consent: Consent, subject: string, asked: Asked): void {
   if (asked.items.length === 0) throw new AppError("CONSENT_ITEM", { asked: 0 });
 }
 
-function useOf(accepted: Accepted, claimant: Claimant, now: number): Use {
+/** What of an accepted consent a use is counted by. */
+export type Claimable = Pick<Accepted, "digest" | "until"> & { readonly consent: Pick<Consent, "use"> };
+
+function useOf(accepted: Claimable, claimant: Claimant, now: number): Use {
   const { use } = accepted.consent;
   return {
     consent: accepted.digest, job: claimant.job, plan: claimant.plan, atMost: use.kind === "single" ? 1 : use.atMost,

@@ -15,7 +15,7 @@ import { checkReveal, revealSchema, type Reveal, type Use } from "./uses.ts";
 
 /** A list of 200,000 withdrawals has about 17 MiB. */
 const maxBundleBytes = 33_554_432;
-/** Clocks of issuer and witnesses may differ by this much. */
+/** Clocks of issuer and witnesses may differ by this much, and the issuer's be set back by it between a use and the receipt. */
 const clockSkewMs = 600_000;
 const jws = z.string().max(65_536);
 
@@ -32,7 +32,7 @@ const bundleSchema = z.strictObject({
 });
 export type Bundle = z.output<typeof bundleSchema>;
 
-/** The facts that a consent must cover. at: ms. provider: the enclave that signed the receipt. */
+/** The facts that a consent must cover. at: of the use, ms. provider: the enclave that signed the receipt. */
 export type ConsentContext = {
   readonly subject: string; readonly grantee: string; readonly items: readonly string[]; readonly purpose: string; readonly kind: string;
   readonly provider: string; readonly at: number;
@@ -50,8 +50,9 @@ export type BundleReport = {
   readonly result: "ok" | "failed" | "incomplete"; readonly checks: readonly Check[];
   readonly receipt?: ReceiptStatement; readonly use?: Use; readonly index?: number; readonly cosignatures?: readonly Cosignature[];
 };
-/** subject: the company that asks; then the bundle must open a use of it. */
-export type VerifyOptions = { readonly consents?: ConsentVerifier; readonly subject?: string };
+/** subject: the company that asks; then the bundle must open a use of it. needsConsent: whether an item is used in jobs of this kind under an
+ *  authorisation alone; a use of such an item that names none is not a whole proof. */
+export type VerifyOptions = { readonly consents?: ConsentVerifier; readonly subject?: string; readonly needsConsent?: (item: string, kind: string) => boolean };
 
 /** A bundle for entry `index`. checkpoint: one with co-signatures where the policy wants them; the log's witnessed one by
  *  default, else its own. Throws LOG_RANGE when the entry is not inside of it yet. */
@@ -172,20 +173,22 @@ class Verification {
     return this.#try("use", () => {
       const use = checkReveal(receipt.uses, reveal);
       if (subject !== undefined && use.subject !== subject) throw new AppError("RECEIPT_REVEAL");
+      if (Date.parse(use.at) > Date.parse(receipt.at) + clockSkewMs) throw new AppError("RECEIPT_USE_TIME");
       return use;
     });
   }
 
   async #consented(receipt: ReceiptStatement, use: Use): Promise<void> {
     const { consent, revocations } = this.#bundle;
-    const { consents } = this.#options;
+    const { consents, needsConsent } = this.#options;
     const bound = use.consent;
     if (bound === null) {
+      if (use.items.some((item) => needsConsent?.(item, receipt.kind) === true)) this.#needed.add("consent").add("revocation");
       this.#checks.push(checkOf("consent", "not-present"), checkOf("revocation", "not-present"));
       return;
     }
     this.#needed.add("consent").add("revocation");
-    const at = Date.parse(receipt.at);
+    const at = Date.parse(use.at);
     const context = { subject: use.subject, grantee: use.grantee, items: use.items, purpose: receipt.purpose, kind: receipt.kind, provider: receipt.party, at };
     if (consent === undefined || consents === undefined) this.#checks.push(checkOf("consent", "not-present"));
     else {

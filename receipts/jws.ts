@@ -1,7 +1,7 @@
 // Signed statements in one strict form: JWS compact (RFC 7515), Ed25519 (RFC 8037), payload in canonical JSON. The header has
 // `alg` and `typ` and nothing else, so there is no algorithm to choose, no key to bring along and no critical extension.
 import { sign, verify, type KeyObject } from "node:crypto";
-import { canonicalJson, type Json } from "../core/canonical.ts";
+import { canonicalJson, isCanonicalJson, type Json } from "../core/canonical.ts";
 
 const maxBytes = 16_384;
 const encode = (bytes: Uint8Array | string): string => Buffer.from(bytes as string).toString("base64url");
@@ -27,7 +27,7 @@ export function readJws(jws: string, typ: string): Json | undefined {
   const text = payload.toString("utf8");
   try {
     const value = JSON.parse(text) as Json;
-    return canonicalJson(value) === text ? value : undefined;
+    return isCanonicalJson(text, value) ? value : undefined;
   } catch {
     return undefined;
   }

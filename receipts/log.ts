@@ -5,10 +5,11 @@ import { createPublicKey } from "node:crypto";
 import { AppError } from "../core/errors.ts";
 import { openCheckpoint, signCheckpoint, type Checkpoint } from "./checkpoint.ts";
 import { DurableFiles, onDisk, type Disk } from "./disk.ts";
-import { consistencyRanges, emptyRoot, inclusionRanges, sameHash, type Hash, type Range } from "./merkle.ts";
+import { consistencyRanges, emptyRoot, hashBytes, inclusionRanges, sameHash, type Hash, type Range } from "./merkle.ts";
 import { noteKey, type NoteKey, type NoteSigner } from "./note.ts";
 import { sweep } from "./sweep.ts";
 import { Tail } from "./tail.ts";
+import { TileCache } from "./tile-cache.ts";
 import { hashOfRange, maxEntryBytes, parseTilePath, packEntries, tilePath, tileWidth, unpackEntries, widthAt, type TileName } from "./tiles.ts";
 
 export const checkpointPath = "checkpoint";
@@ -17,7 +18,6 @@ export const witnessedPath = "witnessed";
 /** Entries of one commit, and entries that may wait for one. */
 export const maxBatch = 2_048;
 const maxWaiting = 32_768;
-const cachedTiles = 64;
 
 export type LogOptions = { readonly disk: Disk; readonly signer: NoteSigner };
 export type Appended = { readonly index: number; readonly checkpoint: string };
@@ -47,8 +47,7 @@ export class ReceiptLog {
   #pump: Promise<void> | undefined;
   #isStopped = false;
   #stale: TileName[] = [];
-  /** Full hash tiles, least recently used first: they never change. */
-  readonly #cache = new Map<string, Uint8Array>();
+  readonly #cache = new TileCache();
 
   private constructor(options: LogOptions, key: NoteKey, state: { tail: Tail; checkpoint: string }) {
     this.#disk = options.disk;
@@ -163,19 +162,13 @@ export class ReceiptLog {
     }
   }
 
-  /** A hash tile with at least `width` hashes. */
-  async #tile(level: number, index: number, width: number): Promise<Uint8Array> {
-    const edge = this.#tail.partial(level, index);
-    if (edge !== undefined) return edge;
-    const path = tilePath({ kind: level, index, width: tileWidth });
-    const cached = this.#cache.get(path);
-    const tile = cached ?? await this.#read(path);
-    if (tile.length < width * 32) throw new AppError("LOG_DAMAGED", { level, index });
-    this.#cache.delete(path);
-    this.#cache.set(path, tile);
-    const [oldest] = this.#cache.keys();
-    if (this.#cache.size > cachedTiles && oldest !== undefined) this.#cache.delete(oldest);
-    return tile;
+  /** A hash tile: full, or that of the right edge. */
+  async #tile(level: number, index: number): Promise<Uint8Array> {
+    return this.#tail.partial(level, index) ?? this.#cache.get(level, index, async (path) => {
+      const tile = await this.#read(path);
+      if (tile.length !== tileWidth * hashBytes) throw new AppError("LOG_DAMAGED", { level, index });
+      return tile;
+    });
   }
 
   async #read(path: string): Promise<Uint8Array> {
@@ -186,7 +179,7 @@ export class ReceiptLog {
 
   async #hashes(ranges: readonly Range[]): Promise<Hash[]> {
     const hashes: Hash[] = [];
-    for (const range of ranges) hashes.push(await hashOfRange(range, (level, index, width) => this.#tile(level, index, width)));
+    for (const range of ranges) hashes.push(await hashOfRange(range, (level, index) => this.#tile(level, index), (...asked) => this.#cache.subtree(...asked)));
     return hashes;
   }
 
@@ -246,7 +239,7 @@ export class ReceiptLog {
     const name = parseTilePath(path);
     if (name === undefined || widthAt(this.size, name.kind, name.index) < name.width) return undefined;
     if (name.kind === "entries") return packEntries((await this.#bundle(name.index)).slice(0, name.width));
-    return (await this.#tile(name.kind, name.index, name.width)).slice(0, name.width * 32);
+    return (await this.#tile(name.kind, name.index)).slice(0, name.width * 32);
   }
 
   /** Keeps a co-signed checkpoint; one of a smaller tree than the kept one changes nothing. Throws CHECKPOINT_FORMAT,

@@ -1,4 +1,4 @@
-// Trees that are in memory as a whole: the uses of one receipt. All nodes are hashed once, level by level.
+// Trees that are in memory as a whole: the uses of one receipt, a tile that many proofs share. All nodes are hashed once, level by level.
 import { completeSubtrees, fold, inclusionRanges, nodeHash, type Hash, type Range } from "./merkle.ts";
 
 export class SmallTree {
@@ -19,15 +19,16 @@ export class SmallTree {
   }
 
   root(): Hash {
-    return this.#hash([0, this.#size]);
+    return this.hash([0, this.#size]);
   }
 
   /** The inclusion path of leaf `index`. */
   path(index: number): Hash[] {
-    return inclusionRanges(index, this.#size).map((range) => this.#hash(range));
+    return inclusionRanges(index, this.#size).map((range) => this.hash(range));
   }
 
-  #hash(range: Range): Hash {
+  /** The hash of a run of leaves that proofs name. */
+  hash(range: Range): Hash {
     return fold(completeSubtrees(range).map(([from, to]) => this.#levels[Math.log2(to - from)]?.[from / (to - from)] as Hash));
   }
 }

@@ -71,8 +71,8 @@ export function rootOfEdge(edge: readonly Uint8Array[]): Hash {
   return fold(parts.toReversed().flat());
 }
 
-/** The hash of the leaves [from, to) from tiles; `tile` gives a tile with at least the asked number of hashes. */
-export async function hashOfRange(range: Range, tile: (level: number, index: number, width: number) => Promise<Uint8Array>): Promise<Hash> {
+/** The hash of the leaves [from, to) from tiles. `subtree`: `subtreeOf`, or who remembers what it gave. */
+export async function hashOfRange(range: Range, tile: (level: number, index: number) => Promise<Uint8Array>, subtree: (tile: Uint8Array, range: Range, level: number) => Hash = subtreeOf): Promise<Hash> {
   const hashes: Hash[] = [];
   for (const [from, to] of completeSubtrees(range)) {
     let level = 0;
@@ -80,7 +80,7 @@ export async function hashOfRange(range: Range, tile: (level: number, index: num
     const unit = tileWidth ** level;
     const index = Math.floor(from / unit / tileWidth);
     const local: Range = [from / unit - index * tileWidth, to / unit - index * tileWidth];
-    hashes.push(subtreeOf(await tile(level, index, local[1]), local));
+    hashes.push(subtree(await tile(level, index), local, level));
   }
   return fold(hashes);
 }

@@ -54,7 +54,7 @@ export function formatTrust(trust: { log: NoteKey; witnesses: WitnessPolicy; aut
 
 /** The identity key of a receipt's issuer from its certificate: of a trusted authority, for signing, in the party's name,
  *  valid when the receipt was made (`at`, ms), and equal to the pinned key if there is one. Throws RECEIPT_ISSUER. */
-export function issuerKey(certificatePem: string, trust: Trust, issuer: { party: PartyId; at: number }): KeyObject {
+export function issuerKey(certificatePem: string, trust: Pick<Trust, "authorities" | "pinned">, issuer: { party: PartyId; at: number }): KeyObject {
   const { party, at } = issuer;
   try {
     const certificate = new X509Certificate(certificatePem);

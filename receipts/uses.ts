@@ -15,7 +15,8 @@ const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_.:-]{0,96}$/);
 const saltBytes = 32;
 
 /** One use of one company's data. consent: null where the item needs none. output: a salted digest of what was given out
- *  (`commitOutput`), null where nothing about the company was. revocations: digest of the signed list that was relied on. */
+ *  (`commitOutput`), null where nothing about the company was. revocations: digest of the signed list that was relied on. at: when
+ *  both were found to hold, UTC; the receipt may be made much later, at the end of a long job or after one that was stopped. */
 export const useSchema = z.strictObject({
   subject: z.string().refine(isUscc),
   grantee: name,
@@ -23,6 +24,7 @@ export const useSchema = z.strictObject({
   consent: z.strictObject({ id: name, digest: digestSchema }).nullable(),
   revocations: digestSchema.nullable(),
   output: digestSchema.nullable(),
+  at: z.iso.datetime({ precision: 3 }),
 }).refine((use) => (use.consent === null) === (use.revocations === null));
 export type Use = z.output<typeof useSchema>;
 

@@ -4,7 +4,8 @@ import { describe, it } from "mocha";
 import { findClause } from "../../catalogue/clauses.ts";
 import { officialCatalogue } from "../../catalogue/load.ts";
 import { allows } from "../../catalogue/modes.ts";
-import { financingPurposes, isNecessary, necessaryItems, purposeTable, requireNecessary } from "../../catalogue/purposes.ts";
+import { financingPurposes } from "../../core/purposes.ts";
+import { isNecessary, necessaryItems, purposeTable, requireNecessary } from "../../catalogue/purposes.ts";
 import { findItem } from "../../catalogue/search.ts";
 import { purposes as planPurposes } from "../../federation/plan-schema.ts";
 import { plain, refused } from "./support.ts";
@@ -13,7 +14,8 @@ const ids = (purpose: string): string[] => necessaryItems(purpose).map((i) => i.
 
 describe("the purposes", () => {
   it("have every purpose that a job plan can name", () => {
-    assert.includeMembers(financingPurposes, [...planPurposes]);
+    assert.deepEqual([...planPurposes], [...financingPurposes]);
+    assert.deepEqual(Object.keys(purposeTable), [...financingPurposes]);
   });
 
   it("name only categories and items that there are", () => {

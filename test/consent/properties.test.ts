@@ -5,7 +5,8 @@ import { describe, it } from "mocha";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { canonicalJson, type Json } from "../../core/canonical.ts";
 import { checkFollows, readRevocationList, type RevokedEntry } from "../../consent/revocation.ts";
-import { consentKinds, consentPurposes, parseConsent, signConsent, type Consent } from "../../consent/statement.ts";
+import { financingPurposes } from "../../core/purposes.ts";
+import { consentKinds, parseConsent, signConsent, type Consent } from "../../consent/statement.ts";
 import { MemoryUseBook } from "../../consent/uses.ts";
 import { checkConsent } from "../../consent/verify.ts";
 import { asked, bank, basisOf, byCompany, company, consentOf, granted, items, keys, listOf, now, rawJws, headerOf, trustOf, usccOf, verdict } from "./support.ts";
@@ -64,7 +65,7 @@ describe("a signed consent", () => {
 });
 
 const consents = fc.record({
-  company: fc.integer({ min: 0, max: 9_999_999 }), items: fc.subarray([...items], { minLength: 1 }), purpose: fc.constantFrom(...consentPurposes),
+  company: fc.integer({ min: 0, max: 9_999_999 }), items: fc.subarray([...items], { minLength: 1 }), purpose: fc.constantFrom(...financingPurposes),
   kinds: fc.subarray([...consentKinds], { minLength: 1 }), begin: fc.integer({ min: 0, max: 86_400 * 60 }), term: fc.integer({ min: 1, max: 86_400 * 1096 }),
 }).map((c): Partial<Consent> => {
   const begin = Date.parse("2026-05-01T00:00:00Z") + c.begin * 1000;
@@ -82,7 +83,7 @@ describe("any consent", () => {
 
   it("is accepted exactly where subject, grantee, purpose, kind, items and time are within it", () => {
     const asks = fc.record({
-      same: fc.boolean(), party: fc.constantFrom("bank", "bank", "bank", "other"), items: fc.subarray([...items], { minLength: 1 }), purpose: fc.constantFrom(...consentPurposes),
+      same: fc.boolean(), party: fc.constantFrom("bank", "bank", "bank", "other"), items: fc.subarray([...items], { minLength: 1 }), purpose: fc.constantFrom(...financingPurposes),
       kind: fc.constantFrom(...consentKinds), usual: fc.boolean(), at: fc.integer({ min: -1000, max: 1000 }).map((s) => now + s * 86_400),
     });
     let accepted = 0;

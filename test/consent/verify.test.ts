@@ -7,11 +7,12 @@ import type { JobId } from "../../core/brand.ts";
 import { canonicalJson } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import { consentDigest } from "../../consent/revocation.ts";
-import { consentPurposes } from "../../consent/statement.ts";
+import { signConsent } from "../../consent/statement.ts";
 import { isKnownNotice, notices, noticeDigest } from "../../consent/notice.ts";
 import { MemoryUseBook } from "../../consent/uses.ts";
 import { checkConsent, stillHolds, verifyConsent, verifyConsents } from "../../consent/verify.ts";
-import { financingPurposes } from "../../catalogue/purposes.ts";
+import { purposeTable } from "../../catalogue/purposes.ts";
+import { financingPurposes } from "../../core/purposes.ts";
 import { purposes as jobPurposes } from "../../federation/plan-schema.ts";
 import { asked, basisOf, bank, byCompany, claimantOf, company, consentOf, granted, headerOf, items, job, keys, listOf, now, plan, usccOf, verdict } from "./support.ts";
 
@@ -154,9 +155,10 @@ describe("a consent is an ordinary JWS", () => {
 });
 
 describe("the closed lists", () => {
-  it("of purposes are those of the sharing catalogue, and hold those of jobs", () => {
-    assert.sameMembers([...consentPurposes], [...financingPurposes]);
-    assert.includeMembers([...consentPurposes], [...jobPurposes]);
+  it("of purposes is one for consents, jobs and the sharing catalogue", () => {
+    assert.deepEqual(Object.keys(purposeTable), [...financingPurposes]);
+    assert.equal<unknown>(jobPurposes, financingPurposes);
+    for (const purpose of financingPurposes) assert.doesNotThrow(() => signConsent(consentOf({ purpose }), keys.registrar));
   });
 
   it("of risk notices keep their texts: a changed text is a new version", () => {

@@ -1,12 +1,18 @@
 // A crash at every file system call: the process killed, the power cut, a write cut short, a call that fails once. Afterwards
 // the log opens, fsck is clean, every acknowledged entry is there, and a batch is there as a whole or not at all.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { assert } from "chai";
 import { describe, it } from "mocha";
+import { folderDisk } from "../../receipts/disk.ts";
 import { fsck } from "../../receipts/fsck.ts";
 import { createLog, logKey, ReceiptLog } from "../../receipts/log.ts";
 import { isAppError } from "../../core/errors.ts";
 import { seededDraw, type Draw } from "../support/draw.ts";
 import { testSigner } from "./keys.ts";
+import { killedBatches, killedSigner } from "./killed-log.ts";
 import { MemoryDisk, type Fault } from "./memory-disk.ts";
 
 const signer = testSigner("log.test/crash");
@@ -70,7 +76,45 @@ const aftermaths: readonly { readonly name: string; readonly apply: (memory: Mem
   { name: "power cut, some of it kept", apply: (memory, d) => memory.loseUnsynced(d) },
 ];
 
+/** Lets a process append to a log in a new folder until it kills itself at this call (0: never). */
+function killedAt<T>(call: number, look: (folder: string, said: (word: string) => number) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), "yunei-killed-"));
+  try {
+    const { stdout, stderr, status, signal } = spawnSync(process.execPath, [join(import.meta.dirname, "killed-log.ts"), folder, String(call)], { encoding: "utf8" });
+    assert.isTrue(call === 0 ? status === 0 : signal === "SIGKILL", stderr);
+    return look(folder, (word) => Number(stdout.split("\n").findLast((line) => line.startsWith(`${word} `))?.split(" ")[1] ?? 0));
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
 describe("a crash of the log", () => {
+  it("is survived by what a process on a real disk has acknowledged, whichever call it is killed at", async () => {
+    const calls = killedAt(0, (folder, said) => {
+      rmSync(folder, { recursive: true });
+      return said("calls");
+    });
+    assert.isAbove(calls, 50);
+    const whole = killedBatches.map((_, i) => killedBatches.slice(0, i + 1).reduce((a, b) => a + b, 0));
+    for (let call = 1; call <= calls; call++) {
+      const [folder, acknowledged] = killedAt(call, (at, said) => [at, said("acknowledged")] as const);
+      const disk = folderDisk(folder);
+      try {
+        const log = await ReceiptLog.open({ disk, signer: killedSigner });
+        const report = await fsck(disk, logKey(killedSigner));
+        assert.deepEqual({ problems: report.problems, stray: report.stray }, { problems: [], stray: [] }, `call ${call}`);
+        assert.isAtLeast(log.size, acknowledged, `call ${call}: nothing acknowledged is lost`);
+        assert.include([0, ...whole], log.size, `call ${call}: no part of a batch`);
+        for await (const { index, entry } of log.entries()) assert.equal(Buffer.from(entry).toString(), `entry ${index}`);
+      } catch (error) {
+        assert.isTrue(isAppError(error) && error.code === "LOG_MISSING" && acknowledged === 0, `call ${call}: ${String(error)}`);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }
+  }).timeout(120_000);
+
   it("is survived at every call of the file system, whatever of the unsynchronised is kept", async () => {
     const whole = new MemoryDisk();
     assert.equal((await work(whole)).acknowledged, ends.at(-1));

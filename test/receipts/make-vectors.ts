@@ -2,8 +2,10 @@
 // makes the same bytes on every run; write-vectors.ts writes them to vectors/.
 // First: the container inside @peculiar/x509 needs it.
 import "reflect-metadata";
-import { createHmac, webcrypto } from "node:crypto";
+import { createHmac, createPublicKey, webcrypto } from "node:crypto";
 import { BasicConstraintsExtension, cryptoProvider, ExtendedKeyUsageExtension, X509CertificateGenerator } from "@peculiar/x509";
+import { consentDigest } from "../../consent/revocation.ts";
+import { parseConsent, signConsent, type Consent } from "../../consent/statement.ts";
 import { canonicalJson, sha256Hex } from "../../core/canonical.ts";
 import type { Code } from "../../core/errors.ts";
 import { identityOid, partyId } from "../../core/names.ts";
@@ -14,18 +16,19 @@ import type { CheckName } from "../../receipts/explain.ts";
 import { signJws } from "../../receipts/jws.ts";
 import { createLog, ReceiptLog } from "../../receipts/log.ts";
 import { leafHash } from "../../receipts/merkle.ts";
-import { cosign, parseNote, toBase64, withSignatures } from "../../receipts/note.ts";
+import { cosign, parseNote, withSignatures } from "../../receipts/note.ts";
 import { following, noPrevious, receiptDigest, receiptType, signReceipt, type ReceiptStatement } from "../../receipts/receipt.ts";
 import { formatTrust } from "../../receipts/trust.ts";
 import { UseCommitments, type Use } from "../../receipts/uses.ts";
 import { formatAddCheckpoint } from "../../receipts/witness.ts";
+import { granted, headerOf, keys, listOf, now as used, registrarStatement, usccOf } from "../consent/support.ts";
 import { publicOf, testKey, testSigner, witnessKey } from "./keys.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
 export const companies = ["91330100MA0000001F", "91330100MA0000002J"] as const;
+const bank = { party: partyId("bank-a"), uscc: usccOf(9001) };
 export const vectorLog = testSigner("yunei.example/receipts");
 export const witnessNames = ["witness.example/bank", "witness.example/tax", "witness.example/court"] as const;
-export const consentKey = testKey("consent");
 
 export type Vector = {
   readonly name: string; readonly subject?: string; readonly result: string; readonly failed: readonly (readonly [CheckName, Code | ""])[];
@@ -34,7 +37,8 @@ export type Vector = {
 export type WitnessVector = { readonly request: string; readonly answer: Code | "ok" };
 export type Vectors = { readonly trust: string; readonly bundles: readonly Vector[]; readonly witness: readonly WitnessVector[] };
 
-const made = "2026-10-01T08:00:00.000Z";
+/** The job ended when the list of withdrawals that counted at the use was over: what matters is the time of the use. */
+const made = "2026-06-01T12:20:00.000Z";
 const seconds = Date.parse(made) / 1000 + 30;
 const digest = (text: string): string => sha256Hex(text);
 
@@ -49,9 +53,9 @@ async function certificate(label: string, options: { name?: string; ca?: string;
   cryptoProvider.set(webcrypto);
   const { name = label, ca = "authority", years = [2026, 2030] } = options;
   const isCa = name === "authority";
-  const [keys, issuer] = [await importKey(label), await importKey(ca)];
+  const [own, issuer] = [await importKey(label), await importKey(ca)];
   const issued = await X509CertificateGenerator.create({
-    serialNumber: "41", subject: `CN=${name}`, issuer: "CN=authority", publicKey: keys.publicKey, signingKey: issuer.privateKey, signingAlgorithm: { name: "Ed25519" },
+    serialNumber: "41", subject: `CN=${name}`, issuer: "CN=authority", publicKey: own.publicKey, signingKey: issuer.privateKey, signingAlgorithm: { name: "Ed25519" },
     notBefore: new Date(Date.UTC(years[0], 0)), notAfter: new Date(Date.UTC(years[1], 0)),
     extensions: [new BasicConstraintsExtension(isCa, undefined, true), ...(isCa ? [] : [new ExtendedKeyUsageExtension([identityOid], true)])],
   });
@@ -65,15 +69,21 @@ export async function makeVectors(): Promise<Vectors> {
   const memory = new MemoryDisk();
   await createLog({ disk: memory.disk, signer: vectorLog });
   const log = await ReceiptLog.open({ disk: memory.disk, signer: vectorLog });
-  const consents = companies.map((subject, i) => signJws({ id: `consent-${i}`, subject, items: ["tax.payment"], purpose: "loan-approval" }, "test-consent", consentKey));
-  const lists = [[], ["consent-0"]].map((withdrawn) => signJws({ at: "2026-10-01T07:59:00.000Z", until: "2026-10-01T08:09:00.000Z", withdrawn }, "test-list", consentKey));
-  const useOf = (i: number, list = 0): Use => ({
-    subject: companies[i] ?? "", grantee: "bank-a", items: ["tax.payment"], consent: { id: `consent-${i}`, digest: digest(consents[i] ?? "") },
-    revocations: digest(lists[list] ?? ""), output: digest("output"),
+  const idOf = (i: number): string => `consent_00000000000000000000000${i}`;
+  const consentOf = (i: number, changes: Partial<Consent> = {}): string => granted({ id: idOf(i), subject: companies[i] ?? "", grantee: bank, items: ["tax.payment"], ...changes });
+  const consents = companies.map((_, i) => consentOf(i));
+  const list = (sequence: number, withdrawn: readonly number[] = []): string =>
+    listOf(sequence, { entries: withdrawn.map((i) => [consentDigest(idOf(i)), used / 1000 - 60, Date.parse("2026-12-01T00:00:00Z") / 1000] as const) });
+  const lists = [list(1), list(2, [0])];
+  const useOf = (i: number, { consent = consents[i] ?? "", revocations = lists[0] ?? "", ...changes }: { consent?: string; revocations?: string } & Partial<Omit<Use, "consent" | "revocations">> = {}): Use => ({
+    subject: companies[i] ?? "", grantee: "bank-a", items: ["tax.payment"], consent: { id: idOf(i), digest: digest(consent) }, revocations: digest(revocations), output: digest("output"),
+    at: new Date(used).toISOString(), ...changes,
   });
+  // Uses that an enclave should never have made: it has signed them all the same.
+  const wrong = wrongUses(consentOf);
   const key = testKey("tax");
   const rng = seededRng(new Uint8Array(32).fill(4), "vectors");
-  const sets = [[useOf(0), useOf(1)], [useOf(0, 1)], []].map((uses) => new UseCommitments(uses, UseCommitments.draw(uses.length, rng)));
+  const sets = [[useOf(0), useOf(1)], [useOf(0, { revocations: lists[1] ?? "" })], [], wrong.map(({ parts }) => useOf(0, parts))].map((uses) => new UseCommitments(uses, UseCommitments.draw(uses.length, rng)));
   const receipts: string[] = [];
   const statements: ReceiptStatement[] = [];
   for (const [i, set] of sets.entries()) {
@@ -86,13 +96,13 @@ export async function makeVectors(): Promise<Vectors> {
     statements.push(statement);
     receipts.push(signReceipt(statement, key));
   }
-  const late = signReceipt({ ...(statements[0] as ReceiptStatement), at: "2026-10-01T09:00:00.000Z" }, key);
+  const late = signReceipt({ ...(statements[0] as ReceiptStatement), at: "2026-06-01T13:20:00.000Z" }, key);
   const later = signJws({ ...(statements[0] as ReceiptStatement), version: 3, novelty: true }, receiptType, key);
   const payload = (receipts[0] ?? "").split(".")[1] ?? "";
   const unsigned = `${Buffer.from(canonicalJson({ alg: "none", typ: receiptType })).toString("base64url")}.${payload}.`;
   const hmacInput = `${Buffer.from(canonicalJson({ alg: "HS256", typ: receiptType })).toString("base64url")}.${payload}`;
   const hmac = `${hmacInput}.${createHmac("sha256", publicOf(key).export({ format: "pem", type: "spki" })).update(hmacInput).digest("base64url")}`;
-  // Entries 0 to 2 are the receipts; then what the failing vectors need; then strangers.
+  // Entries 0 to 3 are the receipts; then what the failing vectors need; then strangers.
   for (const entry of [...receipts, late, later, unsigned, hmac, ...Array.from({ length: 300 }, (_, i) => `stranger ${i}`)]) await log.append(Buffer.from(entry));
   await log.close();
 
@@ -100,6 +110,7 @@ export async function makeVectors(): Promise<Vectors> {
   const issuer = await certificate("tax");
   const opened = { certificate: issuer, checkpoint, reveal: sets[0]?.reveal(0), consent: consents[0], revocations: lists[0] } as { certificate: string; checkpoint: string };
   const good = await makeBundle(log, { index: 0, ...opened });
+  const committed = await makeBundle(log, { index: 3, certificate: issuer, checkpoint });
   const job = await makeBundle(log, { index: 2, certificate: issuer, checkpoint, previous: receipts[1] ?? "" });
   const plain = async (index: number, with_ = checkpoint): Promise<Bundle> => makeBundle(log, { index, certificate: issuer, checkpoint: with_ });
   const withLog = (bundle: Bundle, part: Partial<Bundle["log"]>): Bundle => ({ ...bundle, log: { ...bundle.log, ...part } });
@@ -133,10 +144,10 @@ export async function makeVectors(): Promise<Vectors> {
       bundle: await plain(2, cosigned(cosigned(rewound, [witnessNames[2]]), [witnessNames[2]], seconds + 1)) },
     { name: "forged-witness", subject, result: "failed", failed: [["witnesses", "CHECKPOINT_SIGNATURE"]],
       bundle: withLog(good, { checkpoint: badLine }) },
-    { name: "receipt-of-a-later-version", result: "failed", failed: [["receipt", "RECEIPT_VERSION"]], bundle: await plain(4) },
-    { name: "receipt-alg-none", result: "failed", failed: [["receipt", "RECEIPT_FORMAT"]], bundle: await plain(5) },
-    { name: "receipt-alg-hs256-with-public-key", result: "failed", failed: [["receipt", "RECEIPT_FORMAT"]], bundle: await plain(6) },
-    { name: "receipt-later-than-witnesses", result: "failed", failed: [["time", ""]], bundle: await plain(3) },
+    { name: "receipt-of-a-later-version", result: "failed", failed: [["receipt", "RECEIPT_VERSION"]], bundle: await plain(5) },
+    { name: "receipt-alg-none", result: "failed", failed: [["receipt", "RECEIPT_FORMAT"]], bundle: await plain(6) },
+    { name: "receipt-alg-hs256-with-public-key", result: "failed", failed: [["receipt", "RECEIPT_FORMAT"]], bundle: await plain(7) },
+    { name: "receipt-later-than-witnesses", result: "failed", failed: [["time", ""]], bundle: await plain(4) },
     { name: "issuer-of-another-authority", subject, result: "failed", failed: [["issuer", "RECEIPT_ISSUER"], ["receipt", "RECEIPT_ISSUER"]],
       bundle: { ...good, issuer: { certificate: await certificate("tax", { ca: "rogue" }) } } },
     { name: "issuer-of-another-party", subject, result: "failed", failed: [["issuer", "RECEIPT_ISSUER"], ["receipt", "RECEIPT_ISSUER"]],
@@ -150,19 +161,55 @@ export async function makeVectors(): Promise<Vectors> {
       bundle: { ...good, reveal: { ...reveal, use: { ...reveal.use, subject: companies[1] } } } },
     { name: "use-of-another-receipt", subject, result: "failed", failed: [["use", "RECEIPT_REVEAL"]],
       bundle: { ...good, reveal: sets[1]?.reveal(0) } },
-    { name: "another-consent", subject, result: "failed", failed: [["consent", "RECEIPT_REVEAL"]], bundle: { ...good, consent: consents[1] } },
+    { name: "another-consent", subject, result: "failed", failed: [["consent", "RECEIPT_REVEAL"]], bundle: { ...good, consent: consentOf(0, { use: { kind: "repeated" } }) } },
+    { name: "consent-of-another-company", subject, result: "failed", failed: [["consent", "CONSENT_SUBJECT"]], bundle: { ...good, consent: consents[1] } },
+    ...wrong.map(({ name, failed, parts: { consent = consents[0] ?? "", revocations = lists[0] ?? "" } }, i) => ({
+      name, subject, result: "failed", failed, bundle: { ...committed, reveal: sets[3]?.reveal(i), consent, revocations },
+    })),
     { name: "another-revocation-list", subject, result: "failed", failed: [["revocation", "RECEIPT_REVEAL"]],
       bundle: { ...good, revocations: lists[1] } },
-    { name: "withdrawn-consent", subject, result: "failed", failed: [["revocation", "RECEIPT_USE"]],
+    { name: "withdrawn-consent", subject, result: "failed", failed: [["revocation", "CONSENT_WITHDRAWN"]],
       bundle: await makeBundle(log, { ...opened, index: 1, reveal: sets[1]!.reveal(0), revocations: lists[1] ?? "" }) },
     { name: "broken-chain", result: "failed", failed: [["chain", "RECEIPT_CHAIN"]], bundle: { ...job, previous: receipts[0] } },
     { name: "unknown-bundle-version", subject, result: "failed", failed: [["format", "BUNDLE_FORMAT"]], bundle: { ...good, version: 2 } },
     { name: "unknown-field", subject, result: "failed", failed: [["format", "BUNDLE_FORMAT"]], bundle: { ...good, note: "trust me" } },
   ];
   const trust = formatTrust({
-    log: log.key, witnesses: witnessPolicy(2, witnessNames.map(witnessKey)), authorities: [await certificate("authority")], consent: toBase64(Buffer.from("unused by these vectors")),
+    log: log.key, witnesses: witnessPolicy(2, witnessNames.map(witnessKey)), authorities: [await certificate("authority")], consent: { registrars: [{ statement: registrarStatement, root: createPublicKey(keys.root).export({ format: "pem", type: "spki" }) }] },
   });
   return { trust: `${trust}\n`, bundles, witness: await witnessVectors(log) };
+}
+
+type WrongUse = { readonly name: string; readonly failed: Vector["failed"]; readonly parts: { consent?: string; revocations?: string } & Partial<Omit<Use, "consent" | "revocations">> };
+
+function wrongUses(consentOf: (i: number, changes?: Partial<Consent>) => string): readonly WrongUse[] {
+  const [header = "", payload = "", signature = ""] = consentOf(0).split(".");
+  const headed = (changes: Readonly<Record<string, string>>, mac: (input: string) => string): string => {
+    const input = `${Buffer.from(canonicalJson({ ...headerOf(keys.registrar), ...changes })).toString("base64url")}.${payload}`;
+    return `${input}.${mac(input)}`;
+  };
+  const secret = createPublicKey(keys.registrar).export({ format: "pem", type: "spki" });
+  const both = (code: Code): Vector["failed"] => [["consent", code], ["revocation", code]];
+  const one = (code: Code): Vector["failed"] => [["consent", code]];
+  const list = (code: Code): Vector["failed"] => [["revocation", code]];
+  const after = Date.parse("2026-12-01T00:00:00Z");
+  return [
+    { name: "consent-alg-none", failed: both("CONSENT_ALGORITHM"), parts: { consent: headed({ alg: "none" }, () => "") } },
+    { name: "consent-alg-hs256-with-public-key", failed: both("CONSENT_ALGORITHM"),
+      parts: { consent: headed({ alg: "HS256" }, (input) => createHmac("sha256", secret).update(input).digest("base64url")) } },
+    { name: "consent-forged", failed: both("CONSENT_ISSUER"), parts: { consent: signConsent(parseConsent(consentOf(0)).consent, keys.stranger) } },
+    { name: "consent-with-signature-of-another", failed: both("CONSENT_SIGNATURE"), parts: { consent: `${header}.${payload}.${consentOf(1).split(".")[2] ?? signature}` } },
+    { name: "consent-for-another-bank", failed: one("CONSENT_GRANTEE"), parts: { consent: consentOf(0, { grantee: { party: partyId("bank-b"), uscc: usccOf(9002) } }) } },
+    { name: "consent-for-another-purpose", failed: one("CONSENT_PURPOSE"), parts: { consent: consentOf(0, { purpose: "customer-screening" }) } },
+    { name: "consent-for-another-kind-of-job", failed: one("CONSENT_KIND"), parts: { consent: consentOf(0, { kinds: ["train"] }) } },
+    { name: "consent-for-other-items", failed: one("CONSENT_ITEM"), parts: { consent: consentOf(0, { items: ["housing-fund.deposits"] }) } },
+    { name: "consent-not-begun", failed: one("CONSENT_NOT_YET"), parts: { consent: consentOf(0, { issuedAt: "2026-06-02T00:00:00Z", notBefore: "2026-06-02T00:00:00Z" }) } },
+    { name: "consent-expired-before-the-use", failed: both("CONSENT_EXPIRED"), parts: { consent: consentOf(0, { notAfter: "2026-06-01T11:59:00Z" }) } },
+    { name: "use-after-the-receipt", failed: [["use", "RECEIPT_USE_TIME"]], parts: { at: new Date(after - 1000).toISOString(), revocations: listOf(1, { issuedAt: after - 2000 }) } },
+    { name: "revocation-list-over-at-the-use", failed: list("CONSENT_LIST_STALE"), parts: { revocations: listOf(1, { issuedAt: used - 900_000 }) } },
+    { name: "revocation-list-of-later", failed: list("CONSENT_CLOCK"), parts: { revocations: listOf(1, { issuedAt: used + 600_000 }) } },
+    { name: "revocation-list-forged", failed: list("CONSENT_LIST_FORGED"), parts: { revocations: listOf(1, { key: keys.stranger }) } },
+  ];
 }
 
 /** Requests to one witness, in this order: a log that grows, forks and goes back. */
@@ -179,6 +226,6 @@ async function witnessVectors(log: ReceiptLog): Promise<WitnessVector[]> {
     { request: await ask(200, 250, fork(250)), answer: "WITNESS_INCONSISTENT" },
     { request: await ask(10, 150), answer: "WITNESS_REWOUND" },
     { request: await ask(200, 250, (await at(250)).replace("yunei.example/", "other.example/")), answer: "WITNESS_UNKNOWN_LOG" },
-    { request: await ask(200, 307), answer: "ok" },
+    { request: await ask(200, log.size), answer: "ok" },
   ];
 }

@@ -27,7 +27,7 @@ const company = (i: number): string => {
 };
 const useOf = (i: number): Use => ({
   subject: company(i), grantee: "bank-a", items: ["tax.payment"], consent: { id: `c-${i}`, digest: digest("1") },
-  revocations: digest("2"), output: digest("3"),
+  revocations: digest("2"), output: digest("3"), at: "2026-10-01T07:59:00.000Z",
 });
 
 describe("a receipt", () => {
@@ -163,7 +163,7 @@ describe("the uses of a receipt", () => {
 
   it("must fit their schema: a real company code, items, consent and list together", async () => {
     const good = useOf(1);
-    const wrong = [{ ...good, subject: "91330100MA0000001A" }, { ...good, items: [] }, { ...good, revocations: null }, { ...good, consent: null }, { ...good, output: "612" }];
+    const wrong = [{ ...good, subject: "91330100MA0000001A" }, { ...good, items: [] }, { ...good, revocations: null }, { ...good, consent: null }, { ...good, output: "612" }, { ...good, at: "2026-10-01" }];
     for (const use of wrong) assert.equal(await codeOf(() => new UseCommitments([use], [rng(32)])), "RECEIPT_USE");
     assert.equal(await codeOf(() => new UseCommitments([good], [rng(16)])), "RECEIPT_USE");
     assert.equal(await codeOf(() => new UseCommitments([good], [])), "RECEIPT_USE");
