@@ -72,3 +72,153 @@ export type JobResult = Prisma.JobResultModel
  * 
  */
 export type Model = Prisma.ModelModel
+/**
+ * Model Credential
+ * A key of a person or a system that acts in one role (api/contract/roles.ts).
+ */
+export type Credential = Prisma.CredentialModel
+/**
+ * Model LogIssuer
+ * A certificate under which a receipt was taken: a bundle shows it, also after the party has a newer one.
+ */
+export type LogIssuer = Prisma.LogIssuerModel
+/**
+ * Model LogReceipt
+ * Where the receipts of the transparency log are. The log itself is the truth: what a crash leaves out here is taken from it at the next start.
+ */
+export type LogReceipt = Prisma.LogReceiptModel
+/**
+ * Model Witness
+ * A party's witness of the transparency log: its key, what it co-signed last, what it refused last.
+ */
+export type Witness = Prisma.WitnessModel
+/**
+ * Model SubjectLogin
+ * A real-name login on its way; deleted with the session that it became.
+ */
+export type SubjectLogin = Prisma.SubjectLoginModel
+/**
+ * Model SubjectSession
+ * 
+ */
+export type SubjectSession = Prisma.SubjectSessionModel
+/**
+ * Model Consent
+ * 
+ */
+export type Consent = Prisma.ConsentModel
+/**
+ * Model SubjectKey
+ * A company's own key that the registrar vouches for.
+ */
+export type SubjectKey = Prisma.SubjectKeyModel
+/**
+ * Model WithdrawnKey
+ * 
+ */
+export type WithdrawnKey = Prisma.WithdrawnKeyModel
+/**
+ * Model RevocationList
+ * The last lists of withdrawals; numbers only grow.
+ */
+export type RevocationList = Prisma.RevocationListModel
+/**
+ * Model WrittenConsent
+ * A written authorisation that one person entered and another confirms.
+ */
+export type WrittenConsent = Prisma.WrittenConsentModel
+/**
+ * Model UsesRequest
+ * A company's request to see its uses; enclaves answer sealed to the key in it.
+ */
+export type UsesRequest = Prisma.UsesRequestModel
+/**
+ * Model UsesAnswer
+ * 
+ */
+export type UsesAnswer = Prisma.UsesAnswerModel
+/**
+ * Model Objection
+ * 异议申诉 and 信用修复; see api/objection-state.ts.
+ */
+export type Objection = Prisma.ObjectionModel
+/**
+ * Model ObjectionStep
+ * 
+ */
+export type ObjectionStep = Prisma.ObjectionStepModel
+/**
+ * Model ObjectionNotice
+ * What a party has to know of an objection: the provider to decide it, institutions with a consent to mark and compute again.
+ */
+export type ObjectionNotice = Prisma.ObjectionNoticeModel
+/**
+ * Model SubjectNotice
+ * A message to a company: what was decided, which written consent was entered in its name.
+ */
+export type SubjectNotice = Prisma.SubjectNoticeModel
+/**
+ * Model Member
+ * An institution, or a local-platform node, on its way in, in, and out again: onboarding and supervision (api/contract/institutions.ts).
+ */
+export type Member = Prisma.MemberModel
+/**
+ * Model MemberDecision
+ * One supervisor's word on one assessment. A credential and a holder have one word each.
+ */
+export type MemberDecision = Prisma.MemberDecisionModel
+/**
+ * Model MemberEvent
+ * What happened to a member: the record of its supervision, violations included.
+ */
+export type MemberEvent = Prisma.MemberEventModel
+/**
+ * Model ProviderUsage
+ * What a provider reports of the use of its items in one job. No company, no feature by name.
+ */
+export type ProviderUsage = Prisma.ProviderUsageModel
+/**
+ * Model ProviderQuality
+ * The latest data-quality report of a provider: rates and the states of its issues.
+ */
+export type ProviderQuality = Prisma.ProviderQualityModel
+/**
+ * Model PublicSource
+ * Which party may publish which item; set by the platform's operator.
+ */
+export type PublicSource = Prisma.PublicSourceModel
+/**
+ * Model PublicBatch
+ * One batch that a party published: taken as a whole, once.
+ */
+export type PublicBatch = Prisma.PublicBatchModel
+/**
+ * Model PublicItem
+ * A public record as it stands. change: numbers of the counter "public", one per change; subscriptions follow them.
+ */
+export type PublicItem = Prisma.PublicItemModel
+/**
+ * Model PublicItemVersion
+ * A record before it was corrected or withdrawn. The values go with the withdrawal; digest and dates stay.
+ */
+export type PublicItemVersion = Prisma.PublicItemVersionModel
+/**
+ * Model PublicSubscription
+ * What an institution takes regularly: items of companies of some regions and sectors.
+ */
+export type PublicSubscription = Prisma.PublicSubscriptionModel
+/**
+ * Model PublicDelivery
+ * What was delivered: everything that changed in (first, last], while the counter stood at head.
+ */
+export type PublicDelivery = Prisma.PublicDeliveryModel
+/**
+ * Model PublicDelivered
+ * A version of a record that a subscription was given: the company sees it as a use, and of a withdrawal only those are told who had the record.
+ */
+export type PublicDelivered = Prisma.PublicDeliveredModel
+/**
+ * Model CreditReport
+ * A credit report that was made: for whom, what for, and its text for as long as it can be fetched.
+ */
+export type CreditReport = Prisma.CreditReportModel

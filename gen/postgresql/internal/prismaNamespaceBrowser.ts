@@ -61,7 +61,37 @@ export const ModelName = {
   RelayChannel: 'RelayChannel',
   RelayFrame: 'RelayFrame',
   JobResult: 'JobResult',
-  Model: 'Model'
+  Model: 'Model',
+  Credential: 'Credential',
+  LogIssuer: 'LogIssuer',
+  LogReceipt: 'LogReceipt',
+  Witness: 'Witness',
+  SubjectLogin: 'SubjectLogin',
+  SubjectSession: 'SubjectSession',
+  Consent: 'Consent',
+  SubjectKey: 'SubjectKey',
+  WithdrawnKey: 'WithdrawnKey',
+  RevocationList: 'RevocationList',
+  WrittenConsent: 'WrittenConsent',
+  UsesRequest: 'UsesRequest',
+  UsesAnswer: 'UsesAnswer',
+  Objection: 'Objection',
+  ObjectionStep: 'ObjectionStep',
+  ObjectionNotice: 'ObjectionNotice',
+  SubjectNotice: 'SubjectNotice',
+  Member: 'Member',
+  MemberDecision: 'MemberDecision',
+  MemberEvent: 'MemberEvent',
+  ProviderUsage: 'ProviderUsage',
+  ProviderQuality: 'ProviderQuality',
+  PublicSource: 'PublicSource',
+  PublicBatch: 'PublicBatch',
+  PublicItem: 'PublicItem',
+  PublicItemVersion: 'PublicItemVersion',
+  PublicSubscription: 'PublicSubscription',
+  PublicDelivery: 'PublicDelivery',
+  PublicDelivered: 'PublicDelivered',
+  CreditReport: 'CreditReport'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -123,7 +153,10 @@ export const InstitutionScalarFieldEnum = {
   tlsFingerprint: 'tlsFingerprint',
   sealTo: 'sealTo',
   state: 'state',
-  createdAt: 'createdAt'
+  createdAt: 'createdAt',
+  twoPerson: 'twoPerson',
+  previousKeyDigest: 'previousKeyDigest',
+  previousKeyUntil: 'previousKeyUntil'
 } as const
 
 export type InstitutionScalarFieldEnum = (typeof InstitutionScalarFieldEnum)[keyof typeof InstitutionScalarFieldEnum]
@@ -148,7 +181,12 @@ export const JobScalarFieldEnum = {
   failureCode: 'failureCode',
   failureParty: 'failureParty',
   failureStep: 'failureStep',
-  sweptAt: 'sweptAt'
+  sweptAt: 'sweptAt',
+  submitterId: 'submitterId',
+  submitter: 'submitter',
+  releaserId: 'releaserId',
+  releaser: 'releaser',
+  releasedAt: 'releasedAt'
 } as const
 
 export type JobScalarFieldEnum = (typeof JobScalarFieldEnum)[keyof typeof JobScalarFieldEnum]
@@ -227,6 +265,444 @@ export const ModelScalarFieldEnum = {
 } as const
 
 export type ModelScalarFieldEnum = (typeof ModelScalarFieldEnum)[keyof typeof ModelScalarFieldEnum]
+
+
+export const CredentialScalarFieldEnum = {
+  id: 'id',
+  role: 'role',
+  holder: 'holder',
+  institutionId: 'institutionId',
+  partyId: 'partyId',
+  keyDigest: 'keyDigest',
+  state: 'state',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  replaces: 'replaces'
+} as const
+
+export type CredentialScalarFieldEnum = (typeof CredentialScalarFieldEnum)[keyof typeof CredentialScalarFieldEnum]
+
+
+export const LogIssuerScalarFieldEnum = {
+  certificate: 'certificate',
+  partyId: 'partyId',
+  issuer: 'issuer',
+  pem: 'pem'
+} as const
+
+export type LogIssuerScalarFieldEnum = (typeof LogIssuerScalarFieldEnum)[keyof typeof LogIssuerScalarFieldEnum]
+
+
+export const LogReceiptScalarFieldEnum = {
+  entry: 'entry',
+  digest: 'digest',
+  jobId: 'jobId',
+  partyId: 'partyId',
+  kind: 'kind',
+  purpose: 'purpose',
+  at: 'at',
+  issuer: 'issuer',
+  sequence: 'sequence',
+  certificate: 'certificate'
+} as const
+
+export type LogReceiptScalarFieldEnum = (typeof LogReceiptScalarFieldEnum)[keyof typeof LogReceiptScalarFieldEnum]
+
+
+export const WitnessScalarFieldEnum = {
+  partyId: 'partyId',
+  statement: 'statement',
+  publishedAt: 'publishedAt',
+  size: 'size',
+  cosignedAt: 'cosignedAt',
+  refusedCode: 'refusedCode',
+  refusedSize: 'refusedSize',
+  refusedHead: 'refusedHead',
+  refusedAt: 'refusedAt'
+} as const
+
+export type WitnessScalarFieldEnum = (typeof WitnessScalarFieldEnum)[keyof typeof WitnessScalarFieldEnum]
+
+
+export const SubjectLoginScalarFieldEnum = {
+  digest: 'digest',
+  stateDigest: 'stateDigest',
+  nonce: 'nonce',
+  redirectUri: 'redirectUri',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  usedAt: 'usedAt'
+} as const
+
+export type SubjectLoginScalarFieldEnum = (typeof SubjectLoginScalarFieldEnum)[keyof typeof SubjectLoginScalarFieldEnum]
+
+
+export const SubjectSessionScalarFieldEnum = {
+  id: 'id',
+  subject: 'subject',
+  keyDigest: 'keyDigest',
+  provider: 'provider',
+  assurance: 'assurance',
+  authority: 'authority',
+  person: 'person',
+  realNameAt: 'realNameAt',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  revokedAt: 'revokedAt'
+} as const
+
+export type SubjectSessionScalarFieldEnum = (typeof SubjectSessionScalarFieldEnum)[keyof typeof SubjectSessionScalarFieldEnum]
+
+
+export const ConsentScalarFieldEnum = {
+  id: 'id',
+  digest: 'digest',
+  n: 'n',
+  subject: 'subject',
+  grantee: 'grantee',
+  registrar: 'registrar',
+  jws: 'jws',
+  source: 'source',
+  notBefore: 'notBefore',
+  notAfter: 'notAfter',
+  withdrawnAt: 'withdrawnAt',
+  requester: 'requester',
+  idempotencyKey: 'idempotencyKey',
+  requestDigest: 'requestDigest',
+  createdAt: 'createdAt'
+} as const
+
+export type ConsentScalarFieldEnum = (typeof ConsentScalarFieldEnum)[keyof typeof ConsentScalarFieldEnum]
+
+
+export const SubjectKeyScalarFieldEnum = {
+  kid: 'kid',
+  subject: 'subject',
+  registrar: 'registrar',
+  statement: 'statement',
+  notAfter: 'notAfter',
+  createdAt: 'createdAt',
+  withdrawnAt: 'withdrawnAt'
+} as const
+
+export type SubjectKeyScalarFieldEnum = (typeof SubjectKeyScalarFieldEnum)[keyof typeof SubjectKeyScalarFieldEnum]
+
+
+export const WithdrawnKeyScalarFieldEnum = {
+  digest: 'digest',
+  registrar: 'registrar',
+  at: 'at',
+  until: 'until'
+} as const
+
+export type WithdrawnKeyScalarFieldEnum = (typeof WithdrawnKeyScalarFieldEnum)[keyof typeof WithdrawnKeyScalarFieldEnum]
+
+
+export const RevocationListScalarFieldEnum = {
+  registrar: 'registrar',
+  sequence: 'sequence',
+  issuedAt: 'issuedAt',
+  jws: 'jws'
+} as const
+
+export type RevocationListScalarFieldEnum = (typeof RevocationListScalarFieldEnum)[keyof typeof RevocationListScalarFieldEnum]
+
+
+export const WrittenConsentScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  terms: 'terms',
+  form: 'form',
+  state: 'state',
+  enteredBy: 'enteredBy',
+  enteredHolder: 'enteredHolder',
+  enteredAt: 'enteredAt',
+  decidedBy: 'decidedBy',
+  decidedHolder: 'decidedHolder',
+  decidedAt: 'decidedAt',
+  consentId: 'consentId',
+  idempotencyKey: 'idempotencyKey',
+  requestDigest: 'requestDigest'
+} as const
+
+export type WrittenConsentScalarFieldEnum = (typeof WrittenConsentScalarFieldEnum)[keyof typeof WrittenConsentScalarFieldEnum]
+
+
+export const UsesRequestScalarFieldEnum = {
+  id: 'id',
+  n: 'n',
+  subject: 'subject',
+  jws: 'jws',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type UsesRequestScalarFieldEnum = (typeof UsesRequestScalarFieldEnum)[keyof typeof UsesRequestScalarFieldEnum]
+
+
+export const UsesAnswerScalarFieldEnum = {
+  requestId: 'requestId',
+  partyId: 'partyId',
+  bytes: 'bytes',
+  digest: 'digest',
+  at: 'at'
+} as const
+
+export type UsesAnswerScalarFieldEnum = (typeof UsesAnswerScalarFieldEnum)[keyof typeof UsesAnswerScalarFieldEnum]
+
+
+export const ObjectionScalarFieldEnum = {
+  id: 'id',
+  kind: 'kind',
+  subject: 'subject',
+  partyId: 'partyId',
+  target: 'target',
+  item: 'item',
+  ground: 'ground',
+  evidence: 'evidence',
+  state: 'state',
+  outcome: 'outcome',
+  reason: 'reason',
+  reply: 'reply',
+  overdue: 'overdue',
+  lodgedAt: 'lodgedAt',
+  acceptBy: 'acceptBy',
+  dueAt: 'dueAt',
+  endedAt: 'endedAt',
+  idempotencyKey: 'idempotencyKey',
+  requestDigest: 'requestDigest'
+} as const
+
+export type ObjectionScalarFieldEnum = (typeof ObjectionScalarFieldEnum)[keyof typeof ObjectionScalarFieldEnum]
+
+
+export const ObjectionStepScalarFieldEnum = {
+  objectionId: 'objectionId',
+  n: 'n',
+  at: 'at',
+  type: 'type',
+  actor: 'actor',
+  body: 'body'
+} as const
+
+export type ObjectionStepScalarFieldEnum = (typeof ObjectionStepScalarFieldEnum)[keyof typeof ObjectionStepScalarFieldEnum]
+
+
+export const ObjectionNoticeScalarFieldEnum = {
+  partyId: 'partyId',
+  objectionId: 'objectionId',
+  role: 'role',
+  change: 'change',
+  createdAt: 'createdAt',
+  takenAt: 'takenAt'
+} as const
+
+export type ObjectionNoticeScalarFieldEnum = (typeof ObjectionNoticeScalarFieldEnum)[keyof typeof ObjectionNoticeScalarFieldEnum]
+
+
+export const SubjectNoticeScalarFieldEnum = {
+  id: 'id',
+  subject: 'subject',
+  type: 'type',
+  about: 'about',
+  at: 'at'
+} as const
+
+export type SubjectNoticeScalarFieldEnum = (typeof SubjectNoticeScalarFieldEnum)[keyof typeof SubjectNoticeScalarFieldEnum]
+
+
+export const MemberScalarFieldEnum = {
+  id: 'id',
+  kind: 'kind',
+  name: 'name',
+  partyId: 'partyId',
+  sealTo: 'sealTo',
+  state: 'state',
+  admission: 'admission',
+  institutionId: 'institutionId',
+  twoPerson: 'twoPerson',
+  round: 'round',
+  isOpen: 'isOpen',
+  assessment: 'assessment',
+  assessmentDigest: 'assessmentDigest',
+  submitterId: 'submitterId',
+  submitter: 'submitter',
+  reviewDueAt: 'reviewDueAt',
+  warnedAt: 'warnedAt',
+  reason: 'reason',
+  createdAt: 'createdAt',
+  admittedAt: 'admittedAt'
+} as const
+
+export type MemberScalarFieldEnum = (typeof MemberScalarFieldEnum)[keyof typeof MemberScalarFieldEnum]
+
+
+export const MemberDecisionScalarFieldEnum = {
+  memberId: 'memberId',
+  round: 'round',
+  credentialId: 'credentialId',
+  holder: 'holder',
+  decision: 'decision',
+  at: 'at'
+} as const
+
+export type MemberDecisionScalarFieldEnum = (typeof MemberDecisionScalarFieldEnum)[keyof typeof MemberDecisionScalarFieldEnum]
+
+
+export const MemberEventScalarFieldEnum = {
+  memberId: 'memberId',
+  n: 'n',
+  at: 'at',
+  type: 'type',
+  credentialId: 'credentialId',
+  holder: 'holder',
+  what: 'what',
+  evidence: 'evidence'
+} as const
+
+export type MemberEventScalarFieldEnum = (typeof MemberEventScalarFieldEnum)[keyof typeof MemberEventScalarFieldEnum]
+
+
+export const ProviderUsageScalarFieldEnum = {
+  partyId: 'partyId',
+  jobId: 'jobId',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type ProviderUsageScalarFieldEnum = (typeof ProviderUsageScalarFieldEnum)[keyof typeof ProviderUsageScalarFieldEnum]
+
+
+export const ProviderQualityScalarFieldEnum = {
+  partyId: 'partyId',
+  ranAt: 'ranAt',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type ProviderQualityScalarFieldEnum = (typeof ProviderQualityScalarFieldEnum)[keyof typeof ProviderQualityScalarFieldEnum]
+
+
+export const PublicSourceScalarFieldEnum = {
+  partyId: 'partyId',
+  item: 'item',
+  createdAt: 'createdAt'
+} as const
+
+export type PublicSourceScalarFieldEnum = (typeof PublicSourceScalarFieldEnum)[keyof typeof PublicSourceScalarFieldEnum]
+
+
+export const PublicBatchScalarFieldEnum = {
+  digest: 'digest',
+  partyId: 'partyId',
+  item: 'item',
+  catalogue: 'catalogue',
+  asOf: 'asOf',
+  records: 'records',
+  added: 'added',
+  corrected: 'corrected',
+  withdrawn: 'withdrawn',
+  repeated: 'repeated',
+  bytes: 'bytes',
+  statement: 'statement',
+  receivedAt: 'receivedAt'
+} as const
+
+export type PublicBatchScalarFieldEnum = (typeof PublicBatchScalarFieldEnum)[keyof typeof PublicBatchScalarFieldEnum]
+
+
+export const PublicItemScalarFieldEnum = {
+  id: 'id',
+  partyId: 'partyId',
+  item: 'item',
+  subject: 'subject',
+  recordKey: 'recordKey',
+  region: 'region',
+  sector: 'sector',
+  values: 'values',
+  digest: 'digest',
+  asOf: 'asOf',
+  until: 'until',
+  version: 'version',
+  batch: 'batch',
+  change: 'change',
+  publishedAt: 'publishedAt',
+  changedAt: 'changedAt',
+  withdrawnAt: 'withdrawnAt',
+  reason: 'reason'
+} as const
+
+export type PublicItemScalarFieldEnum = (typeof PublicItemScalarFieldEnum)[keyof typeof PublicItemScalarFieldEnum]
+
+
+export const PublicItemVersionScalarFieldEnum = {
+  recordId: 'recordId',
+  version: 'version',
+  values: 'values',
+  digest: 'digest',
+  asOf: 'asOf',
+  batch: 'batch',
+  change: 'change',
+  changedAt: 'changedAt'
+} as const
+
+export type PublicItemVersionScalarFieldEnum = (typeof PublicItemVersionScalarFieldEnum)[keyof typeof PublicItemVersionScalarFieldEnum]
+
+
+export const PublicSubscriptionScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  purpose: 'purpose',
+  items: 'items',
+  regions: 'regions',
+  sectors: 'sectors',
+  state: 'state',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt'
+} as const
+
+export type PublicSubscriptionScalarFieldEnum = (typeof PublicSubscriptionScalarFieldEnum)[keyof typeof PublicSubscriptionScalarFieldEnum]
+
+
+export const PublicDeliveryScalarFieldEnum = {
+  subscriptionId: 'subscriptionId',
+  n: 'n',
+  first: 'first',
+  last: 'last',
+  head: 'head',
+  records: 'records',
+  digest: 'digest',
+  at: 'at'
+} as const
+
+export type PublicDeliveryScalarFieldEnum = (typeof PublicDeliveryScalarFieldEnum)[keyof typeof PublicDeliveryScalarFieldEnum]
+
+
+export const PublicDeliveredScalarFieldEnum = {
+  subscriptionId: 'subscriptionId',
+  recordId: 'recordId',
+  version: 'version',
+  subject: 'subject',
+  times: 'times',
+  firstAt: 'firstAt',
+  lastAt: 'lastAt'
+} as const
+
+export type PublicDeliveredScalarFieldEnum = (typeof PublicDeliveredScalarFieldEnum)[keyof typeof PublicDeliveredScalarFieldEnum]
+
+
+export const CreditReportScalarFieldEnum = {
+  number: 'number',
+  subject: 'subject',
+  institutionId: 'institutionId',
+  purpose: 'purpose',
+  digest: 'digest',
+  body: 'body',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type CreditReportScalarFieldEnum = (typeof CreditReportScalarFieldEnum)[keyof typeof CreditReportScalarFieldEnum]
 
 
 export const SortOrder = {

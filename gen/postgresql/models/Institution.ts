@@ -33,6 +33,9 @@ export type InstitutionMinAggregateOutputType = {
   sealTo: string | null
   state: string | null
   createdAt: Date | null
+  twoPerson: boolean | null
+  previousKeyDigest: string | null
+  previousKeyUntil: Date | null
 }
 
 export type InstitutionMaxAggregateOutputType = {
@@ -44,6 +47,9 @@ export type InstitutionMaxAggregateOutputType = {
   sealTo: string | null
   state: string | null
   createdAt: Date | null
+  twoPerson: boolean | null
+  previousKeyDigest: string | null
+  previousKeyUntil: Date | null
 }
 
 export type InstitutionCountAggregateOutputType = {
@@ -55,6 +61,9 @@ export type InstitutionCountAggregateOutputType = {
   sealTo: number
   state: number
   createdAt: number
+  twoPerson: number
+  previousKeyDigest: number
+  previousKeyUntil: number
   _all: number
 }
 
@@ -68,6 +77,9 @@ export type InstitutionMinAggregateInputType = {
   sealTo?: true
   state?: true
   createdAt?: true
+  twoPerson?: true
+  previousKeyDigest?: true
+  previousKeyUntil?: true
 }
 
 export type InstitutionMaxAggregateInputType = {
@@ -79,6 +91,9 @@ export type InstitutionMaxAggregateInputType = {
   sealTo?: true
   state?: true
   createdAt?: true
+  twoPerson?: true
+  previousKeyDigest?: true
+  previousKeyUntil?: true
 }
 
 export type InstitutionCountAggregateInputType = {
@@ -90,6 +105,9 @@ export type InstitutionCountAggregateInputType = {
   sealTo?: true
   state?: true
   createdAt?: true
+  twoPerson?: true
+  previousKeyDigest?: true
+  previousKeyUntil?: true
   _all?: true
 }
 
@@ -174,6 +192,9 @@ export type InstitutionGroupByOutputType = {
   sealTo: string
   state: string
   createdAt: Date
+  twoPerson: boolean
+  previousKeyDigest: string | null
+  previousKeyUntil: Date | null
   _count: InstitutionCountAggregateOutputType | null
   _min: InstitutionMinAggregateOutputType | null
   _max: InstitutionMaxAggregateOutputType | null
@@ -206,6 +227,9 @@ export type InstitutionWhereInput = {
   sealTo?: Prisma.StringFilter<"Institution"> | string
   state?: Prisma.StringFilter<"Institution"> | string
   createdAt?: Prisma.DateTimeFilter<"Institution"> | Date | string
+  twoPerson?: Prisma.BoolFilter<"Institution"> | boolean
+  previousKeyDigest?: Prisma.StringNullableFilter<"Institution"> | string | null
+  previousKeyUntil?: Prisma.DateTimeNullableFilter<"Institution"> | Date | string | null
 }
 
 export type InstitutionOrderByWithRelationInput = {
@@ -217,6 +241,9 @@ export type InstitutionOrderByWithRelationInput = {
   sealTo?: Prisma.SortOrder
   state?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  twoPerson?: Prisma.SortOrder
+  previousKeyDigest?: Prisma.SortOrderInput | Prisma.SortOrder
+  previousKeyUntil?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type InstitutionWhereUniqueInput = Prisma.AtLeast<{
@@ -231,6 +258,9 @@ export type InstitutionWhereUniqueInput = Prisma.AtLeast<{
   sealTo?: Prisma.StringFilter<"Institution"> | string
   state?: Prisma.StringFilter<"Institution"> | string
   createdAt?: Prisma.DateTimeFilter<"Institution"> | Date | string
+  twoPerson?: Prisma.BoolFilter<"Institution"> | boolean
+  previousKeyDigest?: Prisma.StringNullableFilter<"Institution"> | string | null
+  previousKeyUntil?: Prisma.DateTimeNullableFilter<"Institution"> | Date | string | null
 }, "id" | "keyDigest">
 
 export type InstitutionOrderByWithAggregationInput = {
@@ -242,6 +272,9 @@ export type InstitutionOrderByWithAggregationInput = {
   sealTo?: Prisma.SortOrder
   state?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  twoPerson?: Prisma.SortOrder
+  previousKeyDigest?: Prisma.SortOrderInput | Prisma.SortOrder
+  previousKeyUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.InstitutionCountOrderByAggregateInput
   _max?: Prisma.InstitutionMaxOrderByAggregateInput
   _min?: Prisma.InstitutionMinOrderByAggregateInput
@@ -259,6 +292,9 @@ export type InstitutionScalarWhereWithAggregatesInput = {
   sealTo?: Prisma.StringWithAggregatesFilter<"Institution"> | string
   state?: Prisma.StringWithAggregatesFilter<"Institution"> | string
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Institution"> | Date | string
+  twoPerson?: Prisma.BoolWithAggregatesFilter<"Institution"> | boolean
+  previousKeyDigest?: Prisma.StringNullableWithAggregatesFilter<"Institution"> | string | null
+  previousKeyUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"Institution"> | Date | string | null
 }
 
 export type InstitutionCreateInput = {
@@ -270,6 +306,9 @@ export type InstitutionCreateInput = {
   sealTo: string
   state: string
   createdAt: Date | string
+  twoPerson?: boolean
+  previousKeyDigest?: string | null
+  previousKeyUntil?: Date | string | null
 }
 
 export type InstitutionUncheckedCreateInput = {
@@ -281,6 +320,9 @@ export type InstitutionUncheckedCreateInput = {
   sealTo: string
   state: string
   createdAt: Date | string
+  twoPerson?: boolean
+  previousKeyDigest?: string | null
+  previousKeyUntil?: Date | string | null
 }
 
 export type InstitutionUpdateInput = {
@@ -292,6 +334,9 @@ export type InstitutionUpdateInput = {
   sealTo?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  twoPerson?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  previousKeyDigest?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  previousKeyUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type InstitutionUncheckedUpdateInput = {
@@ -303,6 +348,9 @@ export type InstitutionUncheckedUpdateInput = {
   sealTo?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  twoPerson?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  previousKeyDigest?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  previousKeyUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type InstitutionCreateManyInput = {
@@ -314,6 +362,9 @@ export type InstitutionCreateManyInput = {
   sealTo: string
   state: string
   createdAt: Date | string
+  twoPerson?: boolean
+  previousKeyDigest?: string | null
+  previousKeyUntil?: Date | string | null
 }
 
 export type InstitutionUpdateManyMutationInput = {
@@ -325,6 +376,9 @@ export type InstitutionUpdateManyMutationInput = {
   sealTo?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  twoPerson?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  previousKeyDigest?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  previousKeyUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type InstitutionUncheckedUpdateManyInput = {
@@ -336,6 +390,9 @@ export type InstitutionUncheckedUpdateManyInput = {
   sealTo?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  twoPerson?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  previousKeyDigest?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  previousKeyUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type InstitutionCountOrderByAggregateInput = {
@@ -347,6 +404,9 @@ export type InstitutionCountOrderByAggregateInput = {
   sealTo?: Prisma.SortOrder
   state?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  twoPerson?: Prisma.SortOrder
+  previousKeyDigest?: Prisma.SortOrder
+  previousKeyUntil?: Prisma.SortOrder
 }
 
 export type InstitutionMaxOrderByAggregateInput = {
@@ -358,6 +418,9 @@ export type InstitutionMaxOrderByAggregateInput = {
   sealTo?: Prisma.SortOrder
   state?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  twoPerson?: Prisma.SortOrder
+  previousKeyDigest?: Prisma.SortOrder
+  previousKeyUntil?: Prisma.SortOrder
 }
 
 export type InstitutionMinOrderByAggregateInput = {
@@ -369,6 +432,13 @@ export type InstitutionMinOrderByAggregateInput = {
   sealTo?: Prisma.SortOrder
   state?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  twoPerson?: Prisma.SortOrder
+  previousKeyDigest?: Prisma.SortOrder
+  previousKeyUntil?: Prisma.SortOrder
+}
+
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
 }
 
 
@@ -382,6 +452,9 @@ export type InstitutionSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   sealTo?: boolean
   state?: boolean
   createdAt?: boolean
+  twoPerson?: boolean
+  previousKeyDigest?: boolean
+  previousKeyUntil?: boolean
 }, ExtArgs["result"]["institution"]>
 
 export type InstitutionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -393,6 +466,9 @@ export type InstitutionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   sealTo?: boolean
   state?: boolean
   createdAt?: boolean
+  twoPerson?: boolean
+  previousKeyDigest?: boolean
+  previousKeyUntil?: boolean
 }, ExtArgs["result"]["institution"]>
 
 export type InstitutionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -404,6 +480,9 @@ export type InstitutionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   sealTo?: boolean
   state?: boolean
   createdAt?: boolean
+  twoPerson?: boolean
+  previousKeyDigest?: boolean
+  previousKeyUntil?: boolean
 }, ExtArgs["result"]["institution"]>
 
 export type InstitutionSelectScalar = {
@@ -415,9 +494,12 @@ export type InstitutionSelectScalar = {
   sealTo?: boolean
   state?: boolean
   createdAt?: boolean
+  twoPerson?: boolean
+  previousKeyDigest?: boolean
+  previousKeyUntil?: boolean
 }
 
-export type InstitutionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "partyId" | "keyDigest" | "tlsFingerprint" | "sealTo" | "state" | "createdAt", ExtArgs["result"]["institution"]>
+export type InstitutionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "partyId" | "keyDigest" | "tlsFingerprint" | "sealTo" | "state" | "createdAt" | "twoPerson" | "previousKeyDigest" | "previousKeyUntil", ExtArgs["result"]["institution"]>
 
 export type $InstitutionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Institution"
@@ -436,10 +518,19 @@ export type $InstitutionPayload<ExtArgs extends runtime.Types.Extensions.Interna
      */
     sealTo: string
     /**
-     * active | suspended
+     * active | suspended | removed
      */
     state: string
     createdAt: Date
+    /**
+     * Jobs wait for a bank-approver before their plan goes to the parties.
+     */
+    twoPerson: boolean
+    /**
+     * The key before the last rotation, for as long as both are accepted.
+     */
+    previousKeyDigest: string | null
+    previousKeyUntil: Date | null
   }, ExtArgs["result"]["institution"]>
   composites: {}
 }
@@ -871,6 +962,9 @@ export interface InstitutionFieldRefs {
   readonly sealTo: Prisma.FieldRef<"Institution", 'String'>
   readonly state: Prisma.FieldRef<"Institution", 'String'>
   readonly createdAt: Prisma.FieldRef<"Institution", 'DateTime'>
+  readonly twoPerson: Prisma.FieldRef<"Institution", 'Boolean'>
+  readonly previousKeyDigest: Prisma.FieldRef<"Institution", 'String'>
+  readonly previousKeyUntil: Prisma.FieldRef<"Institution", 'DateTime'>
 }
     
 

@@ -407,7 +407,37 @@ export const ModelName = {
   RelayChannel: 'RelayChannel',
   RelayFrame: 'RelayFrame',
   JobResult: 'JobResult',
-  Model: 'Model'
+  Model: 'Model',
+  Credential: 'Credential',
+  LogIssuer: 'LogIssuer',
+  LogReceipt: 'LogReceipt',
+  Witness: 'Witness',
+  SubjectLogin: 'SubjectLogin',
+  SubjectSession: 'SubjectSession',
+  Consent: 'Consent',
+  SubjectKey: 'SubjectKey',
+  WithdrawnKey: 'WithdrawnKey',
+  RevocationList: 'RevocationList',
+  WrittenConsent: 'WrittenConsent',
+  UsesRequest: 'UsesRequest',
+  UsesAnswer: 'UsesAnswer',
+  Objection: 'Objection',
+  ObjectionStep: 'ObjectionStep',
+  ObjectionNotice: 'ObjectionNotice',
+  SubjectNotice: 'SubjectNotice',
+  Member: 'Member',
+  MemberDecision: 'MemberDecision',
+  MemberEvent: 'MemberEvent',
+  ProviderUsage: 'ProviderUsage',
+  ProviderQuality: 'ProviderQuality',
+  PublicSource: 'PublicSource',
+  PublicBatch: 'PublicBatch',
+  PublicItem: 'PublicItem',
+  PublicItemVersion: 'PublicItemVersion',
+  PublicSubscription: 'PublicSubscription',
+  PublicDelivery: 'PublicDelivery',
+  PublicDelivered: 'PublicDelivered',
+  CreditReport: 'CreditReport'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -423,7 +453,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "counter" | "party" | "enrolToken" | "institution" | "job" | "jobParty" | "jobEvent" | "relayChannel" | "relayFrame" | "jobResult" | "model"
+    modelProps: "counter" | "party" | "enrolToken" | "institution" | "job" | "jobParty" | "jobEvent" | "relayChannel" | "relayFrame" | "jobResult" | "model" | "credential" | "logIssuer" | "logReceipt" | "witness" | "subjectLogin" | "subjectSession" | "consent" | "subjectKey" | "withdrawnKey" | "revocationList" | "writtenConsent" | "usesRequest" | "usesAnswer" | "objection" | "objectionStep" | "objectionNotice" | "subjectNotice" | "member" | "memberDecision" | "memberEvent" | "providerUsage" | "providerQuality" | "publicSource" | "publicBatch" | "publicItem" | "publicItemVersion" | "publicSubscription" | "publicDelivery" | "publicDelivered" | "creditReport"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1241,6 +1271,2226 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Credential: {
+      payload: Prisma.$CredentialPayload<ExtArgs>
+      fields: Prisma.CredentialFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.CredentialFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.CredentialFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>
+        }
+        findFirst: {
+          args: Prisma.CredentialFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.CredentialFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>
+        }
+        findMany: {
+          args: Prisma.CredentialFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>[]
+        }
+        create: {
+          args: Prisma.CredentialCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>
+        }
+        createMany: {
+          args: Prisma.CredentialCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.CredentialCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>[]
+        }
+        delete: {
+          args: Prisma.CredentialDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>
+        }
+        update: {
+          args: Prisma.CredentialUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>
+        }
+        deleteMany: {
+          args: Prisma.CredentialDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.CredentialUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.CredentialUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>[]
+        }
+        upsert: {
+          args: Prisma.CredentialUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CredentialPayload>
+        }
+        aggregate: {
+          args: Prisma.CredentialAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateCredential>
+        }
+        groupBy: {
+          args: Prisma.CredentialGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CredentialGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.CredentialCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CredentialCountAggregateOutputType> | number
+        }
+      }
+    }
+    LogIssuer: {
+      payload: Prisma.$LogIssuerPayload<ExtArgs>
+      fields: Prisma.LogIssuerFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LogIssuerFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LogIssuerFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>
+        }
+        findFirst: {
+          args: Prisma.LogIssuerFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LogIssuerFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>
+        }
+        findMany: {
+          args: Prisma.LogIssuerFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>[]
+        }
+        create: {
+          args: Prisma.LogIssuerCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>
+        }
+        createMany: {
+          args: Prisma.LogIssuerCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LogIssuerCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>[]
+        }
+        delete: {
+          args: Prisma.LogIssuerDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>
+        }
+        update: {
+          args: Prisma.LogIssuerUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>
+        }
+        deleteMany: {
+          args: Prisma.LogIssuerDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LogIssuerUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LogIssuerUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>[]
+        }
+        upsert: {
+          args: Prisma.LogIssuerUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogIssuerPayload>
+        }
+        aggregate: {
+          args: Prisma.LogIssuerAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLogIssuer>
+        }
+        groupBy: {
+          args: Prisma.LogIssuerGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LogIssuerGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LogIssuerCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LogIssuerCountAggregateOutputType> | number
+        }
+      }
+    }
+    LogReceipt: {
+      payload: Prisma.$LogReceiptPayload<ExtArgs>
+      fields: Prisma.LogReceiptFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LogReceiptFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LogReceiptFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>
+        }
+        findFirst: {
+          args: Prisma.LogReceiptFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LogReceiptFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>
+        }
+        findMany: {
+          args: Prisma.LogReceiptFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>[]
+        }
+        create: {
+          args: Prisma.LogReceiptCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>
+        }
+        createMany: {
+          args: Prisma.LogReceiptCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LogReceiptCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>[]
+        }
+        delete: {
+          args: Prisma.LogReceiptDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>
+        }
+        update: {
+          args: Prisma.LogReceiptUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>
+        }
+        deleteMany: {
+          args: Prisma.LogReceiptDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LogReceiptUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LogReceiptUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>[]
+        }
+        upsert: {
+          args: Prisma.LogReceiptUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LogReceiptPayload>
+        }
+        aggregate: {
+          args: Prisma.LogReceiptAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLogReceipt>
+        }
+        groupBy: {
+          args: Prisma.LogReceiptGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LogReceiptGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LogReceiptCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LogReceiptCountAggregateOutputType> | number
+        }
+      }
+    }
+    Witness: {
+      payload: Prisma.$WitnessPayload<ExtArgs>
+      fields: Prisma.WitnessFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WitnessFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WitnessFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>
+        }
+        findFirst: {
+          args: Prisma.WitnessFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WitnessFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>
+        }
+        findMany: {
+          args: Prisma.WitnessFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>[]
+        }
+        create: {
+          args: Prisma.WitnessCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>
+        }
+        createMany: {
+          args: Prisma.WitnessCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WitnessCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>[]
+        }
+        delete: {
+          args: Prisma.WitnessDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>
+        }
+        update: {
+          args: Prisma.WitnessUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>
+        }
+        deleteMany: {
+          args: Prisma.WitnessDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WitnessUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WitnessUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>[]
+        }
+        upsert: {
+          args: Prisma.WitnessUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WitnessPayload>
+        }
+        aggregate: {
+          args: Prisma.WitnessAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWitness>
+        }
+        groupBy: {
+          args: Prisma.WitnessGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WitnessGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WitnessCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WitnessCountAggregateOutputType> | number
+        }
+      }
+    }
+    SubjectLogin: {
+      payload: Prisma.$SubjectLoginPayload<ExtArgs>
+      fields: Prisma.SubjectLoginFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.SubjectLoginFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.SubjectLoginFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>
+        }
+        findFirst: {
+          args: Prisma.SubjectLoginFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.SubjectLoginFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>
+        }
+        findMany: {
+          args: Prisma.SubjectLoginFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>[]
+        }
+        create: {
+          args: Prisma.SubjectLoginCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>
+        }
+        createMany: {
+          args: Prisma.SubjectLoginCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.SubjectLoginCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>[]
+        }
+        delete: {
+          args: Prisma.SubjectLoginDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>
+        }
+        update: {
+          args: Prisma.SubjectLoginUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>
+        }
+        deleteMany: {
+          args: Prisma.SubjectLoginDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.SubjectLoginUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.SubjectLoginUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>[]
+        }
+        upsert: {
+          args: Prisma.SubjectLoginUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectLoginPayload>
+        }
+        aggregate: {
+          args: Prisma.SubjectLoginAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateSubjectLogin>
+        }
+        groupBy: {
+          args: Prisma.SubjectLoginGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectLoginGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.SubjectLoginCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectLoginCountAggregateOutputType> | number
+        }
+      }
+    }
+    SubjectSession: {
+      payload: Prisma.$SubjectSessionPayload<ExtArgs>
+      fields: Prisma.SubjectSessionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.SubjectSessionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.SubjectSessionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>
+        }
+        findFirst: {
+          args: Prisma.SubjectSessionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.SubjectSessionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>
+        }
+        findMany: {
+          args: Prisma.SubjectSessionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>[]
+        }
+        create: {
+          args: Prisma.SubjectSessionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>
+        }
+        createMany: {
+          args: Prisma.SubjectSessionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.SubjectSessionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>[]
+        }
+        delete: {
+          args: Prisma.SubjectSessionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>
+        }
+        update: {
+          args: Prisma.SubjectSessionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>
+        }
+        deleteMany: {
+          args: Prisma.SubjectSessionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.SubjectSessionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.SubjectSessionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>[]
+        }
+        upsert: {
+          args: Prisma.SubjectSessionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectSessionPayload>
+        }
+        aggregate: {
+          args: Prisma.SubjectSessionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateSubjectSession>
+        }
+        groupBy: {
+          args: Prisma.SubjectSessionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectSessionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.SubjectSessionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectSessionCountAggregateOutputType> | number
+        }
+      }
+    }
+    Consent: {
+      payload: Prisma.$ConsentPayload<ExtArgs>
+      fields: Prisma.ConsentFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ConsentFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ConsentFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>
+        }
+        findFirst: {
+          args: Prisma.ConsentFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ConsentFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>
+        }
+        findMany: {
+          args: Prisma.ConsentFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>[]
+        }
+        create: {
+          args: Prisma.ConsentCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>
+        }
+        createMany: {
+          args: Prisma.ConsentCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ConsentCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>[]
+        }
+        delete: {
+          args: Prisma.ConsentDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>
+        }
+        update: {
+          args: Prisma.ConsentUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>
+        }
+        deleteMany: {
+          args: Prisma.ConsentDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ConsentUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ConsentUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>[]
+        }
+        upsert: {
+          args: Prisma.ConsentUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsentPayload>
+        }
+        aggregate: {
+          args: Prisma.ConsentAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateConsent>
+        }
+        groupBy: {
+          args: Prisma.ConsentGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ConsentGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ConsentCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ConsentCountAggregateOutputType> | number
+        }
+      }
+    }
+    SubjectKey: {
+      payload: Prisma.$SubjectKeyPayload<ExtArgs>
+      fields: Prisma.SubjectKeyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.SubjectKeyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.SubjectKeyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>
+        }
+        findFirst: {
+          args: Prisma.SubjectKeyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.SubjectKeyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>
+        }
+        findMany: {
+          args: Prisma.SubjectKeyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>[]
+        }
+        create: {
+          args: Prisma.SubjectKeyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>
+        }
+        createMany: {
+          args: Prisma.SubjectKeyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.SubjectKeyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>[]
+        }
+        delete: {
+          args: Prisma.SubjectKeyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>
+        }
+        update: {
+          args: Prisma.SubjectKeyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>
+        }
+        deleteMany: {
+          args: Prisma.SubjectKeyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.SubjectKeyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.SubjectKeyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>[]
+        }
+        upsert: {
+          args: Prisma.SubjectKeyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectKeyPayload>
+        }
+        aggregate: {
+          args: Prisma.SubjectKeyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateSubjectKey>
+        }
+        groupBy: {
+          args: Prisma.SubjectKeyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectKeyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.SubjectKeyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectKeyCountAggregateOutputType> | number
+        }
+      }
+    }
+    WithdrawnKey: {
+      payload: Prisma.$WithdrawnKeyPayload<ExtArgs>
+      fields: Prisma.WithdrawnKeyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WithdrawnKeyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WithdrawnKeyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>
+        }
+        findFirst: {
+          args: Prisma.WithdrawnKeyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WithdrawnKeyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>
+        }
+        findMany: {
+          args: Prisma.WithdrawnKeyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>[]
+        }
+        create: {
+          args: Prisma.WithdrawnKeyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>
+        }
+        createMany: {
+          args: Prisma.WithdrawnKeyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WithdrawnKeyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>[]
+        }
+        delete: {
+          args: Prisma.WithdrawnKeyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>
+        }
+        update: {
+          args: Prisma.WithdrawnKeyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>
+        }
+        deleteMany: {
+          args: Prisma.WithdrawnKeyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WithdrawnKeyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WithdrawnKeyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>[]
+        }
+        upsert: {
+          args: Prisma.WithdrawnKeyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WithdrawnKeyPayload>
+        }
+        aggregate: {
+          args: Prisma.WithdrawnKeyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWithdrawnKey>
+        }
+        groupBy: {
+          args: Prisma.WithdrawnKeyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WithdrawnKeyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WithdrawnKeyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WithdrawnKeyCountAggregateOutputType> | number
+        }
+      }
+    }
+    RevocationList: {
+      payload: Prisma.$RevocationListPayload<ExtArgs>
+      fields: Prisma.RevocationListFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.RevocationListFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.RevocationListFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>
+        }
+        findFirst: {
+          args: Prisma.RevocationListFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.RevocationListFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>
+        }
+        findMany: {
+          args: Prisma.RevocationListFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>[]
+        }
+        create: {
+          args: Prisma.RevocationListCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>
+        }
+        createMany: {
+          args: Prisma.RevocationListCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.RevocationListCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>[]
+        }
+        delete: {
+          args: Prisma.RevocationListDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>
+        }
+        update: {
+          args: Prisma.RevocationListUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>
+        }
+        deleteMany: {
+          args: Prisma.RevocationListDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.RevocationListUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.RevocationListUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>[]
+        }
+        upsert: {
+          args: Prisma.RevocationListUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevocationListPayload>
+        }
+        aggregate: {
+          args: Prisma.RevocationListAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateRevocationList>
+        }
+        groupBy: {
+          args: Prisma.RevocationListGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RevocationListGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.RevocationListCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RevocationListCountAggregateOutputType> | number
+        }
+      }
+    }
+    WrittenConsent: {
+      payload: Prisma.$WrittenConsentPayload<ExtArgs>
+      fields: Prisma.WrittenConsentFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WrittenConsentFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WrittenConsentFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>
+        }
+        findFirst: {
+          args: Prisma.WrittenConsentFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WrittenConsentFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>
+        }
+        findMany: {
+          args: Prisma.WrittenConsentFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>[]
+        }
+        create: {
+          args: Prisma.WrittenConsentCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>
+        }
+        createMany: {
+          args: Prisma.WrittenConsentCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WrittenConsentCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>[]
+        }
+        delete: {
+          args: Prisma.WrittenConsentDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>
+        }
+        update: {
+          args: Prisma.WrittenConsentUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>
+        }
+        deleteMany: {
+          args: Prisma.WrittenConsentDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WrittenConsentUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WrittenConsentUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>[]
+        }
+        upsert: {
+          args: Prisma.WrittenConsentUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WrittenConsentPayload>
+        }
+        aggregate: {
+          args: Prisma.WrittenConsentAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWrittenConsent>
+        }
+        groupBy: {
+          args: Prisma.WrittenConsentGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WrittenConsentGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WrittenConsentCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WrittenConsentCountAggregateOutputType> | number
+        }
+      }
+    }
+    UsesRequest: {
+      payload: Prisma.$UsesRequestPayload<ExtArgs>
+      fields: Prisma.UsesRequestFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.UsesRequestFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.UsesRequestFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>
+        }
+        findFirst: {
+          args: Prisma.UsesRequestFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.UsesRequestFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>
+        }
+        findMany: {
+          args: Prisma.UsesRequestFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>[]
+        }
+        create: {
+          args: Prisma.UsesRequestCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>
+        }
+        createMany: {
+          args: Prisma.UsesRequestCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.UsesRequestCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>[]
+        }
+        delete: {
+          args: Prisma.UsesRequestDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>
+        }
+        update: {
+          args: Prisma.UsesRequestUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>
+        }
+        deleteMany: {
+          args: Prisma.UsesRequestDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.UsesRequestUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.UsesRequestUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>[]
+        }
+        upsert: {
+          args: Prisma.UsesRequestUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesRequestPayload>
+        }
+        aggregate: {
+          args: Prisma.UsesRequestAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateUsesRequest>
+        }
+        groupBy: {
+          args: Prisma.UsesRequestGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UsesRequestGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.UsesRequestCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UsesRequestCountAggregateOutputType> | number
+        }
+      }
+    }
+    UsesAnswer: {
+      payload: Prisma.$UsesAnswerPayload<ExtArgs>
+      fields: Prisma.UsesAnswerFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.UsesAnswerFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.UsesAnswerFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>
+        }
+        findFirst: {
+          args: Prisma.UsesAnswerFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.UsesAnswerFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>
+        }
+        findMany: {
+          args: Prisma.UsesAnswerFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>[]
+        }
+        create: {
+          args: Prisma.UsesAnswerCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>
+        }
+        createMany: {
+          args: Prisma.UsesAnswerCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.UsesAnswerCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>[]
+        }
+        delete: {
+          args: Prisma.UsesAnswerDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>
+        }
+        update: {
+          args: Prisma.UsesAnswerUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>
+        }
+        deleteMany: {
+          args: Prisma.UsesAnswerDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.UsesAnswerUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.UsesAnswerUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>[]
+        }
+        upsert: {
+          args: Prisma.UsesAnswerUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsesAnswerPayload>
+        }
+        aggregate: {
+          args: Prisma.UsesAnswerAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateUsesAnswer>
+        }
+        groupBy: {
+          args: Prisma.UsesAnswerGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UsesAnswerGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.UsesAnswerCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UsesAnswerCountAggregateOutputType> | number
+        }
+      }
+    }
+    Objection: {
+      payload: Prisma.$ObjectionPayload<ExtArgs>
+      fields: Prisma.ObjectionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ObjectionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ObjectionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>
+        }
+        findFirst: {
+          args: Prisma.ObjectionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ObjectionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>
+        }
+        findMany: {
+          args: Prisma.ObjectionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>[]
+        }
+        create: {
+          args: Prisma.ObjectionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>
+        }
+        createMany: {
+          args: Prisma.ObjectionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ObjectionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>[]
+        }
+        delete: {
+          args: Prisma.ObjectionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>
+        }
+        update: {
+          args: Prisma.ObjectionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>
+        }
+        deleteMany: {
+          args: Prisma.ObjectionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ObjectionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ObjectionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>[]
+        }
+        upsert: {
+          args: Prisma.ObjectionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionPayload>
+        }
+        aggregate: {
+          args: Prisma.ObjectionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateObjection>
+        }
+        groupBy: {
+          args: Prisma.ObjectionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ObjectionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectionCountAggregateOutputType> | number
+        }
+      }
+    }
+    ObjectionStep: {
+      payload: Prisma.$ObjectionStepPayload<ExtArgs>
+      fields: Prisma.ObjectionStepFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ObjectionStepFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ObjectionStepFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>
+        }
+        findFirst: {
+          args: Prisma.ObjectionStepFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ObjectionStepFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>
+        }
+        findMany: {
+          args: Prisma.ObjectionStepFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>[]
+        }
+        create: {
+          args: Prisma.ObjectionStepCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>
+        }
+        createMany: {
+          args: Prisma.ObjectionStepCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ObjectionStepCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>[]
+        }
+        delete: {
+          args: Prisma.ObjectionStepDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>
+        }
+        update: {
+          args: Prisma.ObjectionStepUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>
+        }
+        deleteMany: {
+          args: Prisma.ObjectionStepDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ObjectionStepUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ObjectionStepUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>[]
+        }
+        upsert: {
+          args: Prisma.ObjectionStepUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionStepPayload>
+        }
+        aggregate: {
+          args: Prisma.ObjectionStepAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateObjectionStep>
+        }
+        groupBy: {
+          args: Prisma.ObjectionStepGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectionStepGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ObjectionStepCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectionStepCountAggregateOutputType> | number
+        }
+      }
+    }
+    ObjectionNotice: {
+      payload: Prisma.$ObjectionNoticePayload<ExtArgs>
+      fields: Prisma.ObjectionNoticeFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ObjectionNoticeFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ObjectionNoticeFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>
+        }
+        findFirst: {
+          args: Prisma.ObjectionNoticeFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ObjectionNoticeFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>
+        }
+        findMany: {
+          args: Prisma.ObjectionNoticeFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>[]
+        }
+        create: {
+          args: Prisma.ObjectionNoticeCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>
+        }
+        createMany: {
+          args: Prisma.ObjectionNoticeCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ObjectionNoticeCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>[]
+        }
+        delete: {
+          args: Prisma.ObjectionNoticeDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>
+        }
+        update: {
+          args: Prisma.ObjectionNoticeUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>
+        }
+        deleteMany: {
+          args: Prisma.ObjectionNoticeDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ObjectionNoticeUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ObjectionNoticeUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>[]
+        }
+        upsert: {
+          args: Prisma.ObjectionNoticeUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectionNoticePayload>
+        }
+        aggregate: {
+          args: Prisma.ObjectionNoticeAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateObjectionNotice>
+        }
+        groupBy: {
+          args: Prisma.ObjectionNoticeGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectionNoticeGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ObjectionNoticeCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectionNoticeCountAggregateOutputType> | number
+        }
+      }
+    }
+    SubjectNotice: {
+      payload: Prisma.$SubjectNoticePayload<ExtArgs>
+      fields: Prisma.SubjectNoticeFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.SubjectNoticeFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.SubjectNoticeFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>
+        }
+        findFirst: {
+          args: Prisma.SubjectNoticeFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.SubjectNoticeFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>
+        }
+        findMany: {
+          args: Prisma.SubjectNoticeFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>[]
+        }
+        create: {
+          args: Prisma.SubjectNoticeCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>
+        }
+        createMany: {
+          args: Prisma.SubjectNoticeCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.SubjectNoticeCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>[]
+        }
+        delete: {
+          args: Prisma.SubjectNoticeDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>
+        }
+        update: {
+          args: Prisma.SubjectNoticeUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>
+        }
+        deleteMany: {
+          args: Prisma.SubjectNoticeDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.SubjectNoticeUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.SubjectNoticeUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>[]
+        }
+        upsert: {
+          args: Prisma.SubjectNoticeUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SubjectNoticePayload>
+        }
+        aggregate: {
+          args: Prisma.SubjectNoticeAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateSubjectNotice>
+        }
+        groupBy: {
+          args: Prisma.SubjectNoticeGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectNoticeGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.SubjectNoticeCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SubjectNoticeCountAggregateOutputType> | number
+        }
+      }
+    }
+    Member: {
+      payload: Prisma.$MemberPayload<ExtArgs>
+      fields: Prisma.MemberFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.MemberFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.MemberFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>
+        }
+        findFirst: {
+          args: Prisma.MemberFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.MemberFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>
+        }
+        findMany: {
+          args: Prisma.MemberFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>[]
+        }
+        create: {
+          args: Prisma.MemberCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>
+        }
+        createMany: {
+          args: Prisma.MemberCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.MemberCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>[]
+        }
+        delete: {
+          args: Prisma.MemberDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>
+        }
+        update: {
+          args: Prisma.MemberUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>
+        }
+        deleteMany: {
+          args: Prisma.MemberDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.MemberUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.MemberUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>[]
+        }
+        upsert: {
+          args: Prisma.MemberUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberPayload>
+        }
+        aggregate: {
+          args: Prisma.MemberAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateMember>
+        }
+        groupBy: {
+          args: Prisma.MemberGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MemberGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.MemberCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MemberCountAggregateOutputType> | number
+        }
+      }
+    }
+    MemberDecision: {
+      payload: Prisma.$MemberDecisionPayload<ExtArgs>
+      fields: Prisma.MemberDecisionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.MemberDecisionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.MemberDecisionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>
+        }
+        findFirst: {
+          args: Prisma.MemberDecisionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.MemberDecisionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>
+        }
+        findMany: {
+          args: Prisma.MemberDecisionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>[]
+        }
+        create: {
+          args: Prisma.MemberDecisionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>
+        }
+        createMany: {
+          args: Prisma.MemberDecisionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.MemberDecisionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>[]
+        }
+        delete: {
+          args: Prisma.MemberDecisionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>
+        }
+        update: {
+          args: Prisma.MemberDecisionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>
+        }
+        deleteMany: {
+          args: Prisma.MemberDecisionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.MemberDecisionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.MemberDecisionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>[]
+        }
+        upsert: {
+          args: Prisma.MemberDecisionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberDecisionPayload>
+        }
+        aggregate: {
+          args: Prisma.MemberDecisionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateMemberDecision>
+        }
+        groupBy: {
+          args: Prisma.MemberDecisionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MemberDecisionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.MemberDecisionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MemberDecisionCountAggregateOutputType> | number
+        }
+      }
+    }
+    MemberEvent: {
+      payload: Prisma.$MemberEventPayload<ExtArgs>
+      fields: Prisma.MemberEventFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.MemberEventFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.MemberEventFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>
+        }
+        findFirst: {
+          args: Prisma.MemberEventFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.MemberEventFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>
+        }
+        findMany: {
+          args: Prisma.MemberEventFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>[]
+        }
+        create: {
+          args: Prisma.MemberEventCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>
+        }
+        createMany: {
+          args: Prisma.MemberEventCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.MemberEventCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>[]
+        }
+        delete: {
+          args: Prisma.MemberEventDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>
+        }
+        update: {
+          args: Prisma.MemberEventUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>
+        }
+        deleteMany: {
+          args: Prisma.MemberEventDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.MemberEventUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.MemberEventUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>[]
+        }
+        upsert: {
+          args: Prisma.MemberEventUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MemberEventPayload>
+        }
+        aggregate: {
+          args: Prisma.MemberEventAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateMemberEvent>
+        }
+        groupBy: {
+          args: Prisma.MemberEventGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MemberEventGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.MemberEventCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MemberEventCountAggregateOutputType> | number
+        }
+      }
+    }
+    ProviderUsage: {
+      payload: Prisma.$ProviderUsagePayload<ExtArgs>
+      fields: Prisma.ProviderUsageFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ProviderUsageFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ProviderUsageFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>
+        }
+        findFirst: {
+          args: Prisma.ProviderUsageFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ProviderUsageFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>
+        }
+        findMany: {
+          args: Prisma.ProviderUsageFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>[]
+        }
+        create: {
+          args: Prisma.ProviderUsageCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>
+        }
+        createMany: {
+          args: Prisma.ProviderUsageCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ProviderUsageCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>[]
+        }
+        delete: {
+          args: Prisma.ProviderUsageDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>
+        }
+        update: {
+          args: Prisma.ProviderUsageUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>
+        }
+        deleteMany: {
+          args: Prisma.ProviderUsageDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ProviderUsageUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ProviderUsageUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>[]
+        }
+        upsert: {
+          args: Prisma.ProviderUsageUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderUsagePayload>
+        }
+        aggregate: {
+          args: Prisma.ProviderUsageAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateProviderUsage>
+        }
+        groupBy: {
+          args: Prisma.ProviderUsageGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ProviderUsageGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ProviderUsageCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ProviderUsageCountAggregateOutputType> | number
+        }
+      }
+    }
+    ProviderQuality: {
+      payload: Prisma.$ProviderQualityPayload<ExtArgs>
+      fields: Prisma.ProviderQualityFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ProviderQualityFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ProviderQualityFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>
+        }
+        findFirst: {
+          args: Prisma.ProviderQualityFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ProviderQualityFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>
+        }
+        findMany: {
+          args: Prisma.ProviderQualityFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>[]
+        }
+        create: {
+          args: Prisma.ProviderQualityCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>
+        }
+        createMany: {
+          args: Prisma.ProviderQualityCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ProviderQualityCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>[]
+        }
+        delete: {
+          args: Prisma.ProviderQualityDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>
+        }
+        update: {
+          args: Prisma.ProviderQualityUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>
+        }
+        deleteMany: {
+          args: Prisma.ProviderQualityDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ProviderQualityUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ProviderQualityUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>[]
+        }
+        upsert: {
+          args: Prisma.ProviderQualityUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ProviderQualityPayload>
+        }
+        aggregate: {
+          args: Prisma.ProviderQualityAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateProviderQuality>
+        }
+        groupBy: {
+          args: Prisma.ProviderQualityGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ProviderQualityGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ProviderQualityCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ProviderQualityCountAggregateOutputType> | number
+        }
+      }
+    }
+    PublicSource: {
+      payload: Prisma.$PublicSourcePayload<ExtArgs>
+      fields: Prisma.PublicSourceFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PublicSourceFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PublicSourceFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>
+        }
+        findFirst: {
+          args: Prisma.PublicSourceFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PublicSourceFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>
+        }
+        findMany: {
+          args: Prisma.PublicSourceFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>[]
+        }
+        create: {
+          args: Prisma.PublicSourceCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>
+        }
+        createMany: {
+          args: Prisma.PublicSourceCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PublicSourceCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>[]
+        }
+        delete: {
+          args: Prisma.PublicSourceDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>
+        }
+        update: {
+          args: Prisma.PublicSourceUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>
+        }
+        deleteMany: {
+          args: Prisma.PublicSourceDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PublicSourceUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PublicSourceUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>[]
+        }
+        upsert: {
+          args: Prisma.PublicSourceUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSourcePayload>
+        }
+        aggregate: {
+          args: Prisma.PublicSourceAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePublicSource>
+        }
+        groupBy: {
+          args: Prisma.PublicSourceGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicSourceGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PublicSourceCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicSourceCountAggregateOutputType> | number
+        }
+      }
+    }
+    PublicBatch: {
+      payload: Prisma.$PublicBatchPayload<ExtArgs>
+      fields: Prisma.PublicBatchFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PublicBatchFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PublicBatchFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>
+        }
+        findFirst: {
+          args: Prisma.PublicBatchFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PublicBatchFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>
+        }
+        findMany: {
+          args: Prisma.PublicBatchFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>[]
+        }
+        create: {
+          args: Prisma.PublicBatchCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>
+        }
+        createMany: {
+          args: Prisma.PublicBatchCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PublicBatchCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>[]
+        }
+        delete: {
+          args: Prisma.PublicBatchDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>
+        }
+        update: {
+          args: Prisma.PublicBatchUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>
+        }
+        deleteMany: {
+          args: Prisma.PublicBatchDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PublicBatchUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PublicBatchUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>[]
+        }
+        upsert: {
+          args: Prisma.PublicBatchUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicBatchPayload>
+        }
+        aggregate: {
+          args: Prisma.PublicBatchAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePublicBatch>
+        }
+        groupBy: {
+          args: Prisma.PublicBatchGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicBatchGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PublicBatchCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicBatchCountAggregateOutputType> | number
+        }
+      }
+    }
+    PublicItem: {
+      payload: Prisma.$PublicItemPayload<ExtArgs>
+      fields: Prisma.PublicItemFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PublicItemFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PublicItemFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>
+        }
+        findFirst: {
+          args: Prisma.PublicItemFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PublicItemFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>
+        }
+        findMany: {
+          args: Prisma.PublicItemFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>[]
+        }
+        create: {
+          args: Prisma.PublicItemCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>
+        }
+        createMany: {
+          args: Prisma.PublicItemCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PublicItemCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>[]
+        }
+        delete: {
+          args: Prisma.PublicItemDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>
+        }
+        update: {
+          args: Prisma.PublicItemUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>
+        }
+        deleteMany: {
+          args: Prisma.PublicItemDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PublicItemUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PublicItemUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>[]
+        }
+        upsert: {
+          args: Prisma.PublicItemUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemPayload>
+        }
+        aggregate: {
+          args: Prisma.PublicItemAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePublicItem>
+        }
+        groupBy: {
+          args: Prisma.PublicItemGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicItemGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PublicItemCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicItemCountAggregateOutputType> | number
+        }
+      }
+    }
+    PublicItemVersion: {
+      payload: Prisma.$PublicItemVersionPayload<ExtArgs>
+      fields: Prisma.PublicItemVersionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PublicItemVersionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PublicItemVersionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>
+        }
+        findFirst: {
+          args: Prisma.PublicItemVersionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PublicItemVersionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>
+        }
+        findMany: {
+          args: Prisma.PublicItemVersionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>[]
+        }
+        create: {
+          args: Prisma.PublicItemVersionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>
+        }
+        createMany: {
+          args: Prisma.PublicItemVersionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PublicItemVersionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>[]
+        }
+        delete: {
+          args: Prisma.PublicItemVersionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>
+        }
+        update: {
+          args: Prisma.PublicItemVersionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>
+        }
+        deleteMany: {
+          args: Prisma.PublicItemVersionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PublicItemVersionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PublicItemVersionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>[]
+        }
+        upsert: {
+          args: Prisma.PublicItemVersionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicItemVersionPayload>
+        }
+        aggregate: {
+          args: Prisma.PublicItemVersionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePublicItemVersion>
+        }
+        groupBy: {
+          args: Prisma.PublicItemVersionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicItemVersionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PublicItemVersionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicItemVersionCountAggregateOutputType> | number
+        }
+      }
+    }
+    PublicSubscription: {
+      payload: Prisma.$PublicSubscriptionPayload<ExtArgs>
+      fields: Prisma.PublicSubscriptionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PublicSubscriptionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PublicSubscriptionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>
+        }
+        findFirst: {
+          args: Prisma.PublicSubscriptionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PublicSubscriptionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>
+        }
+        findMany: {
+          args: Prisma.PublicSubscriptionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>[]
+        }
+        create: {
+          args: Prisma.PublicSubscriptionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>
+        }
+        createMany: {
+          args: Prisma.PublicSubscriptionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PublicSubscriptionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>[]
+        }
+        delete: {
+          args: Prisma.PublicSubscriptionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>
+        }
+        update: {
+          args: Prisma.PublicSubscriptionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>
+        }
+        deleteMany: {
+          args: Prisma.PublicSubscriptionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PublicSubscriptionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PublicSubscriptionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>[]
+        }
+        upsert: {
+          args: Prisma.PublicSubscriptionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicSubscriptionPayload>
+        }
+        aggregate: {
+          args: Prisma.PublicSubscriptionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePublicSubscription>
+        }
+        groupBy: {
+          args: Prisma.PublicSubscriptionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicSubscriptionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PublicSubscriptionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicSubscriptionCountAggregateOutputType> | number
+        }
+      }
+    }
+    PublicDelivery: {
+      payload: Prisma.$PublicDeliveryPayload<ExtArgs>
+      fields: Prisma.PublicDeliveryFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PublicDeliveryFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PublicDeliveryFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>
+        }
+        findFirst: {
+          args: Prisma.PublicDeliveryFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PublicDeliveryFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>
+        }
+        findMany: {
+          args: Prisma.PublicDeliveryFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>[]
+        }
+        create: {
+          args: Prisma.PublicDeliveryCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>
+        }
+        createMany: {
+          args: Prisma.PublicDeliveryCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PublicDeliveryCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>[]
+        }
+        delete: {
+          args: Prisma.PublicDeliveryDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>
+        }
+        update: {
+          args: Prisma.PublicDeliveryUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>
+        }
+        deleteMany: {
+          args: Prisma.PublicDeliveryDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PublicDeliveryUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PublicDeliveryUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>[]
+        }
+        upsert: {
+          args: Prisma.PublicDeliveryUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveryPayload>
+        }
+        aggregate: {
+          args: Prisma.PublicDeliveryAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePublicDelivery>
+        }
+        groupBy: {
+          args: Prisma.PublicDeliveryGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicDeliveryGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PublicDeliveryCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicDeliveryCountAggregateOutputType> | number
+        }
+      }
+    }
+    PublicDelivered: {
+      payload: Prisma.$PublicDeliveredPayload<ExtArgs>
+      fields: Prisma.PublicDeliveredFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PublicDeliveredFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PublicDeliveredFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>
+        }
+        findFirst: {
+          args: Prisma.PublicDeliveredFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PublicDeliveredFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>
+        }
+        findMany: {
+          args: Prisma.PublicDeliveredFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>[]
+        }
+        create: {
+          args: Prisma.PublicDeliveredCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>
+        }
+        createMany: {
+          args: Prisma.PublicDeliveredCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PublicDeliveredCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>[]
+        }
+        delete: {
+          args: Prisma.PublicDeliveredDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>
+        }
+        update: {
+          args: Prisma.PublicDeliveredUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>
+        }
+        deleteMany: {
+          args: Prisma.PublicDeliveredDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PublicDeliveredUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PublicDeliveredUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>[]
+        }
+        upsert: {
+          args: Prisma.PublicDeliveredUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublicDeliveredPayload>
+        }
+        aggregate: {
+          args: Prisma.PublicDeliveredAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePublicDelivered>
+        }
+        groupBy: {
+          args: Prisma.PublicDeliveredGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicDeliveredGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PublicDeliveredCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PublicDeliveredCountAggregateOutputType> | number
+        }
+      }
+    }
+    CreditReport: {
+      payload: Prisma.$CreditReportPayload<ExtArgs>
+      fields: Prisma.CreditReportFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.CreditReportFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.CreditReportFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>
+        }
+        findFirst: {
+          args: Prisma.CreditReportFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.CreditReportFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>
+        }
+        findMany: {
+          args: Prisma.CreditReportFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>[]
+        }
+        create: {
+          args: Prisma.CreditReportCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>
+        }
+        createMany: {
+          args: Prisma.CreditReportCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.CreditReportCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>[]
+        }
+        delete: {
+          args: Prisma.CreditReportDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>
+        }
+        update: {
+          args: Prisma.CreditReportUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>
+        }
+        deleteMany: {
+          args: Prisma.CreditReportDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.CreditReportUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.CreditReportUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>[]
+        }
+        upsert: {
+          args: Prisma.CreditReportUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CreditReportPayload>
+        }
+        aggregate: {
+          args: Prisma.CreditReportAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateCreditReport>
+        }
+        groupBy: {
+          args: Prisma.CreditReportGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CreditReportGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.CreditReportCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CreditReportCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1320,7 +3570,10 @@ export const InstitutionScalarFieldEnum = {
   tlsFingerprint: 'tlsFingerprint',
   sealTo: 'sealTo',
   state: 'state',
-  createdAt: 'createdAt'
+  createdAt: 'createdAt',
+  twoPerson: 'twoPerson',
+  previousKeyDigest: 'previousKeyDigest',
+  previousKeyUntil: 'previousKeyUntil'
 } as const
 
 export type InstitutionScalarFieldEnum = (typeof InstitutionScalarFieldEnum)[keyof typeof InstitutionScalarFieldEnum]
@@ -1345,7 +3598,12 @@ export const JobScalarFieldEnum = {
   failureCode: 'failureCode',
   failureParty: 'failureParty',
   failureStep: 'failureStep',
-  sweptAt: 'sweptAt'
+  sweptAt: 'sweptAt',
+  submitterId: 'submitterId',
+  submitter: 'submitter',
+  releaserId: 'releaserId',
+  releaser: 'releaser',
+  releasedAt: 'releasedAt'
 } as const
 
 export type JobScalarFieldEnum = (typeof JobScalarFieldEnum)[keyof typeof JobScalarFieldEnum]
@@ -1426,6 +3684,444 @@ export const ModelScalarFieldEnum = {
 export type ModelScalarFieldEnum = (typeof ModelScalarFieldEnum)[keyof typeof ModelScalarFieldEnum]
 
 
+export const CredentialScalarFieldEnum = {
+  id: 'id',
+  role: 'role',
+  holder: 'holder',
+  institutionId: 'institutionId',
+  partyId: 'partyId',
+  keyDigest: 'keyDigest',
+  state: 'state',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  replaces: 'replaces'
+} as const
+
+export type CredentialScalarFieldEnum = (typeof CredentialScalarFieldEnum)[keyof typeof CredentialScalarFieldEnum]
+
+
+export const LogIssuerScalarFieldEnum = {
+  certificate: 'certificate',
+  partyId: 'partyId',
+  issuer: 'issuer',
+  pem: 'pem'
+} as const
+
+export type LogIssuerScalarFieldEnum = (typeof LogIssuerScalarFieldEnum)[keyof typeof LogIssuerScalarFieldEnum]
+
+
+export const LogReceiptScalarFieldEnum = {
+  entry: 'entry',
+  digest: 'digest',
+  jobId: 'jobId',
+  partyId: 'partyId',
+  kind: 'kind',
+  purpose: 'purpose',
+  at: 'at',
+  issuer: 'issuer',
+  sequence: 'sequence',
+  certificate: 'certificate'
+} as const
+
+export type LogReceiptScalarFieldEnum = (typeof LogReceiptScalarFieldEnum)[keyof typeof LogReceiptScalarFieldEnum]
+
+
+export const WitnessScalarFieldEnum = {
+  partyId: 'partyId',
+  statement: 'statement',
+  publishedAt: 'publishedAt',
+  size: 'size',
+  cosignedAt: 'cosignedAt',
+  refusedCode: 'refusedCode',
+  refusedSize: 'refusedSize',
+  refusedHead: 'refusedHead',
+  refusedAt: 'refusedAt'
+} as const
+
+export type WitnessScalarFieldEnum = (typeof WitnessScalarFieldEnum)[keyof typeof WitnessScalarFieldEnum]
+
+
+export const SubjectLoginScalarFieldEnum = {
+  digest: 'digest',
+  stateDigest: 'stateDigest',
+  nonce: 'nonce',
+  redirectUri: 'redirectUri',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  usedAt: 'usedAt'
+} as const
+
+export type SubjectLoginScalarFieldEnum = (typeof SubjectLoginScalarFieldEnum)[keyof typeof SubjectLoginScalarFieldEnum]
+
+
+export const SubjectSessionScalarFieldEnum = {
+  id: 'id',
+  subject: 'subject',
+  keyDigest: 'keyDigest',
+  provider: 'provider',
+  assurance: 'assurance',
+  authority: 'authority',
+  person: 'person',
+  realNameAt: 'realNameAt',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  revokedAt: 'revokedAt'
+} as const
+
+export type SubjectSessionScalarFieldEnum = (typeof SubjectSessionScalarFieldEnum)[keyof typeof SubjectSessionScalarFieldEnum]
+
+
+export const ConsentScalarFieldEnum = {
+  id: 'id',
+  digest: 'digest',
+  n: 'n',
+  subject: 'subject',
+  grantee: 'grantee',
+  registrar: 'registrar',
+  jws: 'jws',
+  source: 'source',
+  notBefore: 'notBefore',
+  notAfter: 'notAfter',
+  withdrawnAt: 'withdrawnAt',
+  requester: 'requester',
+  idempotencyKey: 'idempotencyKey',
+  requestDigest: 'requestDigest',
+  createdAt: 'createdAt'
+} as const
+
+export type ConsentScalarFieldEnum = (typeof ConsentScalarFieldEnum)[keyof typeof ConsentScalarFieldEnum]
+
+
+export const SubjectKeyScalarFieldEnum = {
+  kid: 'kid',
+  subject: 'subject',
+  registrar: 'registrar',
+  statement: 'statement',
+  notAfter: 'notAfter',
+  createdAt: 'createdAt',
+  withdrawnAt: 'withdrawnAt'
+} as const
+
+export type SubjectKeyScalarFieldEnum = (typeof SubjectKeyScalarFieldEnum)[keyof typeof SubjectKeyScalarFieldEnum]
+
+
+export const WithdrawnKeyScalarFieldEnum = {
+  digest: 'digest',
+  registrar: 'registrar',
+  at: 'at',
+  until: 'until'
+} as const
+
+export type WithdrawnKeyScalarFieldEnum = (typeof WithdrawnKeyScalarFieldEnum)[keyof typeof WithdrawnKeyScalarFieldEnum]
+
+
+export const RevocationListScalarFieldEnum = {
+  registrar: 'registrar',
+  sequence: 'sequence',
+  issuedAt: 'issuedAt',
+  jws: 'jws'
+} as const
+
+export type RevocationListScalarFieldEnum = (typeof RevocationListScalarFieldEnum)[keyof typeof RevocationListScalarFieldEnum]
+
+
+export const WrittenConsentScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  terms: 'terms',
+  form: 'form',
+  state: 'state',
+  enteredBy: 'enteredBy',
+  enteredHolder: 'enteredHolder',
+  enteredAt: 'enteredAt',
+  decidedBy: 'decidedBy',
+  decidedHolder: 'decidedHolder',
+  decidedAt: 'decidedAt',
+  consentId: 'consentId',
+  idempotencyKey: 'idempotencyKey',
+  requestDigest: 'requestDigest'
+} as const
+
+export type WrittenConsentScalarFieldEnum = (typeof WrittenConsentScalarFieldEnum)[keyof typeof WrittenConsentScalarFieldEnum]
+
+
+export const UsesRequestScalarFieldEnum = {
+  id: 'id',
+  n: 'n',
+  subject: 'subject',
+  jws: 'jws',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type UsesRequestScalarFieldEnum = (typeof UsesRequestScalarFieldEnum)[keyof typeof UsesRequestScalarFieldEnum]
+
+
+export const UsesAnswerScalarFieldEnum = {
+  requestId: 'requestId',
+  partyId: 'partyId',
+  bytes: 'bytes',
+  digest: 'digest',
+  at: 'at'
+} as const
+
+export type UsesAnswerScalarFieldEnum = (typeof UsesAnswerScalarFieldEnum)[keyof typeof UsesAnswerScalarFieldEnum]
+
+
+export const ObjectionScalarFieldEnum = {
+  id: 'id',
+  kind: 'kind',
+  subject: 'subject',
+  partyId: 'partyId',
+  target: 'target',
+  item: 'item',
+  ground: 'ground',
+  evidence: 'evidence',
+  state: 'state',
+  outcome: 'outcome',
+  reason: 'reason',
+  reply: 'reply',
+  overdue: 'overdue',
+  lodgedAt: 'lodgedAt',
+  acceptBy: 'acceptBy',
+  dueAt: 'dueAt',
+  endedAt: 'endedAt',
+  idempotencyKey: 'idempotencyKey',
+  requestDigest: 'requestDigest'
+} as const
+
+export type ObjectionScalarFieldEnum = (typeof ObjectionScalarFieldEnum)[keyof typeof ObjectionScalarFieldEnum]
+
+
+export const ObjectionStepScalarFieldEnum = {
+  objectionId: 'objectionId',
+  n: 'n',
+  at: 'at',
+  type: 'type',
+  actor: 'actor',
+  body: 'body'
+} as const
+
+export type ObjectionStepScalarFieldEnum = (typeof ObjectionStepScalarFieldEnum)[keyof typeof ObjectionStepScalarFieldEnum]
+
+
+export const ObjectionNoticeScalarFieldEnum = {
+  partyId: 'partyId',
+  objectionId: 'objectionId',
+  role: 'role',
+  change: 'change',
+  createdAt: 'createdAt',
+  takenAt: 'takenAt'
+} as const
+
+export type ObjectionNoticeScalarFieldEnum = (typeof ObjectionNoticeScalarFieldEnum)[keyof typeof ObjectionNoticeScalarFieldEnum]
+
+
+export const SubjectNoticeScalarFieldEnum = {
+  id: 'id',
+  subject: 'subject',
+  type: 'type',
+  about: 'about',
+  at: 'at'
+} as const
+
+export type SubjectNoticeScalarFieldEnum = (typeof SubjectNoticeScalarFieldEnum)[keyof typeof SubjectNoticeScalarFieldEnum]
+
+
+export const MemberScalarFieldEnum = {
+  id: 'id',
+  kind: 'kind',
+  name: 'name',
+  partyId: 'partyId',
+  sealTo: 'sealTo',
+  state: 'state',
+  admission: 'admission',
+  institutionId: 'institutionId',
+  twoPerson: 'twoPerson',
+  round: 'round',
+  isOpen: 'isOpen',
+  assessment: 'assessment',
+  assessmentDigest: 'assessmentDigest',
+  submitterId: 'submitterId',
+  submitter: 'submitter',
+  reviewDueAt: 'reviewDueAt',
+  warnedAt: 'warnedAt',
+  reason: 'reason',
+  createdAt: 'createdAt',
+  admittedAt: 'admittedAt'
+} as const
+
+export type MemberScalarFieldEnum = (typeof MemberScalarFieldEnum)[keyof typeof MemberScalarFieldEnum]
+
+
+export const MemberDecisionScalarFieldEnum = {
+  memberId: 'memberId',
+  round: 'round',
+  credentialId: 'credentialId',
+  holder: 'holder',
+  decision: 'decision',
+  at: 'at'
+} as const
+
+export type MemberDecisionScalarFieldEnum = (typeof MemberDecisionScalarFieldEnum)[keyof typeof MemberDecisionScalarFieldEnum]
+
+
+export const MemberEventScalarFieldEnum = {
+  memberId: 'memberId',
+  n: 'n',
+  at: 'at',
+  type: 'type',
+  credentialId: 'credentialId',
+  holder: 'holder',
+  what: 'what',
+  evidence: 'evidence'
+} as const
+
+export type MemberEventScalarFieldEnum = (typeof MemberEventScalarFieldEnum)[keyof typeof MemberEventScalarFieldEnum]
+
+
+export const ProviderUsageScalarFieldEnum = {
+  partyId: 'partyId',
+  jobId: 'jobId',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type ProviderUsageScalarFieldEnum = (typeof ProviderUsageScalarFieldEnum)[keyof typeof ProviderUsageScalarFieldEnum]
+
+
+export const ProviderQualityScalarFieldEnum = {
+  partyId: 'partyId',
+  ranAt: 'ranAt',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type ProviderQualityScalarFieldEnum = (typeof ProviderQualityScalarFieldEnum)[keyof typeof ProviderQualityScalarFieldEnum]
+
+
+export const PublicSourceScalarFieldEnum = {
+  partyId: 'partyId',
+  item: 'item',
+  createdAt: 'createdAt'
+} as const
+
+export type PublicSourceScalarFieldEnum = (typeof PublicSourceScalarFieldEnum)[keyof typeof PublicSourceScalarFieldEnum]
+
+
+export const PublicBatchScalarFieldEnum = {
+  digest: 'digest',
+  partyId: 'partyId',
+  item: 'item',
+  catalogue: 'catalogue',
+  asOf: 'asOf',
+  records: 'records',
+  added: 'added',
+  corrected: 'corrected',
+  withdrawn: 'withdrawn',
+  repeated: 'repeated',
+  bytes: 'bytes',
+  statement: 'statement',
+  receivedAt: 'receivedAt'
+} as const
+
+export type PublicBatchScalarFieldEnum = (typeof PublicBatchScalarFieldEnum)[keyof typeof PublicBatchScalarFieldEnum]
+
+
+export const PublicItemScalarFieldEnum = {
+  id: 'id',
+  partyId: 'partyId',
+  item: 'item',
+  subject: 'subject',
+  recordKey: 'recordKey',
+  region: 'region',
+  sector: 'sector',
+  values: 'values',
+  digest: 'digest',
+  asOf: 'asOf',
+  until: 'until',
+  version: 'version',
+  batch: 'batch',
+  change: 'change',
+  publishedAt: 'publishedAt',
+  changedAt: 'changedAt',
+  withdrawnAt: 'withdrawnAt',
+  reason: 'reason'
+} as const
+
+export type PublicItemScalarFieldEnum = (typeof PublicItemScalarFieldEnum)[keyof typeof PublicItemScalarFieldEnum]
+
+
+export const PublicItemVersionScalarFieldEnum = {
+  recordId: 'recordId',
+  version: 'version',
+  values: 'values',
+  digest: 'digest',
+  asOf: 'asOf',
+  batch: 'batch',
+  change: 'change',
+  changedAt: 'changedAt'
+} as const
+
+export type PublicItemVersionScalarFieldEnum = (typeof PublicItemVersionScalarFieldEnum)[keyof typeof PublicItemVersionScalarFieldEnum]
+
+
+export const PublicSubscriptionScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  purpose: 'purpose',
+  items: 'items',
+  regions: 'regions',
+  sectors: 'sectors',
+  state: 'state',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt'
+} as const
+
+export type PublicSubscriptionScalarFieldEnum = (typeof PublicSubscriptionScalarFieldEnum)[keyof typeof PublicSubscriptionScalarFieldEnum]
+
+
+export const PublicDeliveryScalarFieldEnum = {
+  subscriptionId: 'subscriptionId',
+  n: 'n',
+  first: 'first',
+  last: 'last',
+  head: 'head',
+  records: 'records',
+  digest: 'digest',
+  at: 'at'
+} as const
+
+export type PublicDeliveryScalarFieldEnum = (typeof PublicDeliveryScalarFieldEnum)[keyof typeof PublicDeliveryScalarFieldEnum]
+
+
+export const PublicDeliveredScalarFieldEnum = {
+  subscriptionId: 'subscriptionId',
+  recordId: 'recordId',
+  version: 'version',
+  subject: 'subject',
+  times: 'times',
+  firstAt: 'firstAt',
+  lastAt: 'lastAt'
+} as const
+
+export type PublicDeliveredScalarFieldEnum = (typeof PublicDeliveredScalarFieldEnum)[keyof typeof PublicDeliveredScalarFieldEnum]
+
+
+export const CreditReportScalarFieldEnum = {
+  number: 'number',
+  subject: 'subject',
+  institutionId: 'institutionId',
+  purpose: 'purpose',
+  digest: 'digest',
+  body: 'body',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type CreditReportScalarFieldEnum = (typeof CreditReportScalarFieldEnum)[keyof typeof CreditReportScalarFieldEnum]
+
+
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -1466,6 +4162,13 @@ export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'In
  * Reference to a field of type 'DateTime'
  */
 export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime'>
+    
+
+
+/**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 
@@ -1651,6 +4354,36 @@ export type GlobalOmitConfig = {
   relayFrame?: Prisma.RelayFrameOmit
   jobResult?: Prisma.JobResultOmit
   model?: Prisma.ModelOmit
+  credential?: Prisma.CredentialOmit
+  logIssuer?: Prisma.LogIssuerOmit
+  logReceipt?: Prisma.LogReceiptOmit
+  witness?: Prisma.WitnessOmit
+  subjectLogin?: Prisma.SubjectLoginOmit
+  subjectSession?: Prisma.SubjectSessionOmit
+  consent?: Prisma.ConsentOmit
+  subjectKey?: Prisma.SubjectKeyOmit
+  withdrawnKey?: Prisma.WithdrawnKeyOmit
+  revocationList?: Prisma.RevocationListOmit
+  writtenConsent?: Prisma.WrittenConsentOmit
+  usesRequest?: Prisma.UsesRequestOmit
+  usesAnswer?: Prisma.UsesAnswerOmit
+  objection?: Prisma.ObjectionOmit
+  objectionStep?: Prisma.ObjectionStepOmit
+  objectionNotice?: Prisma.ObjectionNoticeOmit
+  subjectNotice?: Prisma.SubjectNoticeOmit
+  member?: Prisma.MemberOmit
+  memberDecision?: Prisma.MemberDecisionOmit
+  memberEvent?: Prisma.MemberEventOmit
+  providerUsage?: Prisma.ProviderUsageOmit
+  providerQuality?: Prisma.ProviderQualityOmit
+  publicSource?: Prisma.PublicSourceOmit
+  publicBatch?: Prisma.PublicBatchOmit
+  publicItem?: Prisma.PublicItemOmit
+  publicItemVersion?: Prisma.PublicItemVersionOmit
+  publicSubscription?: Prisma.PublicSubscriptionOmit
+  publicDelivery?: Prisma.PublicDeliveryOmit
+  publicDelivered?: Prisma.PublicDeliveredOmit
+  creditReport?: Prisma.CreditReportOmit
 }
 
 /* Types for Logging */

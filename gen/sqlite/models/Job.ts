@@ -44,6 +44,11 @@ export type JobMinAggregateOutputType = {
   failureParty: string | null
   failureStep: string | null
   sweptAt: Date | null
+  submitterId: string | null
+  submitter: string | null
+  releaserId: string | null
+  releaser: string | null
+  releasedAt: Date | null
 }
 
 export type JobMaxAggregateOutputType = {
@@ -66,6 +71,11 @@ export type JobMaxAggregateOutputType = {
   failureParty: string | null
   failureStep: string | null
   sweptAt: Date | null
+  submitterId: string | null
+  submitter: string | null
+  releaserId: string | null
+  releaser: string | null
+  releasedAt: Date | null
 }
 
 export type JobCountAggregateOutputType = {
@@ -88,6 +98,11 @@ export type JobCountAggregateOutputType = {
   failureParty: number
   failureStep: number
   sweptAt: number
+  submitterId: number
+  submitter: number
+  releaserId: number
+  releaser: number
+  releasedAt: number
   _all: number
 }
 
@@ -112,6 +127,11 @@ export type JobMinAggregateInputType = {
   failureParty?: true
   failureStep?: true
   sweptAt?: true
+  submitterId?: true
+  submitter?: true
+  releaserId?: true
+  releaser?: true
+  releasedAt?: true
 }
 
 export type JobMaxAggregateInputType = {
@@ -134,6 +154,11 @@ export type JobMaxAggregateInputType = {
   failureParty?: true
   failureStep?: true
   sweptAt?: true
+  submitterId?: true
+  submitter?: true
+  releaserId?: true
+  releaser?: true
+  releasedAt?: true
 }
 
 export type JobCountAggregateInputType = {
@@ -156,6 +181,11 @@ export type JobCountAggregateInputType = {
   failureParty?: true
   failureStep?: true
   sweptAt?: true
+  submitterId?: true
+  submitter?: true
+  releaserId?: true
+  releaser?: true
+  releasedAt?: true
   _all?: true
 }
 
@@ -251,6 +281,11 @@ export type JobGroupByOutputType = {
   failureParty: string | null
   failureStep: string | null
   sweptAt: Date | null
+  submitterId: string | null
+  submitter: string | null
+  releaserId: string | null
+  releaser: string | null
+  releasedAt: Date | null
   _count: JobCountAggregateOutputType | null
   _min: JobMinAggregateOutputType | null
   _max: JobMaxAggregateOutputType | null
@@ -294,6 +329,11 @@ export type JobWhereInput = {
   failureParty?: Prisma.StringNullableFilter<"Job"> | string | null
   failureStep?: Prisma.StringNullableFilter<"Job"> | string | null
   sweptAt?: Prisma.DateTimeNullableFilter<"Job"> | Date | string | null
+  submitterId?: Prisma.StringNullableFilter<"Job"> | string | null
+  submitter?: Prisma.StringNullableFilter<"Job"> | string | null
+  releaserId?: Prisma.StringNullableFilter<"Job"> | string | null
+  releaser?: Prisma.StringNullableFilter<"Job"> | string | null
+  releasedAt?: Prisma.DateTimeNullableFilter<"Job"> | Date | string | null
 }
 
 export type JobOrderByWithRelationInput = {
@@ -316,6 +356,11 @@ export type JobOrderByWithRelationInput = {
   failureParty?: Prisma.SortOrderInput | Prisma.SortOrder
   failureStep?: Prisma.SortOrderInput | Prisma.SortOrder
   sweptAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  submitterId?: Prisma.SortOrderInput | Prisma.SortOrder
+  submitter?: Prisma.SortOrderInput | Prisma.SortOrder
+  releaserId?: Prisma.SortOrderInput | Prisma.SortOrder
+  releaser?: Prisma.SortOrderInput | Prisma.SortOrder
+  releasedAt?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type JobWhereUniqueInput = Prisma.AtLeast<{
@@ -342,6 +387,11 @@ export type JobWhereUniqueInput = Prisma.AtLeast<{
   failureParty?: Prisma.StringNullableFilter<"Job"> | string | null
   failureStep?: Prisma.StringNullableFilter<"Job"> | string | null
   sweptAt?: Prisma.DateTimeNullableFilter<"Job"> | Date | string | null
+  submitterId?: Prisma.StringNullableFilter<"Job"> | string | null
+  submitter?: Prisma.StringNullableFilter<"Job"> | string | null
+  releaserId?: Prisma.StringNullableFilter<"Job"> | string | null
+  releaser?: Prisma.StringNullableFilter<"Job"> | string | null
+  releasedAt?: Prisma.DateTimeNullableFilter<"Job"> | Date | string | null
 }, "id" | "institutionId_idempotencyKey">
 
 export type JobOrderByWithAggregationInput = {
@@ -364,6 +414,11 @@ export type JobOrderByWithAggregationInput = {
   failureParty?: Prisma.SortOrderInput | Prisma.SortOrder
   failureStep?: Prisma.SortOrderInput | Prisma.SortOrder
   sweptAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  submitterId?: Prisma.SortOrderInput | Prisma.SortOrder
+  submitter?: Prisma.SortOrderInput | Prisma.SortOrder
+  releaserId?: Prisma.SortOrderInput | Prisma.SortOrder
+  releaser?: Prisma.SortOrderInput | Prisma.SortOrder
+  releasedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.JobCountOrderByAggregateInput
   _max?: Prisma.JobMaxOrderByAggregateInput
   _min?: Prisma.JobMinOrderByAggregateInput
@@ -392,6 +447,11 @@ export type JobScalarWhereWithAggregatesInput = {
   failureParty?: Prisma.StringNullableWithAggregatesFilter<"Job"> | string | null
   failureStep?: Prisma.StringNullableWithAggregatesFilter<"Job"> | string | null
   sweptAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Job"> | Date | string | null
+  submitterId?: Prisma.StringNullableWithAggregatesFilter<"Job"> | string | null
+  submitter?: Prisma.StringNullableWithAggregatesFilter<"Job"> | string | null
+  releaserId?: Prisma.StringNullableWithAggregatesFilter<"Job"> | string | null
+  releaser?: Prisma.StringNullableWithAggregatesFilter<"Job"> | string | null
+  releasedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Job"> | Date | string | null
 }
 
 export type JobCreateInput = {
@@ -414,6 +474,11 @@ export type JobCreateInput = {
   failureParty?: string | null
   failureStep?: string | null
   sweptAt?: Date | string | null
+  submitterId?: string | null
+  submitter?: string | null
+  releaserId?: string | null
+  releaser?: string | null
+  releasedAt?: Date | string | null
 }
 
 export type JobUncheckedCreateInput = {
@@ -436,6 +501,11 @@ export type JobUncheckedCreateInput = {
   failureParty?: string | null
   failureStep?: string | null
   sweptAt?: Date | string | null
+  submitterId?: string | null
+  submitter?: string | null
+  releaserId?: string | null
+  releaser?: string | null
+  releasedAt?: Date | string | null
 }
 
 export type JobUpdateInput = {
@@ -458,6 +528,11 @@ export type JobUpdateInput = {
   failureParty?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureStep?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   sweptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  submitterId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  submitter?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaserId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaser?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releasedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type JobUncheckedUpdateInput = {
@@ -480,6 +555,11 @@ export type JobUncheckedUpdateInput = {
   failureParty?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureStep?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   sweptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  submitterId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  submitter?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaserId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaser?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releasedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type JobCreateManyInput = {
@@ -502,6 +582,11 @@ export type JobCreateManyInput = {
   failureParty?: string | null
   failureStep?: string | null
   sweptAt?: Date | string | null
+  submitterId?: string | null
+  submitter?: string | null
+  releaserId?: string | null
+  releaser?: string | null
+  releasedAt?: Date | string | null
 }
 
 export type JobUpdateManyMutationInput = {
@@ -524,6 +609,11 @@ export type JobUpdateManyMutationInput = {
   failureParty?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureStep?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   sweptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  submitterId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  submitter?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaserId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaser?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releasedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type JobUncheckedUpdateManyInput = {
@@ -546,6 +636,11 @@ export type JobUncheckedUpdateManyInput = {
   failureParty?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureStep?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   sweptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  submitterId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  submitter?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaserId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releaser?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  releasedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type JobInstitutionIdIdempotencyKeyCompoundUniqueInput = {
@@ -573,6 +668,11 @@ export type JobCountOrderByAggregateInput = {
   failureParty?: Prisma.SortOrder
   failureStep?: Prisma.SortOrder
   sweptAt?: Prisma.SortOrder
+  submitterId?: Prisma.SortOrder
+  submitter?: Prisma.SortOrder
+  releaserId?: Prisma.SortOrder
+  releaser?: Prisma.SortOrder
+  releasedAt?: Prisma.SortOrder
 }
 
 export type JobMaxOrderByAggregateInput = {
@@ -595,6 +695,11 @@ export type JobMaxOrderByAggregateInput = {
   failureParty?: Prisma.SortOrder
   failureStep?: Prisma.SortOrder
   sweptAt?: Prisma.SortOrder
+  submitterId?: Prisma.SortOrder
+  submitter?: Prisma.SortOrder
+  releaserId?: Prisma.SortOrder
+  releaser?: Prisma.SortOrder
+  releasedAt?: Prisma.SortOrder
 }
 
 export type JobMinOrderByAggregateInput = {
@@ -617,6 +722,11 @@ export type JobMinOrderByAggregateInput = {
   failureParty?: Prisma.SortOrder
   failureStep?: Prisma.SortOrder
   sweptAt?: Prisma.SortOrder
+  submitterId?: Prisma.SortOrder
+  submitter?: Prisma.SortOrder
+  releaserId?: Prisma.SortOrder
+  releaser?: Prisma.SortOrder
+  releasedAt?: Prisma.SortOrder
 }
 
 
@@ -641,6 +751,11 @@ export type JobSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = ru
   failureParty?: boolean
   failureStep?: boolean
   sweptAt?: boolean
+  submitterId?: boolean
+  submitter?: boolean
+  releaserId?: boolean
+  releaser?: boolean
+  releasedAt?: boolean
 }, ExtArgs["result"]["job"]>
 
 export type JobSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -663,6 +778,11 @@ export type JobSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extension
   failureParty?: boolean
   failureStep?: boolean
   sweptAt?: boolean
+  submitterId?: boolean
+  submitter?: boolean
+  releaserId?: boolean
+  releaser?: boolean
+  releasedAt?: boolean
 }, ExtArgs["result"]["job"]>
 
 export type JobSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -685,6 +805,11 @@ export type JobSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extension
   failureParty?: boolean
   failureStep?: boolean
   sweptAt?: boolean
+  submitterId?: boolean
+  submitter?: boolean
+  releaserId?: boolean
+  releaser?: boolean
+  releasedAt?: boolean
 }, ExtArgs["result"]["job"]>
 
 export type JobSelectScalar = {
@@ -707,9 +832,14 @@ export type JobSelectScalar = {
   failureParty?: boolean
   failureStep?: boolean
   sweptAt?: boolean
+  submitterId?: boolean
+  submitter?: boolean
+  releaserId?: boolean
+  releaser?: boolean
+  releasedAt?: boolean
 }
 
-export type JobOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "institutionId" | "guest" | "kind" | "purpose" | "state" | "plan" | "planDigest" | "idempotencyKey" | "requestDigest" | "createdAt" | "expiresAt" | "startedAt" | "guestDoneAt" | "endedAt" | "failureCode" | "failureParty" | "failureStep" | "sweptAt", ExtArgs["result"]["job"]>
+export type JobOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "institutionId" | "guest" | "kind" | "purpose" | "state" | "plan" | "planDigest" | "idempotencyKey" | "requestDigest" | "createdAt" | "expiresAt" | "startedAt" | "guestDoneAt" | "endedAt" | "failureCode" | "failureParty" | "failureStep" | "sweptAt" | "submitterId" | "submitter" | "releaserId" | "releaser" | "releasedAt", ExtArgs["result"]["job"]>
 
 export type $JobPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Job"
@@ -740,6 +870,17 @@ export type $JobPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
      * When the relayed bytes of the ended job were deleted.
      */
     sweptAt: Date | null
+    /**
+     * Who submitted it in a role (credential and holder); none for the institution's program key.
+     */
+    submitterId: string | null
+    submitter: string | null
+    /**
+     * Who approved the submission, where the institution wants two persons.
+     */
+    releaserId: string | null
+    releaser: string | null
+    releasedAt: Date | null
   }, ExtArgs["result"]["job"]>
   composites: {}
 }
@@ -1182,6 +1323,11 @@ export interface JobFieldRefs {
   readonly failureParty: Prisma.FieldRef<"Job", 'String'>
   readonly failureStep: Prisma.FieldRef<"Job", 'String'>
   readonly sweptAt: Prisma.FieldRef<"Job", 'DateTime'>
+  readonly submitterId: Prisma.FieldRef<"Job", 'String'>
+  readonly submitter: Prisma.FieldRef<"Job", 'String'>
+  readonly releaserId: Prisma.FieldRef<"Job", 'String'>
+  readonly releaser: Prisma.FieldRef<"Job", 'String'>
+  readonly releasedAt: Prisma.FieldRef<"Job", 'DateTime'>
 }
     
 

@@ -1,0 +1,15 @@
+-- CreateTable
+CREATE TABLE "PublicDelivered" (
+    "subscriptionId" TEXT NOT NULL,
+    "recordId" TEXT NOT NULL,
+    "version" INTEGER NOT NULL,
+    "subject" TEXT NOT NULL,
+    "times" INTEGER NOT NULL,
+    "firstAt" TIMESTAMP(3) NOT NULL,
+    "lastAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "PublicDelivered_pkey" PRIMARY KEY ("subscriptionId","recordId","version")
+);
+
+-- CreateIndex
+CREATE INDEX "PublicDelivered_subject_idx" ON "PublicDelivered"("subject");
