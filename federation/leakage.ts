@@ -2,6 +2,7 @@
 // many numbers the receiver can compute from it. Compiled from the plan alone, so that every enclave can compile it again.
 import { floodAdvantageBits, type PlannedAnswers } from "../kernels/privacy.ts";
 import type { MeasuredAttack } from "./attacks.ts";
+import { addConsents } from "./consents/needed.ts";
 import { crossboostStatement } from "./crossboost/statement.ts";
 import { exportStatement } from "./export/statement.ts";
 import { gbdtStatement } from "./gbdt/statement.ts";
@@ -32,6 +33,7 @@ export function compileLeakage(plan: Sizes): Compiled {
   const statement = new Statement();
   // An export is about no company.
   if (plan.kind !== "export") alignment(plan, statement.add);
+  if (plan.kind !== "export") addConsents(plan, statement.add);
   const { answered, attacks } = kinds[plan.kind](plan, statement.add);
   return { leakage: statement.items, log2FloodDistance: Math.max(noAnswers, ...answered.map((answers) => floodAdvantageBits(answers))), attacks };
 }

@@ -3,7 +3,9 @@ import { decodeFrame } from "../core/codec.ts";
 import { AppError } from "../core/errors.ts";
 import { maxFrameBytes, type BodyOf, type MessageSpec, type Role } from "../core/message.ts";
 import { binningMessages } from "./binning/messages.ts";
+import { consentsMessages } from "./consents/messages.ts";
 import { exportMessages } from "./export/messages.ts";
+import { feedbackMessages } from "./feedback/messages.ts";
 import { finishMessages } from "./finish/messages.ts";
 import { crossboostMessages } from "./crossboost/messages.ts";
 import { gbdtMessages } from "./gbdt/messages.ts";
@@ -23,6 +25,7 @@ export const messageTable = {
   ...reusableMessages,
   ...kkrtMessages,
   ...otMessages,
+  ...consentsMessages,
   ...rowsMessages,
   ...seedsMessages,
   ...binningMessages,
@@ -33,6 +36,7 @@ export const messageTable = {
   ...totalsMessages,
   ...scoreMessages,
   ...exportMessages,
+  ...feedbackMessages,
   ...finishMessages,
 } as const satisfies Record<string, MessageSpec>;
 

@@ -1,12 +1,16 @@
 // The plan of a job: what everybody approves before anything is computed. Its digest is in every signature and every
 // channel key, so that no party can be made to run another plan than the one that it approved.
 import { z } from "zod";
+import { itemIdSchema, versionSchema } from "../catalogue/schema.ts";
 import { digestOf, type Json } from "../core/canonical.ts";
 import { jobIdSchema, partyIdSchema } from "../core/names.ts";
+import { financingPurposes } from "../core/purposes.ts";
 
 const bilingual = z.strictObject({ en: z.string().max(2000), zh: z.string().max(2000) });
 
-/** What an enclave publishes about its data: sizes, and how it can be aligned. */
+const items = z.array(itemIdSchema).max(512);
+
+/** What an enclave publishes about its data: sizes, how it can be aligned, and which public items of the sharing catalogue it is of. */
 export const datasetSummarySchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/),
   rows: z.number().int().min(0).max(100_000_000),
@@ -15,6 +19,13 @@ export const datasetSummarySchema = z.strictObject({
   snapshotDigest: z.string().regex(/^[0-9a-f]{64}$/),
   /** As a host: its operator lets guests with much smaller sets keep its tags (federation/psi/README.md). */
   reusable: z.literal(true).optional(),
+  /** Items that its features are computed from, in the order of the catalogue of that version; of them those for which a score needs the
+   *  authorisation of each company. */
+  catalogue: z.strictObject({ version: versionSchema, items: items.min(1), authorised: items }).optional(),
+  /** It checks the consent of each company (federation/consents). */
+  consents: z.literal(true).optional(),
+  /** Its operator says that it is no information of the sharing lists but the party's own. */
+  ownData: z.literal(true).optional(),
 });
 export type DatasetSummary = z.output<typeof datasetSummarySchema>;
 
@@ -38,7 +49,7 @@ export type TrainingKind = (typeof trainingKinds)[number];
 export const modelUses = ["score", "export"] as const;
 export const jobKinds = [...trainingKinds, ...modelUses] as const;
 
-export const purposes = ["loan-approval", "credit-line-review", "post-loan-monitoring", "model-development"] as const;
+export const purposes = financingPurposes;
 
 /** What a bank submits. `params` is checked against the kind's own schema when the plan is compiled. */
 export const jobRequestSchema = z.strictObject({

@@ -1,5 +1,7 @@
 // Compiles a job request into the plan that everybody approves: checked parameters, datasets, leakage statement.
 import type { z } from "zod";
+import { catalogueAt } from "../catalogue/load.ts";
+import { requireNecessary } from "../catalogue/purposes.ts";
 import type { JobId, PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { sumsParams } from "../kernels/params.ts";
@@ -19,13 +21,15 @@ export type PlanInput = {
   readonly datasets: Readonly<Record<string, DatasetSummary>>; readonly sealTo: JobPlan["sealTo"];
 };
 
-/** Throws JOB_PARAMS, JOB_DATASET_UNKNOWN, JOB_NOT_LABELLED or JOB_MODEL_UNKNOWN for a request that no enclave could run. */
+/** Throws JOB_PARAMS, JOB_DATASET_UNKNOWN, JOB_NOT_LABELLED or JOB_MODEL_UNKNOWN for a request that no enclave could run, and
+ *  CATALOGUE_UNNECESSARY for one that takes more than its purpose needs. */
 export function compilePlan(input: PlanInput): JobPlan {
   const { request, job } = input;
   const parties = [request.guest, ...request.hosts];
   if (new Set(parties).size !== parties.length) throw new AppError("JOB_PARAMS");
   const datasets: Record<string, DatasetSummary> = {};
   for (const party of parties) datasets[party] = datasetOf(input, party);
+  requireMinimum({ purpose: request.purpose, datasets });
   const usesModel = modelUses.some((kind) => kind === request.kind);
   if (!usesModel && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
   if (usesModel !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
@@ -35,6 +39,19 @@ export function compilePlan(input: PlanInput): JobPlan {
     version: 1, job, ...base, purpose: request.purpose, createdAt: input.createdAt, expiresAt: input.expiresAt,
     ...(request.model === undefined ? {} : { model: request.model }), ...compileLeakage(base), sums: { ...sumsParams, primes: [...sumsParams.primes] }, sealTo: input.sealTo,
   });
+}
+
+/** 最小、必要: every item of every party is one that the purpose needs (catalogue/purposes.ts). The platform asks it of a request, every enclave
+ *  of a plan. Throws CATALOGUE_UNNECESSARY naming the party and the first such item, CATALOGUE_VERSION, CATALOGUE_UNKNOWN_ITEM. */
+export function requireMinimum({ purpose, datasets }: Pick<JobPlan, "purpose" | "datasets">): void {
+  for (const [party, { catalogue }] of Object.entries(datasets)) {
+    if (catalogue === undefined) continue;
+    try {
+      requireNecessary(purpose, catalogue.items, catalogueAt(catalogue.version));
+    } catch (error) {
+      throw error instanceof AppError ? new AppError(error.code, { ...error.facts, party: party as PartyId }, { cause: error }) : error;
+    }
+  }
 }
 
 function datasetOf(input: PlanInput, party: PartyId): DatasetSummary {

@@ -75,6 +75,10 @@ const purposes: Words = {
   "credit-line-review": { zh: "额度复审", en: "credit line review" },
   "post-loan-monitoring": { zh: "贷后监测", en: "post-loan monitoring" },
   "model-development": { zh: "模型开发", en: "model development" },
+  "credit-evaluation": { zh: "信用评价", en: "credit evaluation" },
+  "customer-screening": { zh: "客户筛选", en: "customer screening" },
+  "guarantee-review": { zh: "融资担保审查", en: "guarantee review" },
+  "policy-matching": { zh: "政策匹配", en: "policy matching" },
 };
 
 const digests: Words = {

@@ -8,6 +8,7 @@ import { crossboostModelSchema } from "../../models/crossboost/model.ts";
 import { typicalSchema } from "../../models/explain/parts.ts";
 import type { Feature } from "../../models/features.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
+import { keptFeedbackSchema } from "../feedback/host.ts";
 
 const column = z.strictObject({ name: z.string(), definition: fineDefinitionSchema });
 
@@ -23,6 +24,8 @@ export const crossboostHostHalfSchema = z.strictObject({
   columns: z.array(column),
   /** Totals opened when the model was made: a scoring opens no more. */
   totals: z.int().min(0).max(2),
+  /** What the guest told of the model's gain, where the plan had it. */
+  feedback: keptFeedbackSchema.optional(),
 });
 export type CrossboostHostHalf = z.output<typeof crossboostHostHalfSchema>;
 

@@ -9,6 +9,8 @@ import { evaluatePart, type PartMetrics } from "../../models/metrics/evaluate.ts
 import { beginGuest, beginHost } from "../align/begin.ts";
 import type { AlignInput, GuestAlignment } from "../align/guest.ts";
 import type { AlignHostInput } from "../align/host.ts";
+import { sendFeedback } from "../feedback/guest.ts";
+import { receiveFeedback } from "../feedback/host.ts";
 import { finishHost, finishTraining, modelIdOf, type FinishedHost, type MakeReceipt } from "../finish/end.ts";
 import type { GuestGuard, HostGuard } from "../guards.ts";
 import type { Party } from "../party.ts";
@@ -19,7 +21,7 @@ import { crossboostHost } from "./host.ts";
 import type { CrossboostJobParams } from "./params.ts";
 
 export type CrossboostJobGuestInput = Omit<AlignInput, "split"> & {
-  readonly params: CrossboostJobParams; readonly features: readonly Feature[]; readonly guard: Pick<GuestGuard, "setRows">;
+  readonly params: CrossboostJobParams; readonly features: readonly Feature[]; readonly guard: Pick<GuestGuard, "setRows" | "chargeLabelRank">;
 };
 type Both = { readonly train: PartMetrics; readonly test: PartMetrics };
 export type CrossboostTrained = {
@@ -51,6 +53,7 @@ export async function crossboostJobGuest(party: Party, input: CrossboostJobGuest
     typical: typicalCompany(result, own, trainRows),
   };
   const digest = digestOf(half);
+  if (params.feedback !== undefined) await sendFeedback(party, { hosts, guard: input.guard, gain: metrics.test.auc - guestOnly.test.auc, features: new Map() });
   const receipts = await finishTraining(party, hosts, { id: half.model, digest });
   return { alignment, label, result, half, digest, metrics, guestOnly, receipts };
 }
@@ -70,9 +73,11 @@ export async function crossboostJobHost(party: Party, input: CrossboostJobHostIn
   const hosts: readonly PartyId[] = input.hosts;
   const { rowOf, trainRows, seed } = await beginHost(party, input);
   const result = await crossboostHost(party, { guest, hosts, jointSeed: seed, features, rowOf, trainRows, params: params.crossboost, guard });
+  const feedback = params.feedback === undefined ? undefined : await receiveFeedback(party, guest, new Map());
   const model = await finishHost(party, guest, input.receipt);
   return {
     version: 1, kind: "crossboost", model: model.id, digest: model.digest, guest, hosts: [...hosts],
     columns: result.fine.map(({ name, fine }) => ({ name, definition: fine.definition })), totals: result.totals,
+    ...(feedback === undefined ? {} : { feedback }),
   };
 }

@@ -5,7 +5,7 @@ import type { Feature } from "../../models/features.ts";
 import { cellsOfRows } from "../../models/crossboost/cells.ts";
 import { lookupOf } from "../../models/crossboost/model.ts";
 import { startScoring, withTotal } from "../../models/crossboost/predict.ts";
-import { alignBatch } from "../align/guest.ts";
+import { alignBatch, type MatchInput } from "../align/guest.ts";
 import { collectReceipts } from "../finish/end.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
@@ -18,12 +18,12 @@ export type ScoreCellsGuestInput = {
   /** Hosts of this job: those of the model that are there. */
   readonly hosts: readonly PartyId[]; readonly half: CrossboostGuestHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
-  readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection;
+  readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection; readonly consents?: MatchInput["consents"];
 };
 
 export async function scoreCellsGuest(party: Party, input: ScoreCellsGuestInput): Promise<BatchScores> {
   const { hosts, ids, half } = input;
-  const { rows, byHost } = await party.phase("align", () => alignBatch(party, input));
+  const { rows, byHost, refused } = await party.phase("align", () => alignBatch(party, input));
   return party.phase("score", async () => {
     const model = half.joint;
     const used = half.hosts.filter((h) => hosts.includes(h));
@@ -38,8 +38,8 @@ export async function scoreCellsGuest(party: Party, input: ScoreCellsGuestInput)
     }
     await Promise.all(hosts.map((host) => party.send(host, "cells/next", { step: "end" })));
     const receipts = await collectReceipts(party, hosts);
-    const odds = new Float64Array(ids.length);
+    const odds = new Float64Array(ids.length).fill(Number.NaN);
     for (const [row, record] of rows.entries()) odds[record] = scoring.odds[row] ?? 0;
-    return { odds, away: model.stages.length === 0 ? [] : absent.map((place) => half.hosts[place] ?? ""), byHost, receipts };
+    return { odds, refused, away: model.stages.length === 0 ? [] : absent.map((place) => half.hosts[place] ?? ""), byHost, receipts };
   });
 }

@@ -2,7 +2,7 @@
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
-import { alignHost } from "../align/host.ts";
+import { alignHost, type AlignHostInput } from "../align/host.ts";
 import type { MakeReceipt } from "../finish/end.ts";
 import type { HostGuard } from "../guards.ts";
 import { lookupHost } from "../lookup/host.ts";
@@ -15,7 +15,7 @@ import { ownGroups } from "./lookup.ts";
 export type ScoreCellsHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: CrossboostHostHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
-  readonly guard: HostGuard; readonly intersection: SetIntersection; readonly receipt: MakeReceipt;
+  readonly guard: HostGuard; readonly intersection: SetIntersection; readonly receipt: MakeReceipt; readonly consents?: AlignHostInput["consents"];
 };
 
 /** Throws JOB_MODEL_UNKNOWN when data or guest do not fit the model, PROTOCOL_OUT_OF_ORDER for more totals than the model has. */

@@ -2,6 +2,7 @@
 import { coarseGroups } from "../../models/crossboost/host.ts";
 import { designOf, mostVectors } from "../../models/crossboost/params.ts";
 import { crossboostAttacks } from "../attacks.ts";
+import { addFeedback } from "../feedback/statement.ts";
 import type { KindStatement } from "../leakage.ts";
 import { addLookups } from "../lookup/statement.ts";
 import { addSums, chunks, extraBins, featuresOf, jobRows, type Add, type Sizes } from "../statement.ts";
@@ -27,6 +28,7 @@ export function crossboostStatement(plan: Sizes, add: Add): KindStatement {
     add(host, guest, "cells/gram", chunks(2 * groups * groups, gramChunkBytes), 2 * groups * groups, Math.ceil((groups * groups) / 2));
     addSums(add, { use: "cells", querier: guest, answerer: host, rows, cells, queries: vectors, numbers: vectors * cells });
     add(guest, host, "cells/next", stages + 1, (stages + 1) * 1024, stages + 1);
+    addFeedback(plan, add, host, 0);
     add(guest, host, "finish/model", 1, 1024, 0);
     add(host, guest, "finish/receipt", 1, 256 * 1024, 0);
     return [{ queries: vectors, cells, columnEnergy: d * rows }];

@@ -7,6 +7,7 @@ import { fineDefinitionSchema } from "../../models/binning/fine.ts";
 import { treeParts, typicalOf, typicalRows, typicalSchema } from "../../models/explain/parts.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 import { cutSchema, scoreFractionBits, treeModelSchema } from "../../models/trees/model.ts";
+import { keptFeedbackSchema } from "../feedback/host.ts";
 import type { GbdtGuestInput, GbdtGuestResult } from "./guest.ts";
 import type { GbdtHostResult } from "./host.ts";
 
@@ -28,6 +29,8 @@ export const gbdtHostHalfSchema = z.strictObject({
   offered: z.array(z.strictObject({ name: z.string(), definition: fineDefinitionSchema })).optional(),
   /** Where the cuts stand in the model, by tree and level. */
   uses: z.array(z.strictObject({ tree: index, level: index, cut: index })),
+  /** What the guest told of the model's gain, where the plan had it. */
+  feedback: keptFeedbackSchema.optional(),
 });
 export type GbdtHostHalf = z.output<typeof gbdtHostHalfSchema>;
 

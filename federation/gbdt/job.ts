@@ -11,6 +11,8 @@ import { plainTrees } from "../../models/trees/plain.ts";
 import { beginGuest, beginHost } from "../align/begin.ts";
 import type { AlignInput, GuestAlignment } from "../align/guest.ts";
 import type { AlignHostInput } from "../align/host.ts";
+import { sendFeedback } from "../feedback/guest.ts";
+import { receiveFeedback } from "../feedback/host.ts";
 import { finishHost, finishTraining, modelIdOf, type FinishedHost, type MakeReceipt } from "../finish/end.ts";
 import type { GuestGuard } from "../guards.ts";
 import type { Party } from "../party.ts";
@@ -58,6 +60,7 @@ export async function gbdtJobGuest(party: Party, input: GbdtJobGuestInput): Prom
   });
   const half = gbdtGuestHalf({ model: modelIdOf(party.job), input: grown, result, scaling: params.scaling });
   const digest = digestOf(half);
+  if (input.params.feedback !== undefined) await sendFeedback(party, { hosts, guard: input.guard, gain: metrics.test.auc - guestOnly.test.auc, features: new Map() });
   const receipts = await finishTraining(party, hosts, { id: half.model, digest });
   return { alignment, label, result, half, digest, odds, metrics, guestOnly, receipts };
 }
@@ -92,6 +95,8 @@ export async function gbdtJobHost(party: Party, input: GbdtJobHostInput): Promis
   const { guest, hosts, params, features } = input;
   const { rowOf, trainRows, seed } = await beginHost(party, input);
   const result = await gbdtHost(party, { guest, jointSeed: seed, features, rowOf, trainRows, params: params.trees, liftFloors: params.liftFloors, offered: input.offered, guard: input.guard });
+  const feedback = params.feedback === undefined ? undefined : await receiveFeedback(party, guest, new Map());
   const model = await finishHost(party, guest, input.receipt);
-  return gbdtHostHalf({ model: model.id, digest: model.digest, guest, hosts, result });
+  const half = gbdtHostHalf({ model: model.id, digest: model.digest, guest, hosts, result });
+  return feedback === undefined ? half : { ...half, feedback };
 }

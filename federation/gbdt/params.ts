@@ -4,6 +4,8 @@ import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 import { treeParamsSchema } from "../../models/trees/params.ts";
 import { splitSchema } from "../align/split.ts";
 import { challengerSchema } from "../challenger.ts";
+import { consentedOnlySchema } from "../consents/params.ts";
+import { feedbackSchema } from "../feedback/params.ts";
 
 export const gbdtJobSchema = z.strictObject({
   split: splitSchema,
@@ -14,5 +16,7 @@ export const gbdtJobSchema = z.strictObject({
   /** No noise, caps and floors but those of `trees`: enclaves refuse it outside of the sandbox. */
   liftFloors: z.boolean().default(false),
   challenger: challengerSchema,
+  consentedOnly: consentedOnlySchema,
+  feedback: feedbackSchema,
 });
 export type GbdtJobParams = z.output<typeof gbdtJobSchema>;

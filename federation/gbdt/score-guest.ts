@@ -5,7 +5,7 @@ import { AppError } from "../../core/errors.ts";
 import { applyFine } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { scoreFractionBits } from "../../models/trees/model.ts";
-import { alignBatch } from "../align/guest.ts";
+import { alignBatch, type MatchInput } from "../align/guest.ts";
 import { collectReceipts } from "../finish/end.ts";
 import { lookupGuest, type LookupGroup } from "../lookup/guest.ts";
 import type { Party } from "../party.ts";
@@ -19,7 +19,7 @@ export type ScoreTreesGuestInput = {
   /** Hosts of this job: those of the model that are there. */
   readonly hosts: readonly PartyId[]; readonly half: GbdtGuestHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
-  readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection;
+  readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection; readonly consents?: MatchInput["consents"];
 };
 /** Largest sum of entries of a row: with the rounding of each table and the bits that each host drops it stays inside 16 bits. */
 function totalLimit(hosts: number, tables: number): number {
@@ -28,18 +28,18 @@ function totalLimit(hosts: number, tables: number): number {
 
 export async function scoreTreesGuest(party: Party, input: ScoreTreesGuestInput): Promise<BatchScores> {
   const { hosts, ids, half } = input;
-  const { rows, byHost } = await party.phase("align", () => alignBatch(party, input));
+  const { rows, byHost, refused } = await party.phase("align", () => alignBatch(party, input));
   return party.phase("score", async () => {
     const codes = ownCodes(half, input.features, rows);
     const tables = narrow(half, hosts, codes, rows.length);
     await Promise.all(hosts.map((host) => party.send(host, "lookup/groups", { groups: groupsOf(tables.groups, host) })));
     const totals = await lookupGuest(party, { rows: rows.length, label: "score", round: 0, hosts, groups: tables.lookups });
     const receipts = await collectReceipts(party, hosts);
-    const odds = new Float64Array(ids.length);
+    const odds = new Float64Array(ids.length).fill(Number.NaN);
     for (const [row, record] of rows.entries()) odds[record] = ((tables.known[row] ?? 0) + tables.unit * (totals[row] ?? 0)) / 2 ** scoreFractionBits;
     const isUsed = new Set(half.trees.trees.flatMap((t) => t.cuts.map((c) => half.trees.features[c.feature]?.party)));
     const away = half.hosts.map((h) => h.party).filter((h) => isUsed.has(h) && !hosts.some((present) => present === h));
-    return { odds, away, byHost, receipts };
+    return { odds, refused, away, byHost, receipts };
   });
 }
 

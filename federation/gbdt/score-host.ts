@@ -4,7 +4,7 @@ import { AppError } from "../../core/errors.ts";
 import { applyFine } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { rightOfCode } from "../../models/trees/model.ts";
-import { alignHost } from "../align/host.ts";
+import { alignHost, type AlignHostInput } from "../align/host.ts";
 import type { MakeReceipt } from "../finish/end.ts";
 import type { HostGuard } from "../guards.ts";
 import { lookupHost, type LookupHostGroup } from "../lookup/host.ts";
@@ -18,7 +18,7 @@ import { maxDepth } from "./messages.ts";
 export type ScoreTreesHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: GbdtHostHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
-  readonly guard: HostGuard; readonly intersection: SetIntersection; readonly receipt: MakeReceipt;
+  readonly guard: HostGuard; readonly intersection: SetIntersection; readonly receipt: MakeReceipt; readonly consents?: AlignHostInput["consents"];
 };
 
 /** Throws JOB_MODEL_UNKNOWN when data or guest do not fit the model, PROTOCOL_SPLIT naming the guest for groups that are not the model's. */

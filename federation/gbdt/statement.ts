@@ -1,5 +1,6 @@
 // What a job of boosted trees may send, for the leakage statement.
 import { gbdtAttacks } from "../attacks.ts";
+import { addFeedback } from "../feedback/statement.ts";
 import type { KindStatement } from "../leakage.ts";
 import { featuresOf, jobRows, type Add, type Sizes } from "../statement.ts";
 import { gbdtJobSchema } from "./params.ts";
@@ -16,6 +17,7 @@ export function gbdtStatement(plan: Sizes, add: Add): KindStatement {
       const [from, to] = t.from === "guest" ? [plan.guest, host] : [host, plan.guest];
       add(from, to, t.type, t.messages, t.bytes, t.numbers);
     }
+    addFeedback(plan, add, host, 0);
     add(plan.guest, host, "finish/model", 1, 1024, 0);
     add(host, plan.guest, "finish/receipt", 1, 256 * 1024, 0);
   }

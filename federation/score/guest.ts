@@ -6,7 +6,7 @@ import { applyFine } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { codeColumn } from "../../models/scorecard/decide.ts";
 import { partialTotals } from "../../models/scorecard/quantise.ts";
-import { alignBatch } from "../align/guest.ts";
+import { alignBatch, type MatchInput, type Refused } from "../align/guest.ts";
 import type { Party } from "../party.ts";
 import type { SetIntersection } from "../psi/intersection.ts";
 import { collectReceipts, type FinishedHost } from "../finish/end.ts";
@@ -19,13 +19,15 @@ export type ScoreGuestInput = {
   /** Hosts of this job: those of the model that are there. */
   readonly hosts: readonly PartyId[]; readonly half: GuestHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
-  readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection;
+  readonly setSecret: (host: PartyId) => Uint8Array; readonly intersection: SetIntersection; readonly consents?: MatchInput["consents"];
   /** What the plan says of explanations. */
   readonly explain?: ScoreExplain;
 };
 export type BatchScores = {
-  /** Log odds of an event per record, in the order of `ids`. */
+  /** Log odds of an event per record, in the order of `ids`; NaN for those that are refused. */
   readonly odds: Float64Array;
+  /** Records that are not scored: a host did not accept the consent. */
+  readonly refused: Refused;
   /** Hosts of the model whose features scored as missing because they were away. */
   readonly away: readonly string[];
   readonly byHost: ReadonlyMap<PartyId, { readonly matched: number; readonly hostSize: number }>;
@@ -36,17 +38,19 @@ export type BatchScores = {
 
 export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<BatchScores> {
   const { hosts, ids, half } = input;
-  const { rows, byHost } = await party.phase("align", () => alignBatch(party, input));
+  const { rows, byHost, refused } = await party.phase("align", () => alignBatch(party, input));
   return party.phase("score", async () => {
-    const totals = await receiveTotals(party, hosts, 0, ids.length);
+    const totals = await receiveTotals(party, hosts, 0, rows.length);
     const { reasons: perCompany, hosts: telling } = input.explain ?? { reasons: 0, hosts: [] };
     const reasons = new Map(await Promise.all(telling.map(async (host) => (
-      [host, ofRecords(await receiveReasons(party, host, ids.length, perCompany), rows, perCompany, half.scoring.step)] as const))));
+      [host, ofRecords(await receiveReasons(party, host, rows.length, perCompany), rows, { records: ids.length, perCompany, unit: half.scoring.step })] as const))));
     const receipts = await collectReceipts(party, hosts);
     const ofRecord = new Int8Array(ids.length);
     for (const [row, record] of rows.entries()) ofRecord[record] = totals[row] ?? 0;
     const away = half.hosts.filter((h) => !hosts.some((present) => present === h) && half.columns.some((c) => c.party === h));
-    return { odds: oddsOf(half, party.self, input.features, ofRecord, away), away, byHost, receipts, reasons };
+    const odds = oddsOf(half, party.self, input.features, ofRecord, away);
+    for (const record of refused.keys()) odds[record] = Number.NaN;
+    return { odds, refused, away, byHost, receipts, reasons };
   });
 }
 

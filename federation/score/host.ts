@@ -2,7 +2,7 @@
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
-import { alignHost } from "../align/host.ts";
+import { alignHost, type AlignHostInput } from "../align/host.ts";
 import type { MakeReceipt } from "../finish/end.ts";
 import type { HostGuard } from "../guards.ts";
 import type { Party } from "../party.ts";
@@ -16,7 +16,7 @@ export type ScoreHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly half: HostHalf;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
   readonly guard: HostGuard; readonly intersection: SetIntersection;
-  readonly receipt: MakeReceipt;
+  readonly receipt: MakeReceipt; readonly consents?: AlignHostInput["consents"];
   /** When the plan and this host's own policy let it explain its part. */
   readonly explain?: HostExplain | undefined;
 };

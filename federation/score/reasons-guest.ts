@@ -39,10 +39,11 @@ export async function receiveReasons(party: Party, host: PartyId, rows: number, 
   return { labels: labels.map(plainLabel), labelOf, sizeOf };
 }
 
-/** Reasons in the order of the records. `rows`: record of each row. */
-export function ofRecords(reasons: Reasons, rows: Int32Array, perCompany: number, unit: number): HostReasons {
-  const labelOf = new Uint16Array(reasons.labelOf.length);
-  const sizeOf = new Uint8Array(reasons.sizeOf.length);
+/** Reasons in the order of all records of the batch. `rows`: record of each row; a record without a row has none. */
+export function ofRecords(reasons: Reasons, rows: Int32Array, batch: Pick<HostReasons, "perCompany" | "unit"> & { readonly records: number }): HostReasons {
+  const { records, perCompany, unit } = batch;
+  const labelOf = new Uint16Array(records * perCompany);
+  const sizeOf = new Uint8Array(records * perCompany);
   for (const [row, record] of rows.entries()) {
     const at = row * perCompany;
     labelOf.set(reasons.labelOf.subarray(at, at + perCompany), record * perCompany);

@@ -12,6 +12,8 @@ export type HostExplain = {
   readonly reasons: number;
   /** What the host's own policy lets it name. */
   readonly naming: Exclude<Naming, "nothing">;
+  /** Whether a feature may be named at all: its grade may forbid it. */
+  readonly isNamed?: (feature: string) => boolean;
   /** Group of a feature: the item of the sharing list that it is computed from. */
   readonly groupOf: (feature: string) => string | undefined;
 };
@@ -75,12 +77,12 @@ function strongest(parts: readonly Float64Array[], row: number, count: number): 
 }
 
 /** What each column is told under. */
-function labelsOf(half: HostHalf, { naming, groupOf }: HostExplain): { labels: Label[]; labelOfColumn: number[] } {
+function labelsOf(half: HostHalf, { naming, groupOf, isNamed = () => true }: HostExplain): { labels: Label[]; labelOfColumn: number[] } {
   const labels: Label[] = [];
   const at = new Map<string, number>();
   const labelOfColumn = half.columns.map(({ feature }) => {
     const group = printable(groupOf(feature));
-    const named = naming === "features" ? printable(feature) : undefined;
+    const named = naming === "features" && isNamed(feature) ? printable(feature) : undefined;
     const label: Label = { ...(named === undefined ? {} : { feature: named }), ...(group === undefined ? {} : { group }) };
     const key = JSON.stringify([label.feature ?? null, label.group ?? null]);
     const known = at.get(key) ?? labels.push(label) - 1;

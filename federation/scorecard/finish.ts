@@ -7,6 +7,7 @@ import { linearParts, typicalOf, typicalRows, typicalSchema, type Typical } from
 import { codeColumn } from "../../models/scorecard/decide.ts";
 import { scalingParamsSchema } from "../../models/scorecard/params.ts";
 import { totalsPlanSchema } from "../../models/scorecard/quantise.ts";
+import { sendFeedback, type FeedbackInput } from "../feedback/guest.ts";
 import { finishTraining, modelIdOf, type FinishedHost } from "../finish/end.ts";
 import type { Party } from "../party.ts";
 import { sendWeights } from "../totals/guest.ts";
@@ -66,10 +67,21 @@ function typicalCompany({ decisions, own, fitted, alignment }: ScorecardGuestRes
   return typicalOf(linearParts(fitted.model.intercept, used)(used.map((u) => u.codes), fitted.stage.odds.subarray(0, rows)));
 }
 
-/** Sends the last weights and the model's digest; collects the receipts. */
-export async function finishGuest(party: Party, hosts: readonly PartyId[], result: ScorecardGuestResult, half: GuestHalf): Promise<FinishedHost[]> {
+/** A host's selected features by their place in its offer. */
+function selectedOf({ decisions }: ScorecardGuestResult, host: PartyId): { feature: number; iv: number }[] {
+  return decisions.filter((d) => d.party === host).map(({ selected, iv }, feature) => ({ selected, feature, iv })).filter((d) => d.selected);
+}
+
+/** Sends the last weights, feedback when its guard is given (plans with `feedback`), and the model's digest; collects the receipts. */
+export async function finishGuest(
+  party: Party, hosts: readonly PartyId[], result: ScorecardGuestResult, half: GuestHalf, feedback?: FeedbackInput["guard"],
+): Promise<FinishedHost[]> {
   const { fitted } = result;
   await Promise.all(hosts.map((h) => party.send(h, "finish/next", { step: "finish" })));
   await sendWeights(party, hosts, fitted.rounds, fitted.scoring);
+  if (feedback !== undefined) {
+    const gain = fitted.metrics.test.auc - fitted.guestOnly.test.auc;
+    await sendFeedback(party, { hosts, guard: feedback, gain, features: new Map(hosts.map((host) => [host, selectedOf(result, host)])) });
+  }
   return finishTraining(party, hosts, { id: half.model, digest: digestOf(half) });
 }

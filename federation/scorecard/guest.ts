@@ -6,7 +6,7 @@ import { countFine, fineBin, type FineBinning } from "../../models/binning/fine.
 import type { Feature } from "../../models/features.ts";
 import { codeColumn, columnsOf, decideBins, fineOptions, type BinDecision, type FeatureCounts } from "../../models/scorecard/decide.ts";
 import { beginGuest } from "../align/begin.ts";
-import type { GuestAlignment } from "../align/guest.ts";
+import type { GuestAlignment, MatchInput } from "../align/guest.ts";
 import { binningGuest, sendMerged } from "../binning/guest.ts";
 import type { GuestGuard } from "../guards.ts";
 import { checkAgainstBins } from "../moments/consistent.ts";
@@ -23,7 +23,7 @@ export type ScorecardGuestInput = {
   /** 1 = training part, per record; undefined: split as the parameters say. */
   readonly trainOf: Uint8Array | undefined;
   readonly setSecret: (host: PartyId) => Uint8Array;
-  readonly guard: GuestGuard; readonly intersection: SetIntersection;
+  readonly guard: GuestGuard; readonly intersection: SetIntersection; readonly consents?: MatchInput["consents"];
 };
 
 export type ScorecardGuestResult = {

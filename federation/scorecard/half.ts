@@ -9,6 +9,7 @@ import { medianUnits } from "../../models/explain/points.ts";
 import { codeColumn } from "../../models/scorecard/decide.ts";
 import { partyPlanSchema } from "../../models/scorecard/quantise.ts";
 import type { HostColumn } from "../binning/host.ts";
+import { keptFeedbackSchema, type KeptFeedback } from "../feedback/host.ts";
 import type { TypedBody } from "../messages.ts";
 
 export const hostHalfSchema = z.strictObject({
@@ -29,18 +30,21 @@ export const hostHalfSchema = z.strictObject({
   })),
   /** Its part of the total of the model that was kept. */
   plan: partyPlanSchema,
+  /** What the guest told of the use of these features, where the plan had it. */
+  feedback: keptFeedbackSchema.optional(),
 });
 export type HostHalf = z.output<typeof hostHalfSchema>;
 
 export function hostHalf(made: {
   party: PartyId; model: string; digest: string; guest: PartyId; hosts: readonly PartyId[]; features: readonly Feature[]; columns: readonly HostColumn[]; trainRows: number; weights: TypedBody<"totals/weights">;
+  feedback?: KeptFeedback | undefined;
 }): HostHalf {
   return {
     version: 1, model: made.model, digest: made.digest, guest: made.guest, hosts: [...made.hosts],
     columns: made.columns.map((c) => ({
       feature: made.features[c.feature]?.name ?? "", definition: c.fine.definition, mergedOf: [...c.mergedOf], codes: [...c.codes], typical: medianCode(c.column.subarray(0, made.trainRows)),
     })),
-    plan: { party: made.party, ...made.weights.plan },
+    plan: { party: made.party, ...made.weights.plan }, ...(made.feedback === undefined ? {} : { feedback: made.feedback }),
   };
 }
 

@@ -3,7 +3,9 @@ import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
 import { beginHost } from "../align/begin.ts";
+import type { AlignHostInput } from "../align/host.ts";
 import { binningHost, type BinningHostResult } from "../binning/host.ts";
+import { receiveFeedback } from "../feedback/host.ts";
 import { finishHost, type MakeReceipt } from "../finish/end.ts";
 import type { HostGuard } from "../guards.ts";
 import type { TypedBody } from "../messages.ts";
@@ -18,7 +20,7 @@ export type ScorecardHostInput = {
   readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly params: ScorecardJobParams;
   readonly ids: readonly EntityId[]; readonly features: readonly Feature[];
   readonly guard: HostGuard; readonly intersection: SetIntersection;
-  readonly receipt: MakeReceipt;
+  readonly receipt: MakeReceipt; readonly consents?: AlignHostInput["consents"];
 };
 
 /** Runs the job to its end and returns the host's half of the model. */
@@ -73,8 +75,10 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
   } finally {
     await answerer?.[Symbol.asyncDispose]();
   }
+  const selected = new Map(binned.columns.map((c) => [c.feature, input.features[c.feature]?.name ?? ""]));
+  const feedback = input.params.feedback === undefined ? undefined : await receiveFeedback(party, guest, selected);
   const model = await finishHost(party, guest, input.receipt);
-  return hostHalf({ party: party.self, model: model.id, digest: model.digest, guest, hosts: present, features: input.features, columns: binned.columns, trainRows, weights: end.weights });
+  return hostHalf({ party: party.self, model: model.id, digest: model.digest, guest, hosts: present, features: input.features, columns: binned.columns, trainRows, weights: end.weights, feedback });
 }
 
 type Weights = TypedBody<"totals/weights">;

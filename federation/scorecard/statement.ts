@@ -2,6 +2,7 @@
 import type { PlannedAnswers } from "../../kernels/privacy.ts";
 import { maxCodeEnergy } from "../../models/binning/woe.ts";
 import { scorecardAttacks } from "../attacks.ts";
+import { addFeedback } from "../feedback/statement.ts";
 import { floors } from "../guards.ts";
 import type { KindStatement } from "../leakage.ts";
 import { ownValues } from "../moments/shape.ts";
@@ -30,6 +31,7 @@ export function scorecardStatement(plan: Sizes, add: Add): KindStatement {
     add(guest, host, "totals/weights", 2 + refinements, (2 + refinements) * (d * 10 + 64), d * (2 + refinements));
     add(host, guest, "totals/masked", (1 + refinements) * chunks(n, rowsPerChunk), (1 + refinements) * n, (1 + refinements) * n);
     add(guest, host, "finish/next", 2 * refinements + 2, 0, 2 * refinements + 2);
+    addFeedback(plan, add, host, d);
     add(guest, host, "finish/model", 1, 1024, 0);
     add(host, guest, "finish/receipt", 1, 256 * 1024, 0);
     answered.push([

@@ -96,7 +96,7 @@ function fitter(type: ClaimType, predicate: Extract<Predicate, { kind: "equals" 
         return (from === undefined || at >= from) && (to === undefined || at <= to);
       };
     }
-    case "dated": {
+    default: {
       const [before, after] = [predicate.before, predicate.after].map((day) => (day === undefined ? undefined : ordinal("date", day)));
       return (entry) => {
         const at = ordinal("date", entry);

@@ -85,11 +85,12 @@ export class WeightApplier implements Disposable {
     for (const [j, block] of blocks.entries()) {
       const { any, largest } = extent(block);
       if (largest > maxCode) throw new AppError("KERNEL_RANGE", { largest });
-      if (!any) continue; // SEAL refuses a product with zero, which adds nothing
+      const weights = this.#weights[j];
+      if (!any || weights === undefined) continue; // SEAL refuses a product with zero, which adds nothing
       const plain = this.#engine.plain(block);
       try {
         evaluator.plainTransformToNttInplace(plain, level);
-        evaluator.multiplyPlain(this.#weights[j] as Ciphertext, plain, isEmpty ? sum : product);
+        evaluator.multiplyPlain(weights, plain, isEmpty ? sum : product);
         if (!isEmpty) evaluator.addInplace(sum, product);
         isEmpty = false;
       } finally {

@@ -57,8 +57,8 @@ export function addFlood(words: BigUint64Array, degree: number, plan: FloodPlan,
     const c = BigInt(view.getUint32(4 * i, true) >>> (32 - floodBits));
     const k = ((r2 + p2 - (r1 % p2)) * inverse12) % p2;
     const r3 = r1 + (p1 % p3) * k + product12 * c;
-    words[i] = ((words[i] as bigint) + r1 + p1 - half[0]) % p1;
-    words[degree + i] = ((words[degree + i] as bigint) + r2 + p2 - half[1]) % p2;
-    words[2 * degree + i] = ((words[2 * degree + i] as bigint) + r3 + p3 - half[2]) % p3;
+    words[i] = ((words[i] ?? 0n) + r1 + p1 - half[0]) % p1;
+    words[degree + i] = ((words[degree + i] ?? 0n) + r2 + p2 - half[1]) % p2;
+    words[2 * degree + i] = ((words[2 * degree + i] ?? 0n) + r3 + p3 - half[2]) % p3;
   }
 }

@@ -45,7 +45,7 @@ export class LinearEngine implements Disposable {
     const values = Array.from({ length: dataPrimes }, (_, i) => {
       const modulus = moduli.get(i);
       if (modulus === undefined) throw new AppError("KERNEL_PARAMS", { primes: i });
-      const value = BigInt(modulus.value());
+      const value = modulus.value();
       modulus.delete();
       return value;
     });
@@ -62,7 +62,7 @@ export class LinearEngine implements Disposable {
   plain(coefficients: ArrayLike<number>): Plaintext {
     const bytes = this.#template.slice();
     const words = new Uint32Array(2 * linearDegree); // pairs: the upper half of a coefficient is 0
-    for (let i = 0; i < coefficients.length; i++) words[2 * i] = (coefficients[i] as number) & plainMask;
+    for (let i = 0; i < coefficients.length; i++) words[2 * i] = (coefficients[i] ?? 0) & plainMask;
     bytes.set(new Uint8Array(words.buffer), plainHeader);
     const plain = new this.seal.Plaintext();
     plain.loadFromArray(this.context, bytes);

@@ -49,13 +49,19 @@ export function stabilityIndex(expected: Float64Array, actual: Float64Array, bin
   const sorted = Float64Array.from(expected).sort();
   const edges = [...new Set(Array.from({ length: bins - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / bins)] ?? 0))]
     .filter((edge) => edge > (sorted[0] ?? 0));
-  const e = countByEdges(expected, edges);
-  const a = countByEdges(actual, edges);
-  const half = 0.5 * e.length;
-  const rows = e.map((n, i): StabilityRow => {
-    const share = (n + 0.5) / (expected.length + half);
-    const other = ((a[i] ?? 0) + 0.5) / (actual.length + half);
-    return { expected: n / expected.length, actual: (a[i] ?? 0) / actual.length, contribution: (other - share) * Math.log(other / share) };
+  return stabilityOfCounts(countByEdges(expected, edges), countByEdges(actual, edges));
+}
+
+/** The index over given bins: counts of both samples, neither of them empty. */
+export function stabilityOfCounts(expected: readonly number[], actual: readonly number[]): { psi: number; rows: StabilityRow[] } {
+  const expectedTotal = expected.reduce((sum, n) => sum + n, 0);
+  const actualTotal = actual.reduce((sum, n) => sum + n, 0);
+  if (expectedTotal === 0 || actualTotal === 0) throw new AppError("MODEL_TOO_FEW_ROWS", { rows: 0 });
+  const half = 0.5 * expected.length;
+  const rows = expected.map((n, i): StabilityRow => {
+    const share = (n + 0.5) / (expectedTotal + half);
+    const other = ((actual[i] ?? 0) + 0.5) / (actualTotal + half);
+    return { expected: n / expectedTotal, actual: (actual[i] ?? 0) / actualTotal, contribution: (other - share) * Math.log(other / share) };
   });
   return { psi: rows.reduce((sum, row) => sum + row.contribution, 0), rows };
 }
@@ -77,7 +83,8 @@ export function scoreHistogram(score: Float64Array, label: Uint8Array, from: num
   };
 }
 
-function countByEdges(values: Float64Array, edges: readonly number[]): number[] {
+/** How many values lie in each interval: below the first edge, from each edge on, and from the last. */
+export function countByEdges(values: Float64Array, edges: readonly number[]): number[] {
   const counts = Array.from({ length: edges.length + 1 }, () => 0);
   for (const value of values) {
     let bin = 0;

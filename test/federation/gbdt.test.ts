@@ -178,7 +178,7 @@ describe("boosted trees over domains", () => {
     const sides = new Map<string, Uint8Array>();
     for (const [h, host] of tables.hosts.entries()) {
       const result = run.hosts.get(host.name) as GbdtHostResult;
-      const kept = gbdtHostHalf({ model: "model_0", digest: "0", guest: bank, hosts: tables.hosts.map((h) => h.name), result });
+      const kept = gbdtHostHalf({ model: "model_0", digest: "0", guest: bank, hosts: tables.hosts.map(({ name }) => name), result });
       assert.deepEqual(gbdtHostHalfSchema.parse(JSON.parse(JSON.stringify(kept))), kept);
       // Every use stands where the guest's model has a cut of this host, and every such cut has a use.
       const first = features.findIndex((f) => f.party === host.name);
