@@ -1,57 +1,24 @@
 // Every endpoint of the platform as zod: the servers, the enclaves' and the CLI's clients, the OpenAPI page and the tests
-// read this. It imports schemas only. Two listeners: "bank" (API) and "enclave" (mutual TLS).
+// read this; areas with an own file lie in contract/. It imports schemas only. Two listeners: "bank" (API) and "enclave" (mutual TLS).
 // The platform sees names, plans, sizes, digests, times and sealed bytes: no schema here has room for a row or a score.
 import { z } from "zod";
-import { errorTable, type Code } from "../core/errors.ts";
 import { jobIdSchema, partyIdSchema } from "../core/names.ts";
+import { bodyErrors, codeSchema, hex64, maxRelayBytes, maxResultBytes, modelId, page, pem, rawErrors, seq, time, wait, word, type Endpoint } from "./contract/endpoint.ts";
+import { catalogueEndpoints } from "./contract/catalogue.ts";
+import { bankPeople } from "./contract/roles.ts";
+import { consentEndpoints, enclaveConsentEndpoints } from "./contract/consents.ts";
+import { institutionEndpoints } from "./contract/institutions.ts";
+import { auditEndpoints, enclaveAuditEndpoints } from "./contract/audit.ts";
+import { enclaveSubjectEndpoints, subjectEndpoints } from "./contract/subject.ts";
+import { enclavePublicCreditEndpoints, publicCreditEndpoints } from "./contract/public-credit.ts";
+import { enclaveQualityEndpoints, qualityEndpoints } from "./contract/quality.ts";
+import { enclaveUsageEndpoints, usageEndpoints } from "./contract/usage.ts";
+import { receiptBankEndpoints, receiptEnclaveEndpoints } from "./contract/receipts.ts";
 import { datasetSummarySchema, jobPlanSchema, jobRequestSchema, purposes } from "../federation/plan-schema.ts";
 
-type Bilingual = { readonly en: string; readonly zh: string };
-
-/** Raw bytes in or out instead of JSON. */
-export type RawBody = { readonly media: string; readonly maxBytes: number };
-
-export type Endpoint = {
-  readonly listener: "bank" | "enclave";
-  readonly method: "get" | "post" | "put";
-  /** Express form: parameters are ":name". */
-  readonly path: string;
-  readonly auth: "none" | "institution" | "party";
-  readonly summary: Bilingual;
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  /** Request headers with a meaning of their own: name to description. */
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: z.ZodType;
-  readonly rawBody?: RawBody;
-  readonly status: 200 | 201;
-  readonly reply?: z.ZodType;
-  readonly rawReply?: RawBody;
-  /** Codes beyond those that every endpoint of its listener may give (`commonErrors`). */
-  readonly errors: readonly Code[];
-};
-
-/** Longest wait of a long poll, seconds. */
-export const maxWaitSeconds = 25;
-/** Largest relayed frame: one sealed frame of 8 MiB and its envelope. */
-export const maxRelayBytes = 9 * 1024 * 1024;
-export const maxResultBytes = 64 * 1024 * 1024;
-export const maxJsonBytes = 256 * 1024;
-
-const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
-const time = z.iso.datetime();
 const seconds = z.number().min(0).max(1e9);
-const word = z.string().regex(/^[a-z][a-z0-9_.-]{0,47}$/);
 const messageType = z.string().regex(/^[a-z][a-z0-9-]{0,31}\/[a-z][a-z0-9-]{0,31}$/);
-const pem = z.string().min(64).max(8192);
-// Numbers in paths and queries: one spelling each, so that a frame has one address.
-const seq = z.string().regex(/^(0|[1-9][0-9]{0,8})$/).transform(Number);
-const wait = z.string().regex(/^[0-9]{1,2}(\.[0-9]{1,3})?$/).transform(Number).pipe(z.number().max(maxWaitSeconds)).default(0);
-const modelId = z.string().regex(/^model_[0-9a-z]{16,32}$/);
 
-const codes = Object.keys(errorTable) as [Code, ...Code[]];
-/** A code of the closed table: nothing else can be said about a failure through the platform. */
-export const codeSchema = z.enum(codes);
 export const jobStates = ["submitted", "awaiting-approval", "running", "done", "failed", "cancelled"] as const;
 export const jobStateSchema = z.enum(jobStates);
 export type JobStateName = z.output<typeof jobStateSchema>;
@@ -119,28 +86,7 @@ const modelSchema = z.strictObject({
   digests: z.record(partyIdSchema, hex64),
 });
 const byJob = z.strictObject({ id: jobIdSchema });
-const page = z.strictObject({
-  limit: z.string().regex(/^[1-9][0-9]?$|^100$/).transform(Number).default(20),
-  cursor: z.string().max(64).optional(),
-});
 const relayErrors = ["JOB_NOT_FOUND", "JOB_NOT_RUNNING", "JOB_ENDED", "RELAY_PEER"] as const;
-
-/** What the problem+json of every refusal looks like (RFC 9457). `detail` follows Accept-Language; `details` has both. */
-export const problemSchema = z.strictObject({
-  type: z.string(), title: z.string(), status: z.number().int(), code: codeSchema, detail: z.string(),
-  details: z.strictObject({ en: z.string(), zh: z.string() }), requestId: z.string(),
-  facts: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])),
-  errors: z.array(z.strictObject({ at: z.string(), rule: z.string() })).optional(),
-});
-export type Problem = z.output<typeof problemSchema>;
-
-export const commonErrors = {
-  bank: ["AUTH_REQUIRED", "AUTH_INVALID", "AUTH_SUSPENDED", "AUTH_RATE_LIMITED", "REQUEST_INVALID", "PLATFORM_BUSY", "PLATFORM_INTERNAL"],
-  enclave: ["AUTH_INVALID", "AUTH_SUSPENDED", "REQUEST_INVALID", "PLATFORM_BUSY", "PLATFORM_INTERNAL"],
-} as const satisfies Record<string, readonly Code[]>;
-
-const bodyErrors = ["REQUEST_MALFORMED", "REQUEST_TOO_LARGE", "REQUEST_MEDIA_TYPE"] as const;
-const rawErrors = ["REQUEST_LENGTH", "REQUEST_TOO_LARGE", "REQUEST_MEDIA_TYPE", "PLATFORM_STORAGE"] as const;
 
 export const bankEndpoints = {
   health: { listener: "bank", method: "get", path: "/healthz", auth: "none", status: 200, errors: [],
@@ -151,45 +97,57 @@ export const bankEndpoints = {
     body: z.strictObject({ token: z.string().max(256), csrTls: pem, csrIdentity: pem }),
     reply: z.strictObject({ party: partyIdSchema, tlsCertificate: pem, identityCertificate: pem, caCertificate: pem }),
     errors: ["ENROL_TOKEN", "ENROL_EXPIRED", "ENROL_USED", "ENROL_CSR", "ENROL_NAME", "AUTH_SUSPENDED", ...bodyErrors] },
-  listDatasets: { listener: "bank", method: "get", path: "/v1/datasets", auth: "institution", status: 200, errors: [],
+  listDatasets: { listener: "bank", method: "get", path: "/v1/datasets", auth: "institution", roles: bankPeople, status: 200, errors: [],
     summary: { en: "Sizes of what the data providers and the own enclave publish", zh: "各数据方及本方节点发布的数据规模" },
     reply: z.strictObject({
       datasets: z.array(z.strictObject({ party: partyIdSchema, publishedAt: time, dataset: datasetSummarySchema })),
     }) },
-  submitJob: { listener: "bank", method: "post", path: "/v1/jobs", auth: "institution", status: 201,
+  submitJob: { listener: "bank", method: "post", path: "/v1/jobs", auth: "institution", roles: ["bank-submitter"], status: 201,
     summary: { en: "Submit a job; the plan is compiled and sent to all parties for approval", zh: "提交任务；平台生成计划并交各方批准" },
     headers: { "Idempotency-Key": "8 to 64 characters [A-Za-z0-9_-]; the same key and body give the same job" },
     body: jobRequestSchema, reply: jobViewSchema,
     errors: ["JOB_WRONG_GUEST", "JOB_PARTIES", "JOB_TOO_MANY", "JOB_IDEMPOTENCY", "JOB_PARAMS", "JOB_DATASET_UNKNOWN",
       "JOB_NOT_LABELLED", "PARTY_NOT_FOUND", "MODEL_NOT_FOUND", ...bodyErrors] },
-  listJobs: { listener: "bank", method: "get", path: "/v1/jobs", auth: "institution", status: 200, errors: [],
+  listJobs: { listener: "bank", method: "get", path: "/v1/jobs", auth: "institution", roles: bankPeople, status: 200, errors: [],
     summary: { en: "The institution's jobs, newest first", zh: "本机构的任务，最新在前" },
     query: page, reply: z.strictObject({ items: z.array(jobSummarySchema), next: z.string().nullable() }) },
-  getJob: { listener: "bank", method: "get", path: "/v1/jobs/:id", auth: "institution", status: 200, errors: ["JOB_NOT_FOUND"],
+  getJob: { listener: "bank", method: "get", path: "/v1/jobs/:id", auth: "institution", roles: bankPeople, status: 200, errors: ["JOB_NOT_FOUND"],
     summary: { en: "State, progress, phases and traffic of a job", zh: "任务的状态、进度、阶段与流量" }, params: byJob, reply: jobViewSchema },
-  getPlan: { listener: "bank", method: "get", path: "/v1/jobs/:id/plan", auth: "institution", status: 200, errors: ["JOB_NOT_FOUND"],
+  getPlan: { listener: "bank", method: "get", path: "/v1/jobs/:id/plan", auth: "institution", roles: bankPeople, status: 200, errors: ["JOB_NOT_FOUND"],
     summary: { en: "The plan with its leakage statement", zh: "任务计划及其信息披露声明" }, params: byJob,
     reply: z.strictObject({ planDigest: hex64, plan: jobPlanSchema }) },
-  jobEvents: { listener: "bank", method: "get", path: "/v1/jobs/:id/events", auth: "institution", status: 200, errors: ["JOB_NOT_FOUND"],
+  jobEvents: { listener: "bank", method: "get", path: "/v1/jobs/:id/events", auth: "institution", roles: bankPeople, status: 200, errors: ["JOB_NOT_FOUND"],
     summary: { en: "Follow a job by server-sent events; ends when the job has ended", zh: "以服务器推送事件跟踪任务；任务结束后关闭" },
     headers: { "Last-Event-ID": "number of the last event seen; the stream goes on after it" },
     params: byJob, rawReply: { media: "text/event-stream", maxBytes: maxResultBytes } },
-  cancelJob: { listener: "bank", method: "post", path: "/v1/jobs/:id/cancel", auth: "institution", status: 200, errors: ["JOB_NOT_FOUND"],
+  releaseJob: { listener: "bank", method: "post", path: "/v1/jobs/:id/release", auth: "role", roles: ["bank-approver"], status: 200,
+    summary: { en: "Approve a submission that waits for a second person; its plan then goes to the parties", zh: "批准等待第二人的提交；随后计划送交各方" },
+    params: byJob, body: z.strictObject({ planDigest: hex64 }), reply: jobViewSchema,
+    errors: ["JOB_NOT_FOUND", "JOB_ENDED", "JOB_SAME_PERSON", "JOB_PLAN_DIGEST", ...bodyErrors] },
+  cancelJob: { listener: "bank", method: "post", path: "/v1/jobs/:id/cancel", auth: "institution", roles: ["bank-submitter", "bank-approver"], status: 200, errors: ["JOB_NOT_FOUND"],
     summary: { en: "Cancel a job; an ended job stays as it is", zh: "取消任务；已结束的任务保持不变" }, params: byJob, reply: jobViewSchema },
-  getReport: { listener: "bank", method: "get", path: "/v1/jobs/:id/report", auth: "institution", status: 200,
+  getReport: { listener: "bank", method: "get", path: "/v1/jobs/:id/report", auth: "institution", roles: bankPeople, status: 200,
     errors: ["JOB_NOT_FOUND", "RESULT_NOT_READY"],
     summary: { en: "The report, sealed to the institution (JWE)", zh: "密封给机构的报告（JWE）" }, params: byJob,
     rawReply: { media: "application/jose", maxBytes: maxResultBytes } },
-  getScores: { listener: "bank", method: "get", path: "/v1/jobs/:id/scores", auth: "institution", status: 200,
+  getScores: { listener: "bank", method: "get", path: "/v1/jobs/:id/scores", auth: "institution", roles: ["bank-submitter", "bank-approver"], status: 200,
     errors: ["JOB_NOT_FOUND", "RESULT_NOT_READY"],
     summary: { en: "Batch scores, sealed to the institution (JWE)", zh: "密封给机构的批量评分（JWE）" }, params: byJob,
     rawReply: { media: "application/jose", maxBytes: maxResultBytes } },
-  listModels: { listener: "bank", method: "get", path: "/v1/models", auth: "institution", status: 200, errors: [],
+  listModels: { listener: "bank", method: "get", path: "/v1/models", auth: "institution", roles: bankPeople, status: 200, errors: [],
     summary: { en: "The institution's models, newest first: digests, no weights", zh: "本机构的模型，最新在前：仅摘要，不含权重" },
     query: page, reply: z.strictObject({ items: z.array(modelSchema), next: z.string().nullable() }) },
-  getModel: { listener: "bank", method: "get", path: "/v1/models/:model", auth: "institution", status: 200, errors: ["MODEL_NOT_FOUND"],
+  getModel: { listener: "bank", method: "get", path: "/v1/models/:model", auth: "institution", roles: bankPeople, status: 200, errors: ["MODEL_NOT_FOUND"],
     summary: { en: "One model: digests, no weights", zh: "单个模型：仅摘要，不含权重" }, params: z.strictObject({ model: modelId }),
     reply: modelSchema },
+  ...catalogueEndpoints,
+  ...consentEndpoints,
+  ...publicCreditEndpoints,
+  ...subjectEndpoints,
+  ...institutionEndpoints,
+  ...auditEndpoints,
+  ...qualityEndpoints,
+  ...usageEndpoints,
 } as const satisfies Record<string, Endpoint>;
 
 export const enclaveEndpoints = {
@@ -255,9 +213,15 @@ export const enclaveEndpoints = {
     params: z.strictObject({ job: jobIdSchema, from: partyIdSchema }),
     body: z.strictObject({ first: z.number().int().min(0).max(1e9), below: z.number().int().min(0).max(1e9) }),
     reply: z.strictObject({ below: z.number().int() }), errors: [...relayErrors, "RELAY_GAP", ...bodyErrors] },
+  ...enclaveAuditEndpoints,
+  ...enclaveConsentEndpoints,
+  ...enclavePublicCreditEndpoints,
+  ...enclaveSubjectEndpoints,
+  ...enclaveQualityEndpoints,
+  ...enclaveUsageEndpoints,
 } as const satisfies Record<string, Endpoint>;
 
-export const endpoints = { ...bankEndpoints, ...enclaveEndpoints } as const satisfies Record<string, Endpoint>;
+export const endpoints = { ...bankEndpoints, ...enclaveEndpoints, ...receiptBankEndpoints, ...receiptEnclaveEndpoints } as const satisfies Record<string, Endpoint>;
 
 /**
  * Enrolment token: `yunei1.<party>.<secret, base64url of 32 bytes>.<SHA-256 of the CA certificate's DER form, base64url>`.
@@ -269,8 +233,3 @@ export const enrolTokenSchema = z.string().max(256).regex(/^yunei1\.[a-z][a-z0-9
     const [, party, secret, caFingerprint] = token.split(".") as [string, string, string, string];
     return { party: partyIdSchema.parse(party), secret, caFingerprint };
   });
-
-/** The path of an endpoint with its parameters filled in. */
-export function pathOf(endpoint: Endpoint, params: Readonly<Record<string, string | number>> = {}): string {
-  return endpoint.path.replace(/:([a-z]+)/g, (_, name: string) => encodeURIComponent(String(params[name])));
-}

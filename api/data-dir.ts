@@ -1,10 +1,12 @@
-// The platform's data directory (0700): the authority's and the server's keys (0600), the database file, the blobs.
+// The platform's data directory (0700): the authority's, the server's and the transparency log's keys (0600), the database file, the
+// blobs, the log.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { X509Certificate } from "node:crypto";
 import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { writeDurably } from "../core/files.ts";
+import { initialiseLog } from "./log/key.ts";
 import { Authority, type KeyAndCertificate } from "./pki/authority.ts";
 
 const serverDays = 365;
@@ -14,11 +16,13 @@ export function databaseUrl(data: string, given?: string): string {
   return given ?? `file:${join(data, "platform.db")}`;
 }
 
-/** Makes directory and authority if they are not there. Keys are never overwritten. */
+/** Makes directory, authority and transparency log if they are not there. Keys are never overwritten. */
 export async function initialiseDataDir(data: string, env: Env): Promise<Authority> {
   mkdirSync(data, { recursive: true, mode: 0o700 });
   if (!existsSync(join(data, "ca.pem"))) store(data, "ca", await Authority.create("yunei platform CA", env));
-  return openAuthority(data, env);
+  const authority = await openAuthority(data, env);
+  await initialiseLog(data, authority.certificatePem);
+  return authority;
 }
 
 /** Throws PLATFORM_NOT_INITIALISED. */

@@ -3,14 +3,21 @@
 import { pipeline } from "node:stream/promises";
 import type { Express, Request } from "express";
 import { AppError } from "../core/errors.ts";
+import { addEnclaveAudit } from "./areas/audit.ts";
+import { addEnclaveConsents } from "./areas/consents.ts";
+import { addEnclaveQuality } from "./areas/quality.ts";
+import { addEnclaveUsage } from "./areas/usage.ts";
+import { addEnclaveSubject } from "./areas/subject.ts";
 import { enclaveEndpoints as e } from "./contract.ts";
 import { newApp } from "./http/app.ts";
 import { partyGuard } from "./http/auth.ts";
 import { route } from "./http/route.ts";
+import { addWitnessRoutes } from "./log/routes.ts";
 import type { Platform } from "./platform.ts";
 import { InFlight } from "./services/in-flight.ts";
 import { approve, feed, refuse, reportEvents, reportState } from "./services/jobs.ts";
 import { forgetFrames, getFrame, putFrame } from "./services/relay.ts";
+import { putPublicBatch } from "./services/public-items.ts";
 import { putModel, putResult } from "./services/results.ts";
 import { listIdentities, storeDataset } from "./store/parties.ts";
 
@@ -19,7 +26,7 @@ const feedPage = 20;
 const bodyOf = (request: Request): AsyncIterable<Uint8Array> => request.iterator({ destroyOnReturn: false });
 
 export function buildEnclaveApp(platform: Platform): Express {
-  const { app, finish } = newApp(platform.env, "enclave");
+  const { app, finish } = newApp(platform.env, "enclave", platform.audit);
   const guard = partyGuard(platform);
   const inFlight = new InFlight(platform.limits.inFlightBytes);
 
@@ -73,5 +80,14 @@ export function buildEnclaveApp(platform: Platform): Express {
     } else await pipeline(frame.body, response);
   });
   route(app, e.forgetRelay, guard, ({ caller, params, body }) => forgetFrames(platform, caller.party, { ...params, ...body }));
+  addWitnessRoutes(app, platform, guard);
+  route(app, e.putPublicBatch, guard, ({ caller, params, request, length }) =>
+    putPublicBatch(platform, inFlight, caller.party, { digest: params.digest, bytes: length, source: bodyOf(request) }),
+  );
+  addEnclaveAudit(app, platform, guard);
+  addEnclaveConsents(app, platform, guard);
+  addEnclaveQuality(app, platform, guard);
+  addEnclaveUsage(app, platform, guard);
+  addEnclaveSubject(app, platform, guard, inFlight, bodyOf);
   return finish();
 }

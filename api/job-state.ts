@@ -14,6 +14,7 @@ export type JobMachine = {
   readonly failure?: Failure;
 };
 export type JobChange =
+  /** The plan goes to the parties: at once, or after a second person of the institution has approved the submission. */
   | { readonly type: "planned" }
   | { readonly type: "approve"; readonly party: string }
   | { readonly type: "refuse"; readonly party: string }
@@ -37,10 +38,12 @@ export function newJob(guest: string, hosts: readonly string[]): JobMachine {
 
 /**
  * The machine after an event; the same object if nothing changes.
- * Throws JOB_NOT_FOUND for a party that is not in the job, JOB_NOT_RUNNING for `finish` before all have approved.
+ * Throws JOB_NOT_FOUND for a party that is not in the job or has not got its plan yet, JOB_NOT_RUNNING for `finish` before all have approved.
  */
 export function changeJob(job: JobMachine, change: JobChange): JobMachine {
   if ("party" in change && !job.parties.includes(change.party)) throw new AppError("JOB_NOT_FOUND");
+  // A plan that waits for its second person is not known to the parties.
+  if (job.at === "submitted" && (change.type === "approve" || change.type === "refuse")) throw new AppError("JOB_NOT_FOUND");
   if (hasEnded(job.at)) return job;
   switch (change.type) {
     case "planned":

@@ -1,10 +1,18 @@
 // What every part of the platform is built from. Handed in, so that tests run the same parts with their own clock, limits
 // and plan compiler.
+import type { AuditTrail } from "../audit/trail.ts";
 import type { JobId } from "../core/brand.ts";
 import type { BufferPool } from "../core/buffer-pool.ts";
 import type { Env } from "../core/env.ts";
 import type { DatasetSummary, JobPlan, JobRequest } from "../federation/plan-schema.ts";
+import type { TransparencyLog } from "./log/transparency.ts";
+import type { Sessions } from "./http/sessions.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { Attester } from "./pki/attester.ts";
 import type { Authority } from "./pki/authority.ts";
+import type { PlatformRegistrar } from "./pki/registrar.ts";
+import type { RevocationDesk } from "./services/revocations.ts";
+import type { PlatformSettings } from "./settings.ts";
 import type { BlobStore } from "./store/blobs.ts";
 import type { Database } from "./store/database.ts";
 import type { Recent } from "./store/recent.ts";
@@ -36,6 +44,12 @@ export type Limits = {
   readonly authFailures: number;
   readonly authWindowMs: number;
   readonly certificateDays: number;
+  /** How long a company's session counts after its login, ms. */
+  readonly subjectSessionMs: number;
+  /** Consents of one company that have not ended, withdrawn ones among them. */
+  readonly runningConsents: number;
+  /** Keys of one company, withdrawn ones among them. */
+  readonly subjectKeys: number;
 };
 
 export const defaultLimits: Limits = {
@@ -49,6 +63,9 @@ export const defaultLimits: Limits = {
   authFailures: 20,
   authWindowMs: 60_000,
   certificateDays: 365,
+  subjectSessionMs: 30 * 60_000,
+  runningConsents: 500,
+  subjectKeys: 20,
 };
 
 export type Platform = {
@@ -58,7 +75,19 @@ export type Platform = {
   readonly buffers: BufferPool;
   readonly wakeups: Wakeups;
   readonly authority: Authority;
+  readonly attester: Attester;
+  /** The data directory. */
+  readonly data: string;
+  readonly registrar: PlatformRegistrar;
+  readonly revocations: RevocationDesk;
+  readonly deadlines: Deadlines;
+  /** Every access and operation. */
+  readonly audit: AuditTrail;
+  readonly log: TransparencyLog;
   readonly env: Env;
   readonly limits: Limits;
+  readonly settings: PlatformSettings;
+  /** Open requests, to be cut when their caller is no longer let in. */
+  readonly sessions: Sessions;
   readonly compilePlan: CompilePlan;
 };

@@ -5,16 +5,31 @@ import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { RequestListener } from "node:http";
+import type { AuditDisk } from "../audit/disk.ts";
 import { BufferPool } from "../core/buffer-pool.ts";
 import type { Env } from "../core/env.ts";
+import { noticeSettings, openPlatformAudit } from "./audit/open.ts";
 import { buildBankApp } from "./bank-app.ts";
 import { databaseUrl, openAuthority, serverCertificate } from "./data-dir.ts";
 import { buildEnclaveApp } from "./enclave-app.ts";
+import { TransparencyLog } from "./log/transparency.ts";
+import { Sessions } from "./http/sessions.ts";
+import { readDeadlines } from "./deadlines.ts";
+import { openAttester } from "./pki/attester.ts";
+import { openRegistrar } from "./pki/registrar.ts";
 import { defaultLimits, type CompilePlan, type Limits, type Platform } from "./platform.ts";
 import { endDueJobs } from "./services/jobs.ts";
+import { sweepMembers } from "./services/institutions/supervision.ts";
+import { forgetLogins } from "./services/login.ts";
+import { passTime } from "./services/objections.ts";
 import { sweepRelay } from "./services/relay.ts";
+import { RevocationDesk } from "./services/revocations.ts";
+import { sweepReports } from "./services/credit-reports.ts";
+import { withdrawOverdue } from "./services/public-items.ts";
+import { sweepUsesRequests } from "./services/uses-requests.ts";
+import { readSettings } from "./settings.ts";
 import { BlobStore } from "./store/blobs.ts";
-import { openDatabase } from "./store/database.ts";
+import { openDatabase, type Database } from "./store/database.ts";
 import { Recent } from "./store/recent.ts";
 import { Wakeups } from "./wakeups.ts";
 
@@ -39,6 +54,8 @@ export type PlatformOptions = {
   readonly apiPort?: number | undefined;
   readonly enclavePort?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
+  /** Where the audit log lies; `audit/` of the data directory by default. */
+  readonly auditDisk?: AuditDisk | undefined;
 };
 export type RunningPlatform = {
   readonly apiPort: number;
@@ -47,24 +64,41 @@ export type RunningPlatform = {
   stop(): Promise<void>;
 };
 
-/** Throws PLATFORM_NOT_INITIALISED, PLATFORM_MIGRATION, and what listening or opening the database throws. */
+/** Throws PLATFORM_NOT_INITIALISED, PLATFORM_MIGRATION, LOG_…, and what listening or opening the database throws. */
 export async function startPlatform(options: PlatformOptions): Promise<RunningPlatform> {
   const { data, env, compilePlan } = options;
   const authority = await openAuthority(data, env);
+  const settings = readSettings(data);
+  const deadlines = readDeadlines(data);
+  const registrar = await openRegistrar(data, authority, env);
   const pair = await serverCertificate(data, authority, options.hosts ?? [], env);
   const blobs = await BlobStore.open(join(data, "blobs"), env.now());
   const db = await openDatabase(databaseUrl(data, options.database));
   const buffers = new BufferPool();
+  const wakeups = new Wakeups();
+  // First of what has one writer: it holds the data folder's lock.
+  const log = await orClose(db, () => TransparencyLog.open({ data, authority, db, env, wake: () => wakeups.wake("log") }));
+  const opened = { close: () => closeBoth(log, db) };
+  const audit = await orClose(opened, () => openPlatformAudit(data, authority, env, options.auditDisk));
   const platform: Platform = {
     db,
+    log,
     blobs,
     recent: new Recent(recentBytes, buffers),
     buffers,
-    wakeups: new Wakeups(),
+    wakeups,
     authority,
+    attester: openAttester(data),
+    data,
+    registrar,
+    revocations: new RevocationDesk({ db, registrar, now: env.now, wakeups, audit }),
+    deadlines,
+    audit,
     env,
     compilePlan,
     limits: { ...defaultLimits, ...options.limits },
+    settings,
+    sessions: new Sessions(),
   };
   const tls: ServerOptions = {
     key: pair.keyPem,
@@ -83,21 +117,30 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   // An institution may come with an API key instead; its certificate, if any, is judged by the guard.
   const bank = createServer({ ...tls, rejectUnauthorized: false }, buildBankApp(platform, platformVersion) as RequestListener);
   const enclave = createServer({ ...tls, rejectUnauthorized: true }, buildEnclaveApp(platform) as RequestListener);
-  for (const server of [bank, enclave]) server.on("tlsClientError", () => env.log.warn("tls.refused"));
+  for (const server of [bank, enclave]) {
+    server.on("tlsClientError", () => refusedHandshake(platform));
+    server.prependListener("request", (request, response) => platform.sessions.begin(request, response));
+  }
   try {
+    // A withdrawal may have been stored just before the last process ended.
+    await platform.revocations.issue();
     const apiPort = await listen(bank, options.apiPort ?? 0, options.listen);
     const enclavePort = await listen(enclave, options.enclavePort ?? 0, options.listen);
+    await audit.record({ actor: { role: "platform" }, action: "process.started", facts: { migrations: db.migrated } });
+    await noticeSettings(audit, data);
     const stopTicking = everySecond(platform);
     const stop = async (): Promise<void> => {
       platform.wakeups.close();
       await Promise.all([stopTicking(), close(bank), close(enclave)]);
-      await db.close();
+      await closeAudit(platform);
+      await opened.close();
     };
     return { apiPort, enclavePort, platform, stop };
   } catch (error) {
     bank.close();
     enclave.close();
-    await db.close();
+    await audit.close();
+    await opened.close();
     throw error;
   }
 }
@@ -113,6 +156,41 @@ async function listen(server: Server, port: number, host = "127.0.0.1"): Promise
   return (server.address() as AddressInfo).port;
 }
 
+function refusedHandshake({ env, audit }: Platform): void {
+  env.log.warn("tls.refused");
+  try {
+    audit.sum({ actor: { role: "unknown" }, action: "tls.refused", outcome: "AUTH_INVALID" });
+  } catch {
+    // The log takes nothing now: that is said once a tick.
+  }
+}
+
+async function closeAudit({ audit, env }: Platform): Promise<void> {
+  try {
+    await audit.record({ actor: { role: "platform" }, action: "process.stopped" });
+  } catch {
+    env.log.error("audit.stopped", { stopping: true });
+  }
+  await audit.close();
+}
+
+async function closeBoth(log: AsyncDisposable, db: Database): Promise<void> {
+  try {
+    await log[Symbol.asyncDispose]();
+  } finally {
+    await db.close();
+  }
+}
+
+async function orClose<T>(before: Pick<Database, "close">, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    await before.close();
+    throw error;
+  }
+}
+
 /** Ends due jobs and deletes what they relayed. Returns what stops it, after the round that is under way. */
 function everySecond(platform: Platform): () => Promise<void> {
   let round: Promise<void> = Promise.resolve();
@@ -120,8 +198,19 @@ function everySecond(platform: Platform): () => Promise<void> {
   const tick = async (): Promise<void> => {
     isBusy = true;
     try {
+      await platform.audit.tick();
+      // Without a log nothing is ended and nobody is suspended either.
+      platform.audit.check();
       await endDueJobs(platform);
       await sweepRelay(platform);
+      await sweepMembers(platform);
+      await platform.revocations.renew();
+      await passTime(platform);
+      await sweepUsesRequests(platform);
+      await withdrawOverdue(platform);
+      await sweepReports(platform);
+      await forgetLogins(platform);
+      await platform.sessions.sweep();
     } catch (error) {
       // Tried again at the next tick.
       platform.env.log.error("tick.failed", { reason: error instanceof Error ? error.name : "unknown" });

@@ -8,7 +8,7 @@ import { AppError } from "../../core/errors.ts";
 import { partyIdSchema } from "../../core/names.ts";
 import { clientAuthOid, organisations, type SubjectKind } from "../pki/authority.ts";
 import type { Platform } from "../platform.ts";
-import { findInstitution, findParty } from "../store/parties.ts";
+import { findInstitution, findParty, type InstitutionRow } from "../store/parties.ts";
 import type { Guard, InstitutionCaller, PartyCaller } from "./route.ts";
 
 /** Form of an API key: the institution's id and 256 random bits. */
@@ -72,6 +72,14 @@ export const openGuard: Guard<undefined> = async () => undefined;
 
 export function institutionGuard(platform: Platform, failures: FailureLimit): Guard<InstitutionCaller> {
   const certificates = new Certificates();
+  const verify = async (id: string, given: { key: string } | { certificate: string; to: number }): Promise<InstitutionCaller> => {
+    const row = await findInstitution(platform.db.read, id);
+    // A key that does not exist takes the same path as a wrong one.
+    const isRight = "key" in given ? isKeyOf(row, given.key, platform.env.now()) : isSame(given.certificate, row?.tlsFingerprint ?? "") && platform.env.now() <= given.to;
+    if (row === undefined || !isRight) throw new AppError("AUTH_INVALID");
+    if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
+    return { institution: row.id, party: row.party };
+  };
   return (request) =>
     failures.guard(addressOf(request), async () => {
       const header = request.headers.authorization;
@@ -80,25 +88,34 @@ export function institutionGuard(platform: Platform, failures: FailureLimit): Gu
       const [, key, keyOwner] = header === undefined ? [] : (apiKeyForm.exec(header) ?? []);
       const id = subject?.name ?? keyOwner;
       if (id === undefined) throw new AppError("AUTH_INVALID");
-      const row = await findInstitution(platform.db.read, id);
-      // A key that does not exist takes the same path as a wrong one.
-      const given = key === undefined ? subject?.fingerprint : sha256(key);
-      const stored = key === undefined ? row?.tlsFingerprint : row?.keyDigest;
-      if (row === undefined || given === undefined || !isSame(given, stored ?? "")) throw new AppError("AUTH_INVALID");
-      if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
-      return { institution: row.id, party: row.party };
+      const given = key === undefined ? { certificate: subject?.fingerprint ?? "", to: subject?.to ?? 0 } : { key: sha256(key) };
+      const caller = await verify(id, given);
+      platform.sessions.watch(request, `${id} ${"key" in given ? given.key : given.certificate}`, () => verify(id, given));
+      return caller;
     });
+}
+
+/** The key issued last, or the one before while a rotation lets both work. */
+function isKeyOf(row: InstitutionRow | undefined, digest: string, now: number): boolean {
+  const isPrevious = isSame(digest, row?.previousKeyDigest ?? "") && (row?.previousKeyUntil?.getTime() ?? 0) > now;
+  return isSame(digest, row?.keyDigest ?? "") || isPrevious;
 }
 
 export function partyGuard(platform: Platform): Guard<PartyCaller> {
   const certificates = new Certificates();
+  const verify = async (name: string, fingerprint: string): Promise<PartyCaller> => {
+    const row = await findParty(platform.db.sql, name);
+    if (row === undefined || !isSame(fingerprint, row.tlsFingerprint ?? "")) throw new AppError("AUTH_INVALID");
+    if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
+    return { party: partyIdSchema.parse(row.id) };
+  };
   return async (request) => {
     const subject = certificates.subjectOf(request, "party", platform.env.now());
     if (subject === undefined) throw new AppError("AUTH_INVALID");
-    const row = await findParty(platform.db.sql, subject.name);
-    if (row === undefined || !isSame(subject.fingerprint, row.tlsFingerprint ?? "")) throw new AppError("AUTH_INVALID");
-    if (row.state !== "active") throw new AppError("AUTH_SUSPENDED");
-    return { party: partyIdSchema.parse(row.id) };
+    const { name, fingerprint } = subject;
+    const caller = await verify(name, fingerprint);
+    platform.sessions.watch(request, `${name} ${fingerprint}`, () => verify(name, fingerprint));
+    return caller;
   };
 }
 
@@ -116,15 +133,15 @@ class Certificates {
   readonly #read = new WeakMap<TLSSocket, Subject>();
 
   /** The name in a verified client certificate of that kind; undefined without a certificate. Throws AUTH_INVALID. */
-  subjectOf(request: Request, kind: SubjectKind, now: number): { name: string; fingerprint: string } | undefined {
+  subjectOf(request: Request, kind: SubjectKind, now: number): { name: string; fingerprint: string; to: number } | undefined {
     const socket = request.socket as TLSSocket;
     const subject = this.#read.get(socket) ?? this.#readFrom(socket);
     if (subject === undefined) return undefined;
     const inTime = now >= subject.from && now <= subject.to; // a connection may outlive it
-    const { name, fingerprint } = subject;
+    const { name, fingerprint, to } = subject;
     if (!socket.authorized || !inTime || !subject.isClient || subject.organisation !== organisations[kind] || name === undefined)
       throw new AppError("AUTH_INVALID");
-    return { name, fingerprint };
+    return { name, fingerprint, to };
   }
 
   #readFrom(socket: TLSSocket): Subject | undefined {
@@ -148,6 +165,6 @@ export function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-function isSame(a: string, b: string): boolean {
+export function isSame(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }

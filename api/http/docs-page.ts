@@ -1,7 +1,8 @@
 // The documentation page: one HTML text made from the contract, no script, nothing loaded from anywhere.
 import { z } from "zod";
 import { describeError, errorTable, type Code } from "../../core/errors.ts";
-import { endpoints, type Endpoint } from "../contract.ts";
+import { endpoints } from "../contract.ts";
+import type { Endpoint } from "../contract/endpoint.ts";
 import { errorsOf, openApiPath } from "./openapi.ts";
 
 export const docsPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -28,6 +29,7 @@ const authText = {
   none: "no authentication 无需认证",
   institution: "API key or client certificate API 密钥或客户端证书",
   party: "mutual TLS 双向 TLS",
+  role: "key of a role 角色密钥",
 } as const;
 
 function section(name: string, endpoint: Endpoint): string {
@@ -44,7 +46,7 @@ function section(name: string, endpoint: Endpoint): string {
   const rawReply = endpoint.rawReply === undefined ? "" : `<p>Reply 应答: <code>${endpoint.rawReply.media}</code></p>`;
   return `<h3 id="${name}">${endpoint.method.toUpperCase()} ${escapeHtml(openApiPath(endpoint.path))}</h3>
 <p>${escapeHtml(endpoint.summary.en)}<br>${escapeHtml(endpoint.summary.zh)}</p>
-<p class="auth">${authText[endpoint.auth]}</p>${headers}${raw}${rawReply}
+<p class="auth">${authText[endpoint.auth]}${endpoint.roles === undefined ? "" : `: ${endpoint.roles.join(", ")}`}</p>${headers}${raw}${rawReply}
 ${schema("Path 路径参数", endpoint.params)}${schema("Query 查询参数", endpoint.query)}
 ${schema("Body 请求体", endpoint.body)}${schema("Reply 应答", endpoint.reply)}
 <p class="auth">Errors 错误: ${codes}</p>`;

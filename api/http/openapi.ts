@@ -1,7 +1,8 @@
 // OpenAPI 3.1 from the same schemas that validate: what is documented is what is accepted and what is sent.
 import { z } from "zod";
 import { describeError, type Code } from "../../core/errors.ts";
-import { commonErrors, endpoints, problemSchema, type Endpoint } from "../contract.ts";
+import { endpoints } from "../contract.ts";
+import { commonErrors, problemSchema, type Endpoint } from "../contract/endpoint.ts";
 
 type Json = Record<string, unknown>;
 
@@ -36,7 +37,8 @@ export function errorsOf(endpoint: Endpoint): Map<number, Code[]> {
   const byStatus = new Map<number, Code[]>();
   const common =
     endpoint.auth === "none" ? (["AUTH_RATE_LIMITED", "REQUEST_INVALID", "PLATFORM_INTERNAL"] as const) : commonErrors[endpoint.listener];
-  for (const code of new Set<Code>([...endpoint.errors, ...common])) {
+  const byRole: readonly Code[] = endpoint.roles === undefined ? [] : commonErrors.role;
+  for (const code of new Set<Code>([...endpoint.errors, ...common, ...byRole])) {
     const { status } = describeError(code);
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
@@ -60,7 +62,8 @@ function responses(endpoint: Endpoint): Json {
 }
 
 function operation(name: string, endpoint: Endpoint): Json {
-  const security = { none: [], institution: [{ apiKey: [] }, { clientCertificate: [] }], party: [{ clientCertificate: [] }] }[
+  const people = endpoint.roles === undefined ? [] : [{ roleKey: [] }];
+  const security = { none: [], institution: [{ apiKey: [] }, { clientCertificate: [] }, ...people], party: [{ clientCertificate: [] }], role: [{ roleKey: [] }] }[
     endpoint.auth
   ];
   const body =
@@ -73,6 +76,7 @@ function operation(name: string, endpoint: Endpoint): Json {
     operationId: name,
     tags: [endpoint.listener],
     summary: `${endpoint.summary.en} ${endpoint.summary.zh}`,
+    ...(endpoint.roles === undefined ? {} : { "x-roles": [...endpoint.roles] }),
     security,
     ...(endpoint.listener === "enclave"
       ? {
@@ -108,7 +112,8 @@ export function openApiDocument(version: string): Json {
     components: {
       schemas: { Problem: schemaOf(problemSchema) },
       securitySchemes: {
-        apiKey: { type: "http", scheme: "bearer", description: "Shown once when the operator adds the institution." },
+        apiKey: { type: "http", scheme: "bearer", description: "The program key of an institution, shown once when it is issued." },
+        roleKey: { type: "http", scheme: "bearer", description: "The key of a person or a system in a role; the summary names the roles." },
         clientCertificate: { type: "mutualTLS", description: "Issued by the platform's CA." },
       },
     },

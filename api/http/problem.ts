@@ -3,7 +3,7 @@ import type { NextFunction, Request, Response } from "express";
 import { ZodError } from "zod";
 import type { Log } from "../../core/env.ts";
 import { AppError, describeError, type Code } from "../../core/errors.ts";
-import { problemSchema, type Problem } from "../contract.ts";
+import { problemSchema, type Problem } from "../contract/endpoint.ts";
 
 /** Body parsers' own error types. */
 const parserCodes: Readonly<Record<string, Code>> = {

@@ -4,16 +4,35 @@ import express, { type Express, type Request, type Response } from "express";
 import type { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
-import { maxJsonBytes, type Endpoint } from "../contract.ts";
+import { maxJsonBytes, type Endpoint } from "../contract/endpoint.ts";
+import type { Role } from "../contract/roles.ts";
+import { RequestAudit, type Said } from "../audit/requests.ts";
+import { auditOf } from "./app.ts";
 import { InvalidRequest } from "./problem.ts";
 
-export type InstitutionCaller = { readonly institution: string; readonly party: PartyId };
+export type InstitutionCaller = {
+  readonly institution: string;
+  readonly party: PartyId;
+  /** Who it is, when one of its people calls with a role's key and not its program. */
+  readonly person?: { readonly credential: string; readonly holder: string };
+};
 export type PartyCaller = { readonly party: PartyId };
+/** A person or a system in a role. institution and party: those that the role belongs to; subject: the company's code (USCC). */
+export type RoleCaller = {
+  readonly role: Role;
+  readonly credential: string;
+  readonly holder: string;
+  readonly institution: string | undefined;
+  readonly party: PartyId | undefined;
+  readonly subject: string | undefined;
+};
 type CallerOf<E extends Endpoint> = E["auth"] extends "institution"
   ? InstitutionCaller
   : E["auth"] extends "party"
     ? PartyCaller
-    : undefined;
+    : E["auth"] extends "role"
+      ? RoleCaller
+      : undefined;
 type OutputOf<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Part<E extends Endpoint, K extends keyof Endpoint> = K extends keyof E ? OutputOf<E[K]> : undefined;
 
@@ -48,18 +67,33 @@ export function route<E extends Endpoint>(
     response.locals["route"] = endpoint.path;
     const gone = new AbortController();
     response.once("close", () => gone.abort(closed));
-    const caller = await guard(request);
-    const params = parsePart(endpoint.params, "params", request.params);
-    const query = parsePart(endpoint.query, "query", request.query);
-    const length = endpoint.rawBody === undefined ? 0 : checkRaw(request, endpoint.rawBody);
-    const body = endpoint.body === undefined ? undefined : parsePart(endpoint.body, "body", await jsonBody(request, response));
-    const call = { caller, params, query, body, request, response, length, signal: gone.signal } as unknown as Call<E>;
-    const reply: unknown = await run(call);
-    if (endpoint.reply === undefined) return; // a raw reply: `run` has sent it
-    response
-      .status(endpoint.status)
-      .type("application/json")
-      .send(JSON.stringify(parseReply(endpoint.reply, reply)));
+    response.locals["audited"] = true;
+    const audit = new RequestAudit(auditOf(app), endpoint, request, String(response.locals["requestId"]));
+    const said: { -readonly [K in keyof Said]?: Said[K] } = {};
+    try {
+      said.caller = await guard(request);
+      said.params = parsePart(endpoint.params, "params", request.params);
+      said.query = parsePart(endpoint.query, "query", request.query);
+      const length = endpoint.rawBody === undefined ? 0 : checkRaw(request, endpoint.rawBody);
+      said.bytes = length;
+      said.body = endpoint.body === undefined ? undefined : parsePart(endpoint.body, "body", await jsonBody(request, response));
+      const call = { ...said, request, response, length, signal: gone.signal } as unknown as Call<E>;
+      if (endpoint.reply === undefined) await audit.begun(said as Said);
+      const reply: unknown = await run(call);
+      if (endpoint.reply === undefined) {
+        // A raw reply: `run` has sent it.
+        await audit.done(said as Said);
+        return;
+      }
+      // A long poll may have outlived its caller's rights.
+      if (endpoint.query?.shape["wait"] !== undefined) await guard(request);
+      const parsed = parseReply(endpoint.reply, reply);
+      await audit.done({ ...(said as Said), reply: parsed });
+      response.status(endpoint.status).type("application/json").send(JSON.stringify(parsed));
+    } catch (error) {
+      await audit.failed(said, error, gone.signal.aborted && !response.writableFinished);
+      throw error;
+    }
   });
 }
 

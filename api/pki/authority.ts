@@ -19,6 +19,7 @@ import {
   type JsonGeneralNames,
   type PublicKey,
 } from "@peculiar/x509";
+import { registrarOid } from "../../consent/trust.ts";
 import type { Clock, Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { identityOid } from "../../core/names.ts";
@@ -107,6 +108,14 @@ export class Authority {
   async issueIdentity(party: string, request: CertificateRequest, days: number): Promise<string> {
     const extensions = [new ExtendedKeyUsageExtension([identityOid], true)];
     return pemText(await this.#issue(request.publicKey, [{ O: [organisations.party] }, { CN: [party] }], days, extensions));
+  }
+
+  /** The certificate of a registrar's Ed25519 key (consent/trust.ts), with the registrar's purpose and nothing else. */
+  async issueRegistrar(name: string, key: KeyObject, days: number): Promise<string> {
+    const spki = createPublicKey(key).export({ format: "der", type: "spki" });
+    const publicKey = await webcrypto.subtle.importKey("spki", new Uint8Array(spki), { name: "Ed25519" }, true, ["verify"]);
+    const extensions = [new ExtendedKeyUsageExtension([registrarOid], true)];
+    return pemText(await this.#issue(publicKey, [{ O: ["yunei registrar"] }, { CN: [name] }], days, extensions));
   }
 
   async #issue(

@@ -5,8 +5,10 @@ import { AppError, type Code } from "../../core/errors.ts";
 import type { EnclaveEvent, EnclaveJob, JobStateName, JobView } from "../contract.ts";
 import type { InstitutionCaller } from "../http/route.ts";
 import { hasEnded, type JobChange } from "../job-state.ts";
+import { auditState } from "../audit/jobs.ts";
 import type { Platform } from "../platform.ts";
-import { nextChange } from "../store/database.ts";
+import { isSamePerson } from "./credentials.ts";
+import { nextChange, type Tx } from "../store/database.ts";
 import {
   addEvents,
   applyChange,
@@ -14,14 +16,18 @@ import {
   findDue,
   findJob,
   findJobParties,
+  findOpenJobs,
+  findSubmitter,
   followJobs,
   listEvents,
   storeApproval,
   storeRefusal,
+  storeRelease,
   storeStatus,
   type Applied,
   type EventBody,
   type JobRow,
+  type Person,
 } from "../store/jobs.ts";
 import { findModelOfJob, listResults, listTraffic } from "../store/relay.ts";
 
@@ -36,7 +42,7 @@ export async function ownJob(platform: Platform, caller: InstitutionCaller, id: 
 export async function jobOfParty(platform: Platform, party: string, id: JobId): Promise<{ job: JobRow; parties: PartyId[] }> {
   const job = await findJob(platform.db.read, id);
   const parties = (await findJobParties(platform.db.read, id)).map((row) => row.party);
-  if (job === undefined || !parties.some((p) => p === party)) throw new AppError("JOB_NOT_FOUND");
+  if (job === undefined || job.state === "submitted" || !parties.some((p) => p === party)) throw new AppError("JOB_NOT_FOUND");
   return { job, parties };
 }
 
@@ -88,6 +94,40 @@ export async function cancelJob(platform: Platform, caller: InstitutionCaller, i
   await ownJob(platform, caller, id);
   await change(platform, id, { type: "cancel" });
   return viewJob(platform, caller, id);
+}
+
+/**
+ * The second person's approval of a submission; its plan then goes to the parties. Again changes nothing.
+ * Throws JOB_NOT_FOUND, JOB_ENDED, JOB_SAME_PERSON, JOB_PLAN_DIGEST.
+ */
+export async function releaseJob(platform: Platform, caller: InstitutionCaller & { readonly person: Person }, id: JobId, planDigest: string): Promise<JobView> {
+  const { person } = caller;
+  const now = new Date(platform.env.now());
+  const applied = await platform.db.write(async (tx) => {
+    const number = await nextChange(tx);
+    const job = await findJob(tx, id);
+    if (job === undefined || job.institution !== caller.institution) throw new AppError("JOB_NOT_FOUND");
+    if (hasEnded(job.state)) throw new AppError("JOB_ENDED");
+    if (job.planDigest !== planDigest) throw new AppError("JOB_PLAN_DIGEST");
+    const submitter = await findSubmitter(tx, id);
+    if (submitter !== undefined && isSamePerson(submitter, person)) throw new AppError("JOB_SAME_PERSON");
+    if (job.state === "submitted") await storeRelease(tx, id, person, now);
+    return applyChange(tx, number, id, { type: "planned" }, now);
+  });
+  announce(platform, id, applied);
+  return viewJob(platform, caller, id);
+}
+
+/** Ends the open jobs of a suspended or removed institution or node, in the caller's transaction. Returns what to announce once it is committed. */
+export async function endJobsOf(
+  tx: Tx, number: number, member: { institution: string | null; party: PartyId }, code: "JOB_MEMBER_SUSPENDED" | "JOB_MEMBER_REMOVED", now: Date,
+): Promise<{ id: JobId; applied: Applied }[]> {
+  const ended: { id: JobId; applied: Applied }[] = [];
+  for (const id of await findOpenJobs(tx, member)) {
+    const failure = { code, party: member.party } as const;
+    ended.push({ id: id as JobId, applied: await applyChange(tx, number, id, { type: "fail", failure }, now) });
+  }
+  return ended;
 }
 
 /** The feed of one party: at most `limit` jobs that changed after the cursor, undefined if there is none. */
@@ -215,11 +255,12 @@ export function wakeParties(platform: Platform, id: JobId, parties: readonly str
   for (const party of parties) platform.wakeups.wake(`feed:${party}`);
 }
 
-function announce(platform: Platform, id: JobId, { before, after }: Applied): void {
+export function announce(platform: Platform, id: JobId, { before, after }: Applied): void {
   if (after === before) return;
   wakeParties(platform, id, after.parties);
   if (after.at === before.at) return;
   platform.env.log.info("job.state", { job: id, state: after.at, ...(after.failure === undefined ? {} : { code: after.failure.code }) });
+  auditState(platform, id, after);
   if (!hasEnded(after.at)) return;
   for (const from of after.parties) for (const to of after.parties) platform.wakeups.wake(`relay:${id}:${from}:${to}`);
 }

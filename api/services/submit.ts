@@ -9,12 +9,12 @@ import type { InstitutionCaller } from "../http/route.ts";
 import type { Platform } from "../platform.ts";
 import { isTaken, nextChange } from "../store/database.ts";
 import { countOpenJobs, createJob, findByIdempotencyKey } from "../store/jobs.ts";
-import { findInstitution, findParty, listDatasets } from "../store/parties.ts";
+import { findInstitution, findParty, findPartyState, listDatasets } from "../store/parties.ts";
 import { findModel } from "../store/relay.ts";
 import { viewJob, wakeParties } from "./jobs.ts";
 
 /**
- * Throws JOB_WRONG_GUEST, JOB_PARTIES, JOB_IDEMPOTENCY, JOB_TOO_MANY, PARTY_NOT_FOUND, JOB_DATASET_UNKNOWN, MODEL_NOT_FOUND and
+ * Throws JOB_WRONG_GUEST, JOB_PARTIES, JOB_IDEMPOTENCY, JOB_TOO_MANY, PARTY_NOT_FOUND, JOB_DATASET_UNKNOWN, MODEL_NOT_FOUND, AUTH_SUSPENDED and
  * what the plan compiler throws (JOB_PARAMS for parameters that do not fit).
  */
 export async function submitJob(
@@ -39,8 +39,9 @@ export async function submitJob(
   const now = platform.env.now();
   const createdAt = new Date(now);
   const expiresAt = new Date(now + limits.jobLifeMs);
-  const sealTo = (await findInstitution(db.read, caller.institution))?.sealTo;
-  if (sealTo === undefined) throw new AppError("AUTH_INVALID");
+  const institution = await findInstitution(db.read, caller.institution);
+  const sealTo = institution?.sealTo;
+  if (institution === undefined || sealTo === undefined) throw new AppError("AUTH_INVALID");
   const datasets = await datasetsOf(platform, parties);
   const plan = compile(platform, {
     request,
@@ -64,9 +65,17 @@ export async function submitJob(
     expiresAt,
     idempotencyKey,
     requestDigest,
+    submitter: caller.person,
+    isHeld: institution.twoPerson,
   };
   try {
-    await db.write(async (tx) => createJob(tx, await nextChange(tx), job));
+    await db.write(async (tx) => {
+      const change = await nextChange(tx);
+      // Under the lock: nothing begins for who was suspended since the caller was let in.
+      if ((await findInstitution(tx, caller.institution))?.state !== "active") throw new AppError("AUTH_SUSPENDED");
+      for (const party of parties) if ((await findPartyState(tx, party)) !== "active") throw new AppError("PARTY_NOT_FOUND", { party });
+      await createJob(tx, change, job);
+    });
   } catch (error) {
     // The same key twice at once: the other request has won.
     const winner = isTaken(error) ? await findSame(platform, caller, idempotencyKey, requestDigest) : undefined;
@@ -74,7 +83,7 @@ export async function submitJob(
     return viewJob(platform, caller, winner);
   }
   platform.env.log.info("job.submitted", { job: id, kind: request.kind, guest: request.guest, hosts: request.hosts.length });
-  wakeParties(platform, id, parties);
+  wakeParties(platform, id, job.isHeld ? [] : parties);
   return viewJob(platform, caller, id);
 }
 

@@ -13,6 +13,8 @@ import { sqlOver, type Sql } from "./sql.ts";
 export type Tx = Prisma.TransactionClient;
 export type Database = {
   readonly kind: "sqlite" | "postgresql";
+  /** Migrations that opening has applied. */
+  readonly migrated: number;
   /** Sees committed states only; for queries outside of transactions. */
   readonly read: Tx;
   /** Runs `work` as one durable transaction. May run it again after a lock conflict, so `work` only touches the database. */
@@ -41,7 +43,7 @@ async function openSqlite(path: string): Promise<Database> {
   const session = await factory.connect();
   await retried(() => session.executeScript("PRAGMA journal_mode = WAL")); // kept in the file
   await session.dispose();
-  await migrate(factory, readMigrations(join(migrationsFolder, "sqlite", "migrations")));
+  const migrated = await migrate(factory, readMigrations(join(migrationsFolder, "sqlite", "migrations")));
   const connect = async (): Promise<PrismaClient> => {
     const client = new PrismaClient({ adapter: factory });
     // Said by each connection: a build of SQLite may default to NORMAL for WAL, which can lose acknowledged commits.
@@ -65,6 +67,7 @@ async function openSqlite(path: string): Promise<Database> {
   };
   return {
     kind: "sqlite",
+    migrated: migrated.length,
     read: reader,
     write: (work) => inTurn(() => writer.$transaction(work, transactionOptions)),
     sql: sqlOver(plainReader),
@@ -96,13 +99,14 @@ async function ended<T>(work: () => Promise<T>, say: (word: "COMMIT" | "ROLLBACK
 }
 
 async function openPostgres(url: string): Promise<Database> {
-  await migrate(new PrismaPg({ connectionString: url }), readMigrations(join(migrationsFolder, "postgresql", "migrations")));
+  const migrated = await migrate(new PrismaPg({ connectionString: url }), readMigrations(join(migrationsFolder, "postgresql", "migrations")));
   // Both clients come from the same models; their types differ in name only.
   const client = new PostgresClient({ adapter: new PrismaPg({ connectionString: url, max: 10 }) }) as unknown as PrismaClient;
   await createCounter(client);
   const plain = await new PrismaPg({ connectionString: url, max: 10 }).connect();
   return {
     kind: "postgresql",
+    migrated: migrated.length,
     read: client,
     write: (work) => retried(() => client.$transaction(work, transactionOptions)),
     sql: sqlOver(plain),

@@ -45,7 +45,12 @@ export type NewJob = {
   expiresAt: Date;
   idempotencyKey: string | undefined;
   requestDigest: string;
+  /** Credential and holder, when a person submitted it. */
+  submitter?: Person | undefined;
+  /** Waits for a second person of the institution before the parties get the plan. */
+  isHeld?: boolean;
 };
+export type Person = { readonly credential: string; readonly holder: string };
 /** What is kept of an event: all but its number and time. */
 export type EventBody = JobEvent extends infer E
   ? E extends { type: "status" }
@@ -162,22 +167,24 @@ export async function followJobs(tx: Tx, party: string, after: number, limit: nu
 }
 
 export async function createJob(tx: Tx, change: number, job: NewJob): Promise<void> {
-  const { institution, hosts, idempotencyKey, ...rest } = job;
+  const { institution, hosts, idempotencyKey, submitter, isHeld = false, ...rest } = job;
   const start = newJob(job.guest, hosts);
-  const planned = changeJob(start, { type: "planned" });
+  const states = isHeld ? [start] : [start, changeJob(start, { type: "planned" })];
+  const by = { submitterId: submitter?.credential ?? null, submitter: submitter?.holder ?? null };
   await tx.job.create({
-    data: { ...rest, institutionId: institution, idempotencyKey: idempotencyKey ?? null, state: planned.at },
+    data: { ...rest, ...by, institutionId: institution, idempotencyKey: idempotencyKey ?? null, state: states.at(-1)?.at ?? start.at },
     select: { id: true },
   });
   await tx.jobParty.createMany({
-    data: start.parties.map((party) => ({ jobId: job.id, partyId: party, role: party === job.guest ? "guest" : "host", change })),
+    // 0 is before every cursor: a held job is in no party's feed.
+    data: start.parties.map((party) => ({ jobId: job.id, partyId: party, role: party === job.guest ? "guest" : "host", change: isHeld ? 0 : change })),
   });
   await createChannels(tx, job.id, start.parties);
   await addEvents(
     tx,
     job.id,
     job.createdAt,
-    [start, planned].map((m): EventBody => ({ type: "state", state: m.at, failure: null })),
+    states.map((m): EventBody => ({ type: "state", state: m.at, failure: null })),
   );
 }
 
@@ -224,9 +231,29 @@ export async function applyChange(tx: Tx, change: number, id: string, event: Job
     },
     select: { id: true },
   });
-  await tx.jobParty.updateMany({ where: { jobId: id }, data: { change } });
+  // What ended before its second person had approved it was never shown to the parties.
+  if (before.at !== "submitted" || after.at === "awaiting-approval") await tx.jobParty.updateMany({ where: { jobId: id }, data: { change } });
   await addEvents(tx, id, now, events);
   return { before, after };
+}
+
+/** Who submitted a job; undefined for the institution's program. */
+export async function findSubmitter(tx: Tx, id: string): Promise<Person | undefined> {
+  const row = await tx.job.findUnique({ where: { id }, select: { submitterId: true, submitter: true } });
+  return row?.submitterId == null || row.submitter === null ? undefined : { credential: row.submitterId, holder: row.submitter };
+}
+
+export async function storeRelease(tx: Tx, id: string, by: Person, now: Date): Promise<void> {
+  await tx.job.update({ where: { id }, data: { releaserId: by.credential, releaser: by.holder, releasedAt: now }, select: { id: true } });
+}
+
+/** Open jobs of an institution, or in which a party takes part. */
+export async function findOpenJobs(tx: Tx, of: { readonly institution: string | null; readonly party: string }): Promise<string[]> {
+  const open = await tx.job.findMany({ where: { endedAt: null }, select: { id: true, institutionId: true } });
+  const own = open.filter((row) => row.institutionId === of.institution).map((row) => row.id);
+  const others = open.map((row) => row.id).filter((id) => !own.includes(id));
+  const joined = await tx.jobParty.findMany({ where: { jobId: { in: others }, partyId: of.party }, select: { jobId: true } });
+  return [...own, ...joined.map((row) => row.jobId)];
 }
 
 export async function storeApproval(tx: Tx, id: string, party: string, jws: string, now: Date): Promise<void> {

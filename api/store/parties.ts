@@ -18,12 +18,22 @@ export type InstitutionRow = {
   tlsFingerprint: string | null;
   state: string;
   sealTo: JobPlan["sealTo"];
+  /** Jobs wait for a bank-approver. */
+  twoPerson: boolean;
+  /** The key before the last rotation, for as long as both are accepted. */
+  previousKeyDigest: string | null;
+  previousKeyUntil: Date | null;
 };
+export type NewInstitutionRow = Omit<InstitutionRow, "state" | "previousKeyDigest" | "previousKeyUntil">;
 export type Dataset = { party: PartyId; publishedAt: string; dataset: DatasetSummary };
 
 export async function findParty(sql: Pick<Sql, "rows">, id: string): Promise<PartyRow | undefined> {
   const [row] = await sql.rows(`SELECT "id", "state", "tlsFingerprint" FROM "Party" WHERE "id" = ?`, id);
   return row === undefined ? undefined : { id: String(row[0]), state: String(row[1]), tlsFingerprint: typeof row[2] === "string" ? row[2] : null };
+}
+
+export async function findPartyState(tx: Tx, id: string): Promise<string | undefined> {
+  return (await tx.party.findUnique({ where: { id }, select: { state: true } }))?.state;
 }
 
 export async function invite(tx: Tx, party: PartyId, token: { digest: string; expiresAt: Date }, now: Date): Promise<void> {
@@ -125,7 +135,7 @@ function readDataset(text: string): DatasetSummary {
   return datasetSummarySchema.parse(JSON.parse(text));
 }
 
-export async function createInstitution(tx: Tx, row: Omit<InstitutionRow, "state">, now: Date): Promise<void> {
+export async function createInstitution(tx: Tx, row: NewInstitutionRow, now: Date): Promise<void> {
   const { party, sealTo, ...rest } = row;
   await tx.institution.create({
     data: { ...rest, partyId: party, sealTo: canonicalJson(sealTo), state: "active", createdAt: now },
@@ -136,13 +146,16 @@ export async function createInstitution(tx: Tx, row: Omit<InstitutionRow, "state
 export async function findInstitution(tx: Tx, id: string): Promise<InstitutionRow | undefined> {
   const row = await tx.institution.findUnique({ where: { id } });
   if (row === null) return undefined;
-  const { partyId, sealTo, id: own, name, keyDigest, tlsFingerprint, state } = row;
+  const { partyId, sealTo, id: own, name, keyDigest, tlsFingerprint, state, twoPerson, previousKeyDigest, previousKeyUntil } = row;
   return {
     id: own,
     name,
     keyDigest,
     tlsFingerprint,
     state,
+    twoPerson,
+    previousKeyDigest,
+    previousKeyUntil,
     party: partyIdSchema.parse(partyId),
     sealTo: sealToSchema.parse(JSON.parse(sealTo)),
   };
@@ -153,7 +166,32 @@ export async function isGuestTaken(tx: Tx, party: PartyId): Promise<boolean> {
   return (await tx.institution.count({ where: { partyId: party } })) > 0;
 }
 
+/** What changes of an institution's access: the key now and before, the certificate, the setting of two persons. */
+export async function updateInstitution(
+  tx: Tx,
+  id: string,
+  data: Partial<Pick<InstitutionRow, "state" | "keyDigest" | "tlsFingerprint" | "twoPerson" | "previousKeyDigest" | "previousKeyUntil">>,
+): Promise<void> {
+  await tx.institution.update({ where: { id }, data, select: { id: true } });
+}
+
+/** All institutions: id, name, party and key to which results are sealed. */
+export async function listInstitutions(tx: Tx): Promise<{ id: string; name: string; party: string; sealTo: string; state: string; twoPerson: boolean; createdAt: Date }[]> {
+  const rows = await tx.institution.findMany({ select: { id: true, name: true, partyId: true, sealTo: true, state: true, twoPerson: true, createdAt: true } });
+  return rows.map(({ partyId, ...rest }) => ({ ...rest, party: partyId }));
+}
+
+/** Stops or starts a party again; a removed member's certificates and unused tokens are void for good. */
+export async function setPartyAccess(tx: Tx, party: string, access: "suspended" | "void" | "restored", now: Date): Promise<void> {
+  const row = await tx.party.findUnique({ where: { id: party }, select: { tlsFingerprint: true } });
+  if (row === null) return;
+  const isEnrolled = row.tlsFingerprint !== null;
+  const state: PartyState = access === "restored" ? (isEnrolled ? "active" : "invited") : "suspended";
+  await tx.party.update({ where: { id: party }, data: { state, ...(access === "void" ? { tlsFingerprint: null } : {}) }, select: { id: true } });
+  if (access === "void") await tx.enrolToken.updateMany({ where: { partyId: party, usedAt: null }, data: { expiresAt: new Date(now.getTime() - 1) } });
+}
+
 /** false if there is no such institution. */
-export async function setInstitutionState(tx: Tx, id: string, state: "active" | "suspended"): Promise<boolean> {
+export async function setInstitutionState(tx: Tx, id: string, state: "active" | "suspended" | "removed"): Promise<boolean> {
   return (await tx.institution.updateMany({ where: { id }, data: { state } })).count === 1;
 }

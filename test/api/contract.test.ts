@@ -1,8 +1,10 @@
 // The contract: documented, strict in both directions, and honest about refusals.
+import { noAudit } from "../../audit/trail.ts";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import { z } from "zod";
-import { bankEndpoints, endpoints, pathOf, problemSchema, type Endpoint } from "../../api/contract.ts";
+import { bankEndpoints, endpoints } from "../../api/contract.ts";
+import { pathOf, problemSchema, type Endpoint } from "../../api/contract/endpoint.ts";
 import { newApp } from "../../api/http/app.ts";
 import { openGuard } from "../../api/http/auth.ts";
 import { openApiPath } from "../../api/http/openapi.ts";
@@ -205,6 +207,7 @@ describe("replies with a field that the contract does not list", () => {
         log: { ...silentLog, error: (event, facts) => void lines.push(JSON.stringify({ event, ...facts })) },
       },
       "bank",
+      noAudit,
     );
     const row = { id: "a", apiKeyDigest: "secret-column" };
     route(app, leaky, openGuard, async () => row);

@@ -111,3 +111,15 @@ describe("job states", () => {
     assert.equal(changeJob(running, { type: "expire" }).failure?.code, "JOB_EXPIRED");
   });
 });
+
+describe("a job that waits for a second person of its institution", () => {
+  it("is not there for the parties, can be cancelled and can expire, and is planned once", () => {
+    const held = newJob("bank", hosts);
+    for (const type of ["approve", "refuse"] as const) assert.throws(() => changeJob(held, { type, party: "tax" }), /JOB_NOT_FOUND/);
+    assert.equal(changeJob(held, { type: "cancel" }).at, "cancelled");
+    assert.deepInclude(changeJob(held, { type: "expire" }), { at: "failed", failure: { code: "JOB_EXPIRED" } });
+    const planned = changeJob(held, { type: "planned" });
+    assert.equal(planned.at, "awaiting-approval");
+    assert.strictEqual(changeJob(planned, { type: "planned" }), planned);
+  });
+});

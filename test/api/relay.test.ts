@@ -4,7 +4,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
-import { maxRelayBytes } from "../../api/contract.ts";
+import { maxRelayBytes } from "../../api/contract/endpoint.ts";
 import { assertCode, sha256, type Client, type Reply } from "../support/clients.ts";
 import { newWorld, runningJob, submit, type World } from "../support/platform.ts";
 
