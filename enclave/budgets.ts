@@ -5,6 +5,7 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import type { Clock } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { floors, type GuestGuard, type HostGuard } from "../federation/guards.ts";
+import type { Charge } from "./audit/job-audit.ts";
 import type { PolicyRule } from "./policy.ts";
 import { hashBytes, RecordHashes } from "./record-hashes.ts";
 import type { StateDatabase } from "./store/database.ts";
@@ -14,8 +15,11 @@ export class Budgets {
   readonly #db: StateDatabase;
   readonly #now: Clock;
   readonly #key: Uint8Array;
+  readonly #onCharge: (charge: Charge) => void;
 
-  constructor(db: StateDatabase, now: Clock, key: Uint8Array) {
+  /** onCharge: hears of every charge before it is committed, and of every refused one; what it throws undoes the charge. */
+  constructor(db: StateDatabase, now: Clock, key: Uint8Array, onCharge: (charge: Charge) => void = () => {}) {
+    this.#onCharge = onCharge;
     this.#db = db;
     this.#now = now;
     this.#key = key;
@@ -36,7 +40,11 @@ export class Budgets {
     this.#db.transaction(() => {
       if (this.#db.get("select 1 as x from budget where scope = ? and job = ? and label = ?", scope, job, label) !== undefined) return;
       const used = this.used(scope);
-      if (used + amount > limit) throw new AppError(options.code, { used, asked: amount, limit });
+      if (used + amount > limit) {
+        this.#onCharge({ scope, job, label, amount, used, limit, refused: options.code });
+        throw new AppError(options.code, { used, asked: amount, limit });
+      }
+      this.#onCharge({ scope, job, label, amount, used, limit });
       this.#db.run("insert into budget values (?, ?, ?, ?, ?)", scope, job, label, amount, this.#now());
     });
   }

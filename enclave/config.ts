@@ -19,11 +19,17 @@ export const enclaveConfigSchema = z.strictObject({
   splitIdColumn: z.string().optional(),
   /** As a provider: guests with much smaller sets may keep its tags (federation/psi/README.md). */
   reusableTags: z.boolean().optional(),
+  /** The data are no information of the sharing lists but the party's own: without outcomes and with credit codes they would need a declaration. */
+  ownData: z.boolean().optional(),
   workers: z.number().int().min(1).max(64).default(2),
   /** Lets plans lift noise, caps and floors: for a sandbox, where all parties are one person's files. */
   experiments: z.boolean().optional(),
   /** A slower connection to the platform, for measurements (transport/network.ts). */
   network: z.strictObject({ latencyMs: z.number().min(0).max(10_000).default(0), mbitPerSecond: z.number().min(0.01).max(100_000).optional() }).optional(),
+  /** Data-quality checks (quality/README.md): hours between runs, the data engine's memory for them, and whether rates go to the platform. */
+  quality: z.strictObject({ everyHours: z.number().min(1).max(8760).default(24), memoryMb: z.number().int().min(64).max(65_536).default(512), publish: z.boolean().default(true) }).optional(),
+  /** As a provider: tells the platform which items its finished jobs used (federation/feedback/README.md). */
+  publishUsage: z.boolean().optional(),
   peerTimeoutSeconds: z.number().int().min(5).max(7 * 86_400).default(86_400),
 });
 export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;
@@ -31,9 +37,9 @@ export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;
 /** Where things are in an enclave's folder. */
 export function enclavePaths(folder: string) {
   return {
-    config: join(folder, "enclave.json"), policy: join(folder, "policy.json"), keys: join(folder, "keys"),
-    state: join(folder, "state", "state.db"), lock: join(folder, "state", "lock.db"), box: join(folder, "keys", "state.key"), inbox: join(folder, "state", "inbox"), tags: join(folder, "state", "tags"),
-    results: join(folder, "results"), models: join(folder, "models"),
+    config: join(folder, "enclave.json"), policy: join(folder, "policy.json"), operators: join(folder, "operators.json"), operatorKeys: join(folder, "operators"), keys: join(folder, "keys"),
+    state: join(folder, "state", "state.db"), lock: join(folder, "state", "lock.db"), box: join(folder, "keys", "state.key"), witness: join(folder, "keys", "witness.key"), inbox: join(folder, "state", "inbox"), tags: join(folder, "state", "tags"),
+    consents: join(folder, "consents"), revocations: join(folder, "revocations"), results: join(folder, "results"), models: join(folder, "models"),
   } as const;
 }
 

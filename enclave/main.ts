@@ -1,24 +1,30 @@
 // Process entry of an enclave: `node enclave/main.ts FOLDER`. Builds the real randomness, clock and log, opens what the
 // worker needs, prints one JSON line when ready, stops on SIGTERM and SIGINT.
-import { z } from "zod";
 import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { weighExternalMemory } from "../core/heap.ts";
+import { lockFolder } from "../core/lock.ts";
 import { stderrLog } from "../core/log.ts";
 import { systemRng } from "../core/rng.ts";
-import type { DatasetSummary } from "../federation/plan-schema.ts";
 import { CurvePool } from "../federation/psi/curve-pool.ts";
 import { kkrtIntersection } from "../federation/kkrt/kkrt.ts";
 import { ecdhIntersection } from "../federation/psi/ecdh.ts";
 import { createKernels } from "../kernels/kernels.ts";
 import { enclavePaths, readConfig } from "./config.ts";
+import { startDuties } from "./duties.ts";
 import { activeLayers } from "./confinement.ts";
+import { HeadExchange } from "./audit/heads.ts";
+import { openEnclaveAudit, ticking } from "./audit/open.ts";
+import { Sent } from "./audit/sent.ts";
 import { loadOwn, memoryKeyOf } from "./data/own.ts";
+import { ConsentDesk } from "./consents/desk.ts";
 import { SecretBox } from "./keys/box.ts";
-import { loadIdentity } from "./keys/identity.ts";
+import { certificatesEnd, loadIdentity } from "./keys/identity.ts";
+import { openWitnessKey } from "./receipts/witnessing.ts";
+import { readPolicy, type Policy } from "./policy.ts";
 import { readSplit } from "./split.ts";
 import { StateDatabase } from "./store/database.ts";
-import { lockFolder } from "./store/lock.ts";
+import { summaryOf } from "./summary.ts";
 import { HttpPlatform } from "./transport/http.ts";
 import { EnclaveWorker, placeOf } from "./worker.ts";
 
@@ -32,36 +38,46 @@ async function main(folder: string): Promise<void> {
   const layers = activeLayers();
   log.info("protection", Object.fromEntries(layers.map((l) => [l.name, l.active])));
   const identity = loadIdentity(paths.keys, config.party);
+  const daysLeft = Math.floor((certificatesEnd(identity) - env.now()) / 86_400_000);
+  if (daysLeft < 30) log.warn("certificates-end", { days: daysLeft });
   const box = SecretBox.open(paths.box, env.rng);
   const memoryKey = memoryKeyOf(paths.box);
   const dataset = await loadOwn(config, memoryKey, log);
   const trainOf = config.splitFile === undefined ? undefined : await readSplit(config.splitFile, dataset.ids, {
     directory: config.dataFolder, idColumn: config.splitIdColumn ?? config.dataset.idColumn, idKind: config.dataset.idKind, log,
   });
-  const summary: DatasetSummary = {
-    name: publicName(config.dataset.name), rows: dataset.rows, features: dataset.features.length,
-    labelled: dataset.label !== undefined, snapshotDigest: dataset.snapshotDigest,
-    ...(config.reusableTags === true ? { reusable: true } : {}),
-  };
+  const summary = summaryOf(config, dataset, policyOf(paths.policy));
   using held = new DisposableStack();
-  held.use(lockFolder(paths.lock));
+  held.use(lockFolder(paths.lock, "ENCLAVE_STATE"));
   const db = held.use(new StateDatabase(paths.state));
+  await using audited = ticking(await openEnclaveAudit({ folder, identity, memoryKey, env }), env);
+  const audit = audited.trail;
   await using kernels = createKernels({ threads: config.workers });
   await using curve = new CurvePool({ workers: config.workers });
-  await using platform = new HttpPlatform({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca, network: config.network });
+  await using platform = new HttpPlatform({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca, network: config.network, sent: new Sent(audit, env.rng) });
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new AppError("JOB_CANCELLED")));
+  const consents = config.dataset.idKind !== "uscc" ? undefined : new ConsentDesk({
+    db, box, memoryKey, env, platform, ca: identity.ca, folders: { consents: paths.consents, revocations: paths.revocations }, registrars: () => policyOf(paths.policy)?.registrars,
+  });
   const worker = new EnclaveWorker({
-    folder, config, env, identity, db, box, platform, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey,
+    folder, config, env, identity, db, box, platform, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey, consents, rights: platform,
+    audit, heads: new HeadExchange({ audit, platform, ca: identity.ca, env }), log: platform, witness: openWitnessKey(paths.witness, config.party),
   });
   process.stdout.write(`${JSON.stringify({ event: "ready", party: config.party, rows: dataset.rows, layers })}\n`);
+  await using beside = new AsyncDisposableStack();
+  beside.use(startDuties({ folder, config, env, db, audit, reports: platform }));
   await worker.serve(stop.signal);
 }
 
-/** Data set names are free text at the provider; the plan wants a short public one. */
-function publicName(name: string): string {
-  const plain = name.toLowerCase().replace(/[^a-z0-9_-]/g, "-").slice(0, 64);
-  return z.string().regex(/^[a-z]/).safeParse(plain).success ? plain : `data-${plain}`.slice(0, 64);
+/** A policy that cannot be read allows nothing: every job says so. */
+function policyOf(path: string): Policy | undefined {
+  try {
+    return readPolicy(path);
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
 }
 
 // An error that nobody caught is written down by its place alone: its text may quote data.

@@ -9,18 +9,22 @@ import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
-import { jobKinds, purposes, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { jobKinds, purposes, trainingKinds, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { requireMinimum } from "../federation/plan.ts";
 import { alignmentProtocol } from "../federation/psi/choose.ts";
 import { scoreJobSchema } from "../federation/score/params.ts";
 import { pairOf } from "../federation/statement.ts";
 import { namings } from "../models/explain/contribution.ts";
 import { readBytes } from "../core/files.ts";
+import { usccSchema } from "../consent/statement.ts";
+import { registrarsSchema } from "./consents/trust.ts";
 
 const ruleSchema = z.strictObject({
   guest: partyIdSchema,
   kinds: z.array(z.enum(jobKinds)).min(1),
   purposes: z.array(z.enum(purposes)).min(1),
-  approve: z.enum(["auto", "manual"]).default("manual"),
+  /** The policy alone, a person, or two different operators who sign (enclave/operators). */
+  approve: z.enum(["auto", "manual", "four-eyes"]).default("manual"),
   /** A job with this host alone: its own total per company is then what the guest opens. */
   singleHostTotals: z.boolean().default(false),
   maxSetSize: z.number().int().positive().default(200_000),
@@ -35,6 +39,13 @@ const ruleSchema = z.strictObject({
   /** What this party tells of its own part of each score when a bank asks for explanations: reasons under the items of the sharing list
    *  (groups), or by the names of its features. */
   explain: z.enum(namings).default("nothing"),
+  /** Trains on companies alone that consented to it (kind `train`): plans without `consentedOnly` are refused. Scores need consents anyway. */
+  consentedOnly: z.boolean().default(false),
+  /** The legal person behind the guest: consents that name another one are refused, whatever party they name. */
+  guestUscc: usccSchema.optional(),
+  /** In the bank's own rule: whether its training jobs may tell providers classes of information value about their features, which are label
+   *  statistics (federation/feedback). A bank that leaves it out tells nothing. */
+  feedback: z.enum(["nothing", "bands"]).default("nothing"),
   /** Batch scorings of the same set of companies in one month. */
   maxScoresPerSetAndMonth: z.number().int().positive().default(31),
 });
@@ -44,6 +55,10 @@ export const policySchema = z.strictObject({
   allow: z.array(ruleSchema).default([]),
   /** SHA-256 of the identity keys of known parties: then not even the platform's own CA can put another in their place. */
   pinned: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)).default({}),
+  /** Consents of companies, where their data need them. "off" counts in experiments alone; elsewhere such a policy refuses everything. */
+  consents: z.enum(["required", "off"]).default("required"),
+  /** Whose word on companies' consents counts. */
+  registrars: registrarsSchema.prefault({}),
 });
 export type Policy = z.output<typeof policySchema>;
 export type PolicyRule = z.output<typeof ruleSchema>;
@@ -60,8 +75,16 @@ export function readPolicy(path: string): Policy | undefined {
 
 export type Verdict = { readonly kind: "approve" | "ask"; readonly rule: PolicyRule } | { readonly kind: "refuse"; readonly code: Code };
 
-/** What this enclave says to a plan. Pure. hasTags: it has tags that this guest may keep, or can make them on the way. */
-export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, own: DatasetSummary, options: { readonly experiments?: boolean; readonly hasTags?: boolean } = {}): Verdict {
+export type JudgeOptions = {
+  readonly experiments?: boolean;
+  /** It has tags that this guest may keep, or can make them on the way. */
+  readonly hasTags?: boolean;
+  /** By the present policy: whether it checks consents. Undefined where nothing in its data needs any. */
+  readonly checksConsents?: boolean;
+};
+
+/** What this enclave says to a plan. Pure. */
+export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, own: DatasetSummary, options: JudgeOptions = {}): Verdict {
   const refuse = (code: Code): Verdict => ({ kind: "refuse", code });
   if (policy === undefined) return refuse("POLICY_MISSING");
   // The platform is not trusted to have checked it: a host named twice would pass for a company of two.
@@ -75,6 +98,9 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (rule === undefined) return refuse("POLICY_PURPOSE");
   const stated = plan.datasets[self];
   if (stated === undefined || canonicalJson(stated) !== canonicalJson(own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
+  const unnecessary = moreThanNecessary(plan);
+  if (unnecessary !== undefined) return refuse(unnecessary);
+  if (!keepsConsents(plan, self, { policy, rule, own, options })) return refuse("POLICY_CONSENTS");
   // An export opens no total.
   if (plan.kind !== "export" && plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
   if (plan.params["liftFloors"] === true && options.experiments !== true) return refuse("POLICY_FLOORS");
@@ -85,9 +111,37 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   const isTelling = plan.kind === "score" && scoreJobSchema.parse(plan.params).explain.hosts.includes(self);
   if (isTelling && rule.explain === "nothing") return refuse("POLICY_EXPLAIN");
   if (plan.log2FloodDistance > floodBudgetBits) return refuse("KERNEL_FLOOD_BUDGET");
+  if (plan.guest === self && plan.params["feedback"] !== undefined && rule.feedback === "nothing") return refuse("POLICY_FEEDBACK");
   if (plan.guest === self && rule.sealTo !== undefined && rule.sealTo !== plan.sealTo.x) return refuse("POLICY_SEAL_TO");
   const isKeyKnown = plan.guest !== self || rule.sealTo !== undefined;
   return { kind: rule.approve === "auto" && isKeyKnown ? "approve" : "ask", rule };
+}
+
+/** The rule that a plan falls under; undefined when there is none, and the plan is refused. */
+export function ruleFor(plan: Pick<JobPlan, "guest" | "kind" | "purpose">, policy: Policy | undefined): PolicyRule | undefined {
+  return policy?.allow.find((r) => r.guest === plan.guest && r.kinds.includes(plan.kind) && r.purposes.includes(plan.purpose));
+}
+
+/** The code of the refusal when a party's items are more than the purpose needs, whatever the platform compiled. */
+function moreThanNecessary(plan: JobPlan): Code | undefined {
+  try {
+    requireMinimum(plan);
+    return undefined;
+  } catch (error) {
+    if (error instanceof AppError) return error.code;
+    throw error;
+  }
+}
+
+/** Nobody leaves a consent out that the data, or this provider's own rule, need. */
+function keepsConsents(
+  plan: JobPlan, self: PartyId, { policy, rule, own, options }: { policy: Policy; rule: PolicyRule; own: DatasetSummary; options: JudgeOptions },
+): boolean {
+  if (policy.consents === "off" && options.experiments !== true && options.checksConsents !== undefined) return false;
+  // The policy was changed while the enclave ran: what it has published says something else.
+  if (options.checksConsents !== undefined && options.checksConsents !== (own.consents === true)) return false;
+  const isTraining = trainingKinds.some((kind) => kind === plan.kind);
+  return !(isTraining && plan.guest !== self && rule.consentedOnly) || (plan.params["consentedOnly"] === true && own.consents === true);
 }
 
 function usesReviewedSums(plan: JobPlan): boolean {

@@ -1,12 +1,19 @@
-// The one door out of a domain: schema, plan and ledger first, then the seal. Transports accept nothing but what it returns.
+// The one door out of a domain: schema, plan and ledger first, then the seal; for reports to the platform schema and ledger. Transports accept
+// nothing but what it returns.
 import type { KeyObject } from "node:crypto";
+import { usageReportSchema } from "../api/contract/usage.ts";
 import type { BufferPool } from "../core/buffer-pool.ts";
 import type { PartyId, Released } from "../core/brand.ts";
+import { canonicalJson, sha256Hex } from "../core/canonical.ts";
 import { encodeFrame } from "../core/codec.ts";
+import { AppError } from "../core/errors.ts";
 import { checkBody, type Ends } from "../federation/messages.ts";
+import { publicationSchema } from "../quality/publication.ts";
 import { frameDigest, sealFrame } from "./channel/seal.ts";
 import type { Session } from "./channel/session.ts";
 import type { Ledger } from "./ledger.ts";
+import type { ReportLedger } from "./reports.ts";
+import type { ReportKind } from "./transport/reports.ts";
 
 /** A message that may leave; `sealed` is undefined when the relay has it already. */
 export type Outgoing = { readonly sealed: Released | undefined; readonly seq: number };
@@ -22,4 +29,16 @@ export function release(options: {
   const sealOptions = { digest, ...(options.pool === undefined ? {} : { pool: options.pool }) };
   const { acknowledged } = ledger.enter(to, seq, type, frame.length, digest);
   return { sealed: acknowledged ? undefined : (sealFrame(frame, seq, options.session, options.identity, sealOptions) as Released), seq };
+}
+
+/** All that may leave in a report to the platform: there is no room in it for a count of records, a name of a table or column, a text or a company. */
+export const reportSchemas = { quality: publicationSchema, usage: usageReportSchema } as const satisfies Record<ReportKind, unknown>;
+
+/** Checks a report and writes it down. Throws REPORT_SCHEMA before anything is written when it may not leave. */
+export function releaseReport(options: { readonly kind: ReportKind; readonly body: unknown; readonly at: number; readonly ledger: Pick<ReportLedger, "enter"> }): { readonly report: Released; readonly entry: number } {
+  const { kind, at, ledger } = options;
+  const checked = reportSchemas[kind].safeParse(options.body);
+  if (!checked.success) throw new AppError("REPORT_SCHEMA", { problems: checked.error.issues.length });
+  const report = Buffer.from(canonicalJson(checked.data)) as Uint8Array as Released;
+  return { report, entry: ledger.enter(kind, report.length, sha256Hex(report), at) };
 }

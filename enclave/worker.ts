@@ -1,6 +1,7 @@
 // The enclave worker: loads the data, publishes its sizes, follows the jobs that concern it, lets the policy judge, runs
 // what everybody approved, and resumes after a restart. One instance per state folder.
 import { createHmac } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { EnclaveJob } from "../api/contract.ts";
 import type { JobId, PartyId } from "../core/brand.ts";
 import type { Env } from "../core/env.ts";
@@ -9,22 +10,43 @@ import { planDigest, type DatasetSummary, type JobPlan } from "../federation/pla
 import type { FreshIntersections } from "../federation/align/intersection.ts";
 import type { CurveWork } from "../federation/psi/curve.ts";
 import type { Kernels } from "../kernels/api.ts";
+import type { NoteSigner } from "../receipts/note.ts";
+import { Noticed } from "../audit/noticed.ts";
+import type { Audit } from "../audit/trail.ts";
+import { isStoppedError } from "../audit/log.ts";
+import type { HeadExchange } from "./audit/heads.ts";
+import { JobAudit } from "./audit/job-audit.ts";
+import { auditPaths } from "./audit/open.ts";
 import { loadBatch } from "./batch.ts";
 import { featureGroups } from "./data/definition.ts";
 import { Budgets } from "./budgets.ts";
 import { createEphemeralKey } from "./channel/session.ts";
 import { enclavePaths, type EnclaveConfig } from "./config.ts";
 import type { ActiveLayer } from "./confinement.ts";
+import type { ConsentDesk } from "./consents/desk.ts";
 import type { LoadedDataset } from "./data/load.ts";
 import { signApproval } from "./job/approval.ts";
+import { JobReceipt } from "./job/receipt.ts";
 import { JobRecords, type LocalState } from "./job/records.ts";
 import { runJob } from "./job/run.ts";
 import type { Identity } from "./keys/identity.ts";
 import type { SecretBox } from "./keys/box.ts";
+import { Ledger } from "./ledger.ts";
+import { approvalsNeeded, countDecisions } from "./operators/decisions.ts";
+import { readOperators } from "./operators/list.ts";
 import { judge, readPolicy, type Policy, type Verdict } from "./policy.ts";
+import { ReceiptBook } from "./receipts/book.ts";
+import { deliverReceipts } from "./receipts/courier.ts";
+import { witnessLog } from "./receipts/witnessing.ts";
 import type { StateDatabase } from "./store/database.ts";
+import { checksConsents } from "./summary.ts";
 import { removeTree } from "../core/files.ts";
 import { openTags, type Tags } from "./tags/shelves.ts";
+import { markScores } from "./subject/marks.ts";
+import { followObjections, ObjectionBook } from "./subject/objections.ts";
+import { answerUsesRequests } from "./subject/uses.ts";
+import type { LogPlatform } from "./transport/log.ts";
+import type { SubjectPlatform } from "./transport/subject.ts";
 import type { Platform } from "./transport/platform.ts";
 import { reach } from "./transport/reach.ts";
 
@@ -34,10 +56,20 @@ export type WorkerParts = {
   readonly dataset: LoadedDataset; readonly summary: DatasetSummary; readonly trainOf: Uint8Array | undefined; readonly layers: readonly ActiveLayer[];
   /** Secret of this enclave under which ids are remembered in budgets and set digests are salted. */
   readonly memoryKey: Uint8Array;
+  /** Authorisation, where companies are named by their credit codes. */
+  readonly consents?: ConsentDesk | undefined;
+  /** Rights of companies: looks at uses, objections. */
+  readonly rights?: SubjectPlatform | undefined;
+  /** The platform's transparency log, and the key by which this enclave is a witness of it. */
+  readonly log: LogPlatform; readonly witness: NoteSigner;
+  readonly audit: Audit;
+  readonly heads?: HeadExchange | undefined;
 };
 
 const waitSeconds = 20;
 const decisionPollMs = 1_000;
+/** Before work that has stopped begins again. */
+const pauseMs = 15_000;
 const ended: ReadonlySet<string> = new Set(["done", "failed", "cancelled"]);
 /** States of a job that this enclave has not finished with. */
 const open: ReadonlySet<string> = new Set(["seen", "approved"]);
@@ -47,27 +79,89 @@ export class EnclaveWorker {
   readonly #records: JobRecords;
   readonly #budgets: Budgets;
   readonly #tags: Tags;
+  readonly #receipts: ReceiptBook;
+  readonly #objections: ObjectionBook;
+  readonly #audit: JobAudit;
+  readonly #noticed: Noticed;
   readonly #running = new Map<JobId, { readonly abort: AbortController; readonly task: Promise<void> }>();
 
   constructor(parts: WorkerParts) {
     this.#p = parts;
     const { db, box, env } = parts;
     this.#records = new JobRecords({ db, box, rng: env.rng, now: env.now });
-    this.#budgets = new Budgets(db, env.now, parts.memoryKey);
+    const audit = new JobAudit(parts.audit, db, parts.identity.party);
+    this.#audit = audit;
+    const { policy, config, operators } = enclavePaths(parts.folder);
+    const { noticed, settings } = auditPaths(parts.folder);
+    this.#noticed = new Noticed(parts.audit, noticed, { policy, config, operators, audit: settings });
+    this.#budgets = new Budgets(db, env.now, parts.memoryKey, (charge) => audit.charged(charge));
+    this.#receipts = new ReceiptBook({ db, box, rng: env.rng, key: parts.identity.signKey, certificate: parts.identity.identityCertificate, onUses: (job, companies) => audit.used(job, companies) });
+    this.#objections = new ObjectionBook({ db, box });
     this.#tags = openTags({ db, box, rng: env.rng, folder: enclavePaths(parts.folder).tags });
   }
 
   /** Serves until the signal aborts; then waits for running jobs to stop (they resume at the next start). */
   async serve(signal: AbortSignal): Promise<void> {
     this.#sweep();
+    await this.#p.audit.record({ actor: { role: "enclave" }, action: "process.started", objects: { snapshot: this.#p.summary.snapshotDigest } });
+    await this.#noticed.look();
     const halt = new AbortController();
+    const both = AbortSignal.any([signal, halt.signal]);
+    const receipts = [this.#deliver(both), this.#witness(both), this.#followConsents(both), ...this.#serveCompanies(both), this.#beside("heads-stopped", this.#p.heads?.serve(both) ?? Promise.resolve())];
     try {
-      await this.#follow(AbortSignal.any([signal, halt.signal]));
+      await this.#follow(both);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       halt.abort(signal.reason);
-      await Promise.allSettled([...this.#running.values()].map((r) => r.task));
+      await Promise.allSettled([...receipts, ...[...this.#running.values()].map((r) => r.task)]);
+      await this.#p.audit.record({ actor: { role: "enclave" }, action: "process.stopped" }).catch(() => this.#p.env.log.error("audit.stopped", { stopping: true }));
+    }
+  }
+
+  /** Receipts go to the log beside the jobs: these wait for no log, and their errors end no job. */
+  #deliver(signal: AbortSignal): Promise<void> {
+    const { db, log: platform, env } = this.#p;
+    return this.#beside("receipts-stopped", deliverReceipts({ db, book: this.#receipts, platform, log: env.log, signal }));
+  }
+
+  /** Withdrawals count as soon as their list is there, also between jobs. */
+  #followConsents(signal: AbortSignal): Promise<void> {
+    return this.#beside("consents-stopped", this.#p.consents?.follow(signal) ?? Promise.resolve());
+  }
+
+  /** Companies ask for their uses and object, also between jobs. */
+  #serveCompanies(signal: AbortSignal): Promise<void>[] {
+    const { rights: platform, consents, db, identity, env, folder, config } = this.#p;
+    if (platform === undefined || consents === undefined) return [];
+    const { party, identityCertificate: certificate } = identity;
+    const scored = { db, folder, results: enclavePaths(folder).results, idColumn: config.dataset.idColumn };
+    return [
+      this.#steadily("uses-stopped", signal, () => answerUsesRequests({ party, db, book: this.#receipts, certificate, platform, log: this.#p.log, env, audit: this.#audit, trust: () => consents.basis.trust }, signal)),
+      this.#steadily("objections-stopped", signal, () => followObjections({ book: this.#objections, platform, env, mark: (notice) => markScores(scored, notice) }, signal)),
+    ];
+  }
+
+  /** Begins again after a refusal of the platform (this party was suspended for a while) or of the disk. */
+  async #steadily(event: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      await work().catch((error: unknown) => {
+        if (!signal.aborted) this.#p.env.log.error(event, { code: codeOf(error), at: placeOf(error) });
+      });
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #witness(signal: AbortSignal): Promise<void> {
+    const { db, identity, witness: signer, log: platform, env } = this.#p;
+    return this.#beside("witness-stopped", witnessLog({ db, identity, signer, platform, env, signal }));
+  }
+
+  async #beside(event: string, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#p.env.log.error(event, { code: codeOf(error), at: placeOf(error) });
     }
   }
 
@@ -80,6 +174,7 @@ export class EnclaveWorker {
       const patience = waiting.size > 0 ? decisionPollMs / 1000 : waitSeconds;
       const news = await this.#reach(() => this.#p.platform.jobs(cursor, patience, signal), signal);
       cursor = news.cursor;
+      await this.#noticed.lookIfWritable();
       for (const job of news.jobs) waiting.set(job.id, job);
       for (const [id, job] of waiting) if (await this.#handle(job, signal)) waiting.delete(id);
     }
@@ -106,6 +201,8 @@ export class EnclaveWorker {
       return await this.#answer(plan, signal);
     } catch (error) {
       signal.throwIfAborted();
+      // Nothing is decided while it cannot be written down; the same notice is looked at again.
+      if (isStoppedError(error)) return false;
       // Another party has just ended it: the notice of that is on its way.
       if (codeOf(error) !== "JOB_ENDED") this.#p.env.log.error("job-not-handled", { job: notice.id, code: codeOf(error) });
       return true;
@@ -115,20 +212,43 @@ export class EnclaveWorker {
   async #answer(plan: JobPlan, signal: AbortSignal): Promise<boolean> {
     const { env, platform } = this.#p;
     const known = this.#records.approval(plan.job);
-    const verdict = this.#judge(plan).verdict;
-    const decision = this.#records.decision(plan.job);
+    await this.#noticed.look();
+    const { verdict, policy } = this.#judge(plan);
+    const rule = verdict.kind === "refuse" ? -1 : (policy?.allow.indexOf(verdict.rule) ?? -1);
+    const decision = await this.#decisionOn(plan, verdict);
     if (verdict.kind === "refuse" || decision === "refuse") {
       const code = verdict.kind === "refuse" ? verdict.code : "POLICY_REFUSED";
       env.log.info("refused", { job: plan.job, code });
+      await this.#audit.refused(plan, { rule: rule < 0 ? undefined : rule, byPerson: verdict.kind !== "refuse" }, code);
       await this.#reach(() => platform.refuse(plan.job, code), signal);
       this.#records.end(plan.job, "refused", code);
       return true;
     }
-    if (known === undefined && verdict.kind === "ask" && decision === undefined) return false;
+    if (known === undefined && verdict.kind === "ask" && decision === undefined) {
+      this.#audit.asked(plan, rule);
+      return false;
+    }
+    await this.#audit.approved(plan, { rule, byPerson: verdict.kind === "ask" && decision === "approve" });
     const jws = known ?? await this.#approve(plan);
     await this.#reach(() => platform.approve(plan.job, jws), signal);
     env.log.info("approved", { job: plan.job });
     return true;
+  }
+
+  /** What the operators have said. Where the rule wants four eyes, approvals are signatures of two different operators; anybody here may refuse. */
+  async #decisionOn(plan: JobPlan, verdict: Verdict): Promise<"approve" | "refuse" | undefined> {
+    const said = this.#records.decision(plan.job);
+    if (verdict.kind === "refuse" || verdict.rule.approve !== "four-eyes" || said === "refuse") return said;
+    try {
+      const matter = { job: plan.job, party: this.#p.identity.party, planDigest: planDigest(plan) };
+      const { approved, refused } = await countDecisions(this.#records.operatorDecisions(plan.job), matter, readOperators(enclavePaths(this.#p.folder).operators));
+      return refused.length > 0 ? "refuse" : approved.length >= approvalsNeeded ? "approve" : undefined;
+    } catch (error) {
+      // A list that cannot be read names nobody; it is looked at again.
+      if (!(error instanceof AppError)) throw error;
+      this.#p.env.log.error("operators-not-read", { job: plan.job, code: error.code });
+      return undefined;
+    }
   }
 
   /** The local policy's word on a plan. A file that cannot be read allows nothing. */
@@ -138,11 +258,18 @@ export class EnclaveWorker {
     if (!(Date.parse(plan.expiresAt) > env.now())) return refuse("JOB_EXPIRED");
     try {
       const policy = readPolicy(enclavePaths(folder).policy);
-      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true, hasTags: this.#tags.made.canServe(plan.guest, summary) }), policy };
+      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true, hasTags: this.#tags.made.canServe(plan.guest, summary), ...this.#consentsNow(policy) }), policy };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return refuse(error.code);
     }
+  }
+
+  /** Whether consents are checked by the present policy; nothing where the data need none. */
+  #consentsNow(policy: Policy | undefined): { checksConsents?: boolean } {
+    const { config, dataset } = this.#p;
+    const isNeeded = checksConsents({ dataset: config.dataset }, dataset, undefined);
+    return isNeeded ? { checksConsents: checksConsents(config, dataset, policy) } : {};
   }
 
   async #approve(plan: JobPlan): Promise<string> {
@@ -178,19 +305,26 @@ export class EnclaveWorker {
     try {
       const { verdict, policy } = this.#judge(plan);
       if (policy === undefined || verdict.kind === "refuse") throw new AppError(verdict.kind === "refuse" ? verdict.code : "POLICY_MISSING");
+      await this.#noticed.look();
+      await this.#audit.started(plan);
       await runJob({
-        identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, kernels: p.kernels, curve: p.curve, tags: this.#tags, intersections: p.intersections, policy,
-        dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
+        audit: this.#audit,
+        identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, receipts: this.#receipts, kernels: p.kernels, curve: p.curve, tags: this.#tags, intersections: p.intersections, policy,
+        dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), consents: p.consents, marks: (providers) => this.#objections.marks(providers), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });
+      await this.#audit.ended(plan, undefined, this.#receipts.of(plan.job)?.jws);
       await this.#reach(() => platform.finish(plan.job, { state: "done" }), signal);
       this.#records.end(plan.job, "done");
       env.log.info("job-done", { job: plan.job });
     } catch (error) {
       // A shutdown: the job resumes at the next start. Its end at the platform is recorded already.
       if (shutdown.aborted) return;
+      this.#receiptOfEnded(plan);
+      await this.#audit.endedBadly(plan, codeOf(signal.aborted ? signal.reason : error), this.#receipts.of(plan.job)?.jws);
       if (!signal.aborted) await this.#fail(plan.job, error, shutdown);
     }
+    p.heads?.soon();
     removeTree(`${paths.inbox}/${plan.job}`);
   }
 
@@ -220,10 +354,22 @@ export class EnclaveWorker {
     const code = notice.failure?.code ?? "JOB_CANCELLED";
     this.#records.end(notice.id, notice.state === "failed" ? "failed" : "cancelled", code);
     // A running one removes its frames when it has stopped: one may just be coming in.
-    if (running === undefined) removeTree(`${enclavePaths(this.#p.folder).inbox}/${notice.id}`);
-    else running.abort.abort(new AppError(code));
+    if (running === undefined) {
+      this.#audit.stopped(notice.id, code);
+      this.#receiptOfEnded(this.#records.see(notice.plan, notice.planDigest));
+      removeTree(`${enclavePaths(this.#p.folder).inbox}/${notice.id}`);
+    } else running.abort.abort(new AppError(code));
     this.#p.env.log.info("job-stopped", { job: notice.id, code });
     return true;
+  }
+
+  /** A job that did not end well has used what it has used: its companies find that, too. */
+  #receiptOfEnded(plan: JobPlan): void {
+    const { db, identity, env } = this.#p;
+    const uses = this.#receipts.uses(plan.job);
+    if (uses.commitments().digest.count === 0) return;
+    const ledger = new Ledger(db, plan, identity.party);
+    new JobReceipt(this.#receipts, { plan, planDigest: planDigest(plan), self: identity.party, ledger, uses, seeds: () => ({}), now: env.now }).make();
   }
 
   #setSecret(host: PartyId): Uint8Array {

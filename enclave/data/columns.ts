@@ -46,11 +46,11 @@ export function presentText(column: SourceColumn, tokens: readonly string[]): st
   return `CASE WHEN list_contains(${listOf(tokens)}, ${text}) THEN NULL ELSE ${text} END`;
 }
 /** SQL: the number that a text is, else NULL. DuckDB alone would read 1_000 as a thousand. */
-function numberOf(text: string): string {
+export function numberOf(text: string): string {
   return `CASE WHEN contains(${text}, '_') THEN NULL ELSE TRY_CAST(${text} AS DOUBLE) END`;
 }
 /** SQL: the date that a text is, else NULL: year first, - or / between, a time of day is dropped. Declared: also 20240131. */
-function dateOf(text: string, declared: boolean): string {
+export function dateOf(text: string, declared: boolean): string {
   const plain = `CASE WHEN regexp_matches(${text}, '^\\d{4}[-/]\\d{1,2}[-/]\\d{1,2}([ T][0-9:.Z+ -]*)?$') THEN TRY_CAST(${text} AS DATE) END`;
   const eightDigits = `CASE WHEN regexp_matches(${text}, '^\\d{8}$') THEN CAST(try_strptime(${text}, '%Y%m%d') AS DATE) END`;
   return declared ? `COALESCE(${plain}, ${eightDigits})` : plain;

@@ -1,6 +1,7 @@
 // What a party says about its data: which files, which column is the id, what the columns mean. Written by the provider
 // in its own domain as JSON; never sent.
 import { z } from "zod";
+import { declarationSchema } from "../../catalogue/declare.ts";
 import { AppError } from "../../core/errors.ts";
 
 export const defaultMissingTokens: readonly string[] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"];
@@ -46,7 +47,7 @@ export const indicatorSchema = z.strictObject({
   sql: z.string().min(1).max(20_000),
   unit: z.string().max(64),
   direction: z.enum(["higher-better", "lower-better", "none"]),
-  /** The item of the sharing list that it is computed from. */
+  /** The item of the sharing list that it is computed from; several are separated by " + ". */
   sourceItem: z.string().max(256),
   /** The span of time it looks at, e.g. "12m"; a description, the SQL does the work. */
   window: z.string().max(64).optional(),
@@ -58,6 +59,8 @@ const common = {
   idKind: z.enum(["uscc", "opaque"]),
   labelColumn: columnName.optional(),
   missingTokens: tokens.default([...defaultMissingTokens]),
+  /** Which items of the sharing catalogue the columns hold; for a ready-made table under the name `features`. */
+  catalogue: declarationSchema.optional(),
 };
 
 export const featureTableSchema = z.strictObject({

@@ -24,6 +24,11 @@ function faultOf(id: string, kind: IdKind): Fault | undefined {
   return usccForm.test(id) ? "check" : "format";
 }
 
+/** What is wrong with an id as it stands in a file, or undefined. missing: texts that mean that there is none. */
+export function idFault(raw: string | null, kind: IdKind, missing: ReadonlySet<string>): "empty" | "format" | "check" | undefined {
+  return raw === null || missing.has(raw.trim()) ? "empty" : faultOf(normaliseId(raw, kind), kind);
+}
+
 /** Collects ids row by row; `finish` gives them or throws for all rows at once. */
 export class IdCollector {
   readonly #kind: IdKind;

@@ -14,9 +14,11 @@ import { quoteName } from "./duckdb.ts";
 import { IdCollector } from "./ids.ts";
 import type { DataFile, DataLimits } from "./source.ts";
 import { openSource } from "./source.ts";
-import { checkIndicatorSql } from "./sql-guard.ts";
+import { checkDeclared, indicatorSource, type DatasetCatalogue } from "./declared.ts";
+import { checkIndicatorSql, type Tree } from "./sql-guard.ts";
+import { readsOf, type Read } from "./sql-reads.ts";
 import type { FeatureTableContent } from "./table.ts";
-import { askColumns, columnOf, countRows, idColumnOf, idSql, labelSql, withCause } from "./table.ts";
+import { askColumns, columnOf, countRows, idColumnOf, idSql, labelSql, usableColumns, withCause } from "./table.ts";
 import { CategoricalWriter, finishCategorical, LabelWriter } from "./writers.ts";
 
 const idsTable = "yunei ids";
@@ -30,12 +32,10 @@ export async function computeIndicators(
   session: DataSession, definition: IndicatorSetDefinition, files: ReadonlyMap<string, DataFile>, limits: DataLimits, log: Log,
 ): Promise<FeatureTableContent> {
   const tables = Object.keys(definition.tables);
-  const checked: { name: string; sql: string; facts: Facts }[] = [];
-  for (const [i, indicator] of definition.indicators.entries()) {
-    const facts = { indicator: i + 1 };
-    checked.push({ name: indicator.name, sql: await checkedSql(session, definition, indicator, tables, facts), facts });
-  }
-  for (const name of tables) await loadTable(session, definition, name, files.get(name) as DataFile, limits);
+  const checked = await checkAllSql(session, definition, tables);
+  const columns: Record<string, readonly string[]> = {};
+  for (const name of tables) columns[name] = await loadTable(session, definition, name, files.get(name) as DataFile, limits);
+  const catalogue = declaredIndicators(definition, columns, checked);
   const { ids, label } = await readPopulation(session, definition, tables, limits);
   if (ids.length * definition.indicators.length > limits.cells) {
     throw new AppError("DATA_TOO_MANY_CELLS", { rows: ids.length, columns: definition.indicators.length, limit: limits.cells });
@@ -45,8 +45,39 @@ export async function computeIndicators(
   for (const { name, sql, facts } of checked) queries.push({ name, query: await typed(session, sql, facts), facts });
   const features: Feature[] = [];
   for (const { name, query, facts } of queries) features.push(await runIndicator(session, name, query, rowOf, limits, log, facts));
-  return { ids, ...(label && { label }), features, skipped: [] };
+  return { ids, ...(label && { label }), features, skipped: [], ...(catalogue && { catalogue }) };
 }
+
+/** Every indicator's SQL within the rules, and its tree. Throws DATA_INDICATOR_SQL. */
+async function checkAllSql(session: DataSession, definition: IndicatorSetDefinition, tables: readonly string[]): Promise<Checked[]> {
+  const checked: Checked[] = [];
+  for (const [i, indicator] of definition.indicators.entries()) {
+    const facts = { indicator: i + 1 };
+    checked.push({ indicator, name: indicator.name, ...(await checkedSql(session, definition, indicator, tables, facts)), facts });
+  }
+  return checked;
+}
+
+/** Holds the declaration, where there is one, against the tables (columns by table) and what each indicator reads. */
+function declaredIndicators(definition: IndicatorSetDefinition, columns: Readonly<Record<string, readonly string[]>>, checked: readonly Checked[]): DatasetCatalogue | undefined {
+  const lower = new Map(Object.entries(columns).map(([table, names]) => [table.toLowerCase(), new Set(names.map((n) => n.toLowerCase()))]));
+  return checkDeclared(definition, columns, checked.map(({ indicator, tree }) => indicatorSource(indicator, readsOf(tree, lower))));
+}
+
+/** What a definition with raw tables declares, without loading a row. Throws what `computeIndicators` throws before it computes. */
+export async function inspectIndicators(
+  session: DataSession, definition: IndicatorSetDefinition, files: ReadonlyMap<string, DataFile>, limits: DataLimits,
+): Promise<{ readonly tables: Readonly<Record<string, readonly string[]>>; readonly reads: readonly (readonly Read[])[] }> {
+  const checked = await checkAllSql(session, definition, Object.keys(definition.tables));
+  const tables: Record<string, readonly string[]> = {};
+  for (const name of Object.keys(definition.tables)) {
+    tables[name] = usableColumns(await openSource(session, files.get(name) as DataFile, limits), definition, definition.tables[name]?.columns ?? {}, name);
+  }
+  const lower = new Map(Object.entries(tables).map(([table, names]) => [table.toLowerCase(), new Set(names.map((n) => n.toLowerCase()))]));
+  return { tables, reads: checked.map(({ tree }) => readsOf(tree, lower)) };
+}
+
+type Checked = { readonly indicator: IndicatorDefinition; readonly name: string; readonly sql: string; readonly tree: Tree; readonly facts: Facts };
 
 function idNameOf(definition: IndicatorSetDefinition, table: string): string {
   return (definition.tables[table]?.idColumn ?? definition.idColumn).trim();
@@ -54,7 +85,7 @@ function idNameOf(definition: IndicatorSetDefinition, table: string): string {
 
 async function loadTable(
   session: DataSession, definition: IndicatorSetDefinition, name: string, file: DataFile, limits: DataLimits,
-): Promise<void> {
+): Promise<readonly string[]> {
   const source = await openSource(session, file, limits);
   const lower = new Set<string>();
   for (const column of source.columns) {
@@ -75,6 +106,7 @@ async function loadTable(
     await session.run(`CREATE TABLE ${quoteName(name)} AS SELECT ${columns.join(", ")} FROM ${source.from}`, fault);
   });
   await normaliseIds(session, definition, name, idColumn.name, { ...file.where, column: idColumn.position });
+  return usableColumns(source, definition, definition.tables[name]?.columns ?? {}, name, labelColumn);
 }
 
 /** SQL of a raw column with its SQL type: BIGINT, DOUBLE, DATE or VARCHAR; missing is NULL. */
@@ -133,18 +165,17 @@ async function readPopulation(
   return { ids: unique, label: label.finish(facts) };
 }
 
-/** The SQL that gives (id, value), within the rules. Throws DATA_INDICATOR_SQL. */
+/** The SQL that gives (id, value), within the rules, and its tree. Throws DATA_INDICATOR_SQL. */
 async function checkedSql(
   session: DataSession, definition: IndicatorSetDefinition, indicator: IndicatorDefinition, tables: readonly string[], facts: Facts,
-): Promise<string> {
+): Promise<{ readonly sql: string; readonly tree: Tree }> {
   const { table } = indicator;
   const body = indicator.sql.trim().replace(/;$/, "");
   // An expression is checked alone first: it must not close the bracket that it is put into.
   if (table !== undefined) await checkIndicatorSql(session, `SELECT (${body}\n)`, tables, facts);
   const id = table === undefined ? "" : quoteName(idNameOf(definition, table));
   const query = table === undefined ? body : `SELECT ${id}, (${body}\n) FROM ${quoteName(table)} GROUP BY ${id}`;
-  await checkIndicatorSql(session, query, tables, facts);
-  return query;
+  return { sql: query, tree: await checkIndicatorSql(session, query, tables, facts) };
 }
 
 /** text: the value is a category. */

@@ -3,6 +3,7 @@
 import type { EntityId } from "../../core/brand.ts";
 import type { Log } from "../../core/env.ts";
 import type { Feature } from "../../models/features.ts";
+import type { DatasetCatalogue } from "./declared.ts";
 import type { DatasetDefinition, FeatureTableDefinition, IndicatorSetDefinition } from "./definition.ts";
 import { snapshotDigest } from "./digest.ts";
 import { DataSession } from "./duckdb.ts";
@@ -35,16 +36,18 @@ export type LoadedDataset = {
   readonly skipped: readonly SkippedColumn[];
   /** SHA-256 (hex) of ids, label and features. */
   readonly snapshotDigest: string;
+  /** What its declaration says of the features, where it has one. */
+  readonly catalogue?: DatasetCatalogue;
 };
 
-/** Loads a data set. Throws AppError DATA_*: the rule, positions and counts; never a value, also not as a cause. */
+/** Loads a data set. Throws AppError DATA_* and CATALOGUE_*: the rule, positions and counts; never a value, also not as a cause. */
 export async function loadDataset(definition: DatasetDefinition, options: LoadOptions): Promise<LoadedDataset> {
   const limits = { ...defaultLimits, ...options.limits };
   const content = "features" in definition ? await loadFeatures(definition, options, limits) : await loadIndicators(definition, options, limits);
-  const { ids, label, features, skipped } = content;
+  const { ids, label, features, skipped, catalogue } = content;
   for (const { column, levels } of skipped) options.log.warn("data.column.skipped", { column, levels });
   options.log.info("data.loaded", { rows: ids.length, features: features.length, skipped: skipped.length });
-  return { rows: ids.length, ids, ...(label && { label }), features, skipped, snapshotDigest: snapshotDigest(ids, label, features) };
+  return { rows: ids.length, ids, ...(label && { label }), features, skipped, snapshotDigest: snapshotDigest(ids, label, features), ...(catalogue && { catalogue }) };
 }
 
 async function loadFeatures(definition: FeatureTableDefinition, options: LoadOptions, limits: DataLimits): Promise<FeatureTableContent> {

@@ -53,13 +53,14 @@ const expressions: ReadonlySet<string> = new Set([
 const clocks: ReadonlySet<string> = new Set(["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"]);
 const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-type Tree = null | boolean | number | string | readonly Tree[] | { readonly [key: string]: Tree };
+/** A part of a statement's syntax tree, as DuckDB writes it as JSON. */
+export type Tree = null | boolean | number | string | readonly Tree[] | { readonly [key: string]: Tree };
 
 /**
  * Throws DATA_INDICATOR_SQL with the broken rule: syntax, statements, node, table, function, clock, parameter or sample.
- * sql: as the provider wrote it. tables: the declared names.
+ * sql: as the provider wrote it. tables: the declared names. Returns the tree that was checked.
  */
-export async function checkIndicatorSql(session: DataSession, sql: string, tables: readonly string[], facts: Facts): Promise<void> {
+export async function checkIndicatorSql(session: DataSession, sql: string, tables: readonly string[], facts: Facts): Promise<Tree> {
   const refuse = (rule: string): never => {
     throw new AppError("DATA_INDICATOR_SQL", { ...facts, [rule]: true });
   };
@@ -68,21 +69,14 @@ export async function checkIndicatorSql(session: DataSession, sql: string, table
   const tree = JSON.parse(String(text)) as { error: boolean; statements?: readonly Tree[] };
   if (tree.error || tree.statements === undefined || tree.statements.length === 0) return refuse("syntax");
   if (tree.statements.length !== 1) return refuse("statements");
-  const known = new Set(tables.map((t) => t.toLowerCase()));
-  for (const name of withNames(tree.statements)) if (plainName.test(name)) known.add(name.toLowerCase());
-  visit(tree.statements, known, refuse);
+  visit(tree.statements, new Set(tables.map((t) => t.toLowerCase())), refuse);
+  return tree.statements;
 }
 
-/** Names that WITH clauses give to queries. */
-function withNames(tree: Tree): string[] {
-  if (Array.isArray(tree)) return tree.flatMap((t: Tree) => withNames(t));
-  if (tree === null || typeof tree !== "object") return [];
-  return Object.entries(tree as Record<string, Tree>).flatMap(([key, value]) => {
-    const names = key === "cte_map" ? (value as { map: readonly { key: string }[] }).map.map((entry) => entry.key) : [];
-    return [...names, ...withNames(value)];
-  });
-}
-
+/**
+ * tables: names that rows may come from at this place, in lower case. A name of a WITH clause counts where SQL knows it and nowhere else:
+ * in later clauses and in the query behind them. In its own query, or outside, the same name would be a view of the engine's catalog.
+ */
 function visit(tree: Tree, tables: ReadonlySet<string>, refuse: (rule: string) => never): void {
   if (Array.isArray(tree)) {
     for (const part of tree) visit(part as Tree, tables, refuse);
@@ -93,10 +87,20 @@ function visit(tree: Tree, tables: ReadonlySet<string>, refuse: (rule: string) =
   if (typeof node["class"] === "string") checkExpression(node, node["class"], refuse);
   else if (typeof node["type"] === "string") checkNode(node, node["type"], tables, refuse);
   if (node["sample"] !== null && node["sample"] !== undefined) refuse("sample");
+  const inside = new Set(tables);
+  for (const { key, value } of withClauses(node)) {
+    visit(value, inside, refuse);
+    if (plainName.test(key)) inside.add(key.toLowerCase());
+  }
   for (const [key, part] of Object.entries(node)) {
     // A constant holds the provider's own literal, which may look like anything.
-    if (!(node["class"] === "CONSTANT" && key === "value")) visit(part, tables, refuse);
+    if (key !== "cte_map" && !(node["class"] === "CONSTANT" && key === "value")) visit(part, inside, refuse);
   }
+}
+
+/** The WITH clauses of a query, in their order. */
+function withClauses(node: { readonly [key: string]: Tree }): readonly { readonly key: string; readonly value: Tree }[] {
+  return (node["cte_map"] as { readonly map: readonly { readonly key: string; readonly value: Tree }[] } | undefined)?.map ?? [];
 }
 
 function checkExpression(node: { readonly [key: string]: Tree }, kind: string, refuse: (rule: string) => never): void {

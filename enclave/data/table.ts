@@ -5,7 +5,8 @@ import { AppError, isAppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
 import type { Asked, ColumnPlan } from "./columns.ts";
 import { groupsOf, planColumns, presentText } from "./columns.ts";
-import type { ColumnDeclaration, FeatureTableDefinition } from "./definition.ts";
+import { checkDeclared, columnSources, featuresTable, type DatasetCatalogue } from "./declared.ts";
+import type { ColumnDeclaration, DatasetDefinition, FeatureTableDefinition } from "./definition.ts";
 import type { DataSession, Fault } from "./duckdb.ts";
 import { IdCollector } from "./ids.ts";
 import type { CsvFacts, DataLimits, Source, SourceColumn } from "./source.ts";
@@ -18,6 +19,8 @@ export type FeatureTableContent = {
   readonly label?: Uint8Array;
   readonly features: readonly Feature[];
   readonly skipped: readonly SkippedColumn[];
+  /** What the definition's declaration says, where it has one. */
+  readonly catalogue?: DatasetCatalogue;
 };
 
 const readGroup = 256;
@@ -30,6 +33,7 @@ export async function readFeatureTable(
   const idColumn = idColumnOf(source, definition.idColumn);
   const labelColumn = definition.labelColumn === undefined ? undefined : columnOf(source, definition.labelColumn, { label: true });
   const asked = askColumns(source, definition.columns, definition.missingTokens, [idColumn, labelColumn]);
+  const catalogue = declaredColumns(source, definition, asked.map((a) => a.column.name));
   return withCause(session, source, async (fault) => {
     const rows = await countRows(session, source, asked.length, limits, fault);
     const plans = await planColumns(session, source.from, asked, where, fault);
@@ -52,8 +56,25 @@ export async function readFeatureTable(
       if (feature === undefined) skipped.push({ column: position, levels: (writer as CategoricalWriter).levels });
       else features.push(feature);
     }
-    return { ids: checkedIds, ...(outcome && { label: outcome }), features, skipped };
+    return { ids: checkedIds, ...(outcome && { label: outcome }), features, skipped, ...(catalogue && { catalogue }) };
   });
+}
+
+/** Holds the declaration of a ready-made table, where there is one, against its columns. `features`: those that are one each. */
+export function declaredColumns(source: Source, definition: FeatureTableDefinition, features: readonly string[]): DatasetCatalogue | undefined {
+  const label = definition.labelColumn === undefined ? undefined : columnOf(source, definition.labelColumn, { label: true });
+  const columns = usableColumns(source, definition, definition.columns, featuresTable, label);
+  return checkDeclared(definition, { [featuresTable]: columns }, columnSources(definition, features));
+}
+
+/** Names of the columns that a declaration has to speak of: those that are read, and what it names of the rest. Outcomes are the party's own. */
+export function usableColumns(
+  source: Source, { catalogue }: Pick<DatasetDefinition, "catalogue">, columns: Readonly<Record<string, ColumnDeclaration>>, table: string, label?: SourceColumn,
+): readonly string[] {
+  const named = Object.entries(catalogue?.tables ?? {}).find(([name]) => name.toLowerCase() === table.toLowerCase())?.[1];
+  const spokenOf = new Set(Object.keys(named?.columns ?? {}).map((name) => name.toLowerCase()));
+  const isIgnored = (name: string): boolean => Object.hasOwn(columns, name) && columns[name]?.ignore === true;
+  return source.columns.filter((c) => c !== label && (!isIgnored(c.name) || spokenOf.has(c.name.toLowerCase()))).map((c) => c.name);
 }
 
 /** The columns that become features, with what the definition says of each. Throws DATA_MISSING_COLUMN. */

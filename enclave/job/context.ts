@@ -9,8 +9,10 @@ import type { JobPlan } from "../../federation/plan-schema.ts";
 import type { CurveWork } from "../../federation/psi/curve.ts";
 import type { SetIntersection } from "../../federation/psi/intersection.ts";
 import type { Kernels } from "../../kernels/api.ts";
+import type { JobAudit } from "../audit/job-audit.ts";
 import type { Budgets } from "../budgets.ts";
 import type { ActiveLayer } from "../confinement.ts";
+import type { ConsentDesk } from "../consents/desk.ts";
 import type { LoadedDataset } from "../data/load.ts";
 import type { Identity } from "../keys/identity.ts";
 import type { Ledger } from "../ledger.ts";
@@ -20,17 +22,24 @@ import type { Tags } from "../tags/shelves.ts";
 import type { Platform } from "../transport/platform.ts";
 import type { JobParty } from "./party.ts";
 import type { PhaseClock } from "./phases.ts";
-import { verifyReceipt } from "./receipt.ts";
+import type { ReceiptBook } from "../receipts/book.ts";
+import { checkPeerReceipt, type JobReceipt } from "./receipt.ts";
 import type { JobRecords } from "./records.ts";
+import type { JobUses } from "./uses.ts";
 
 export type JobTools = {
+  readonly audit: JobAudit;
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
-  readonly platform: Platform; readonly kernels: Kernels; readonly intersections: FreshIntersections; readonly policy: Policy;
+  readonly platform: Platform; readonly receipts: ReceiptBook; readonly kernels: Kernels; readonly intersections: FreshIntersections; readonly policy: Policy;
   readonly curve: CurveWork; readonly tags: Tags;
   readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
+  /** Authorisation, where companies are named by their credit codes. */
+  readonly consents: ConsentDesk | undefined;
   /** Own features that have a group: the item of the sharing list that they are computed from. */
   readonly groups: ReadonlyMap<string, string>;
   readonly layers: readonly ActiveLayer[]; readonly paths: { readonly inbox: string; readonly results: string; readonly models: string };
+  /** By company: what of these providers is under objection, and "score" where the own score is (enclave/subject/objections.ts). */
+  readonly marks: (providers: readonly PartyId[]) => ReadonlyMap<string, readonly string[]>;
   readonly peerTimeoutMs: number; readonly now: Clock; readonly log: Log;
 };
 export type JobInput = {
@@ -45,6 +54,10 @@ export type JobContext = {
   readonly tools: JobTools; readonly input: JobInput; readonly party: JobParty; readonly ledger: Ledger; readonly phases: PhaseClock;
   /** Probability of an event per own record by the bank's own model, when the plan names one. */
   readonly challenger: Float64Array | undefined;
+  /** What the job uses of single companies: the receipt commits to it. */
+  readonly uses: JobUses;
+  /** This enclave's own receipt: made before results leave. */
+  readonly receipt: JobReceipt;
 };
 
 /** What a host's role of any kind is given. */
@@ -59,9 +72,11 @@ export type JobKind = {
   readonly host: (context: JobContext, host: HostTools) => Promise<void>;
 };
 
-/** Every host's receipt must be signed by it for this plan, its approved data and this model. */
-export async function checkReceipts({ party, input }: JobContext, model: { readonly id: string; readonly digest: string }, hosts: readonly FinishedHost[]): Promise<void> {
+/** Every host's receipt must be signed by it for this plan, its approved data and this model, which the own receipt will name, too. */
+export function checkReceipts({ party, input, tools, receipt: own }: JobContext, model: { readonly id: string; readonly digest: string }, hosts: readonly FinishedHost[]): void {
   for (const { host, receipt } of hosts) {
-    await verifyReceipt(receipt, { plan: input.plan, planDigest: input.planDigest, party: host, model, key: party.identityOf(host) });
+    checkPeerReceipt(receipt, { plan: input.plan, planDigest: input.planDigest, party: host, model, key: party.identityOf(host) });
+    tools.audit.checkedReceipt(input.plan, host, receipt);
   }
+  own.names(model);
 }

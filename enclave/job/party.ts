@@ -12,6 +12,7 @@ import type { Party } from "../../federation/party.ts";
 import type { PhaseName } from "../../federation/phases.ts";
 import type { Kernels } from "../../kernels/api.ts";
 import type { Inbox } from "../accept.ts";
+import type { JobAudit } from "../audit/job-audit.ts";
 import type { Session } from "../channel/session.ts";
 import type { Ledger } from "../ledger.ts";
 import { release } from "../release.ts";
@@ -26,7 +27,7 @@ export type PartyOptions = {
   readonly self: PartyId; readonly role: Role; readonly job: JobId; readonly seed: Uint8Array; readonly identity: KeyObject;
   readonly peers: ReadonlyMap<PartyId, Peer>; readonly inbox: Inbox; readonly ledger: Ledger; readonly platform: Platform;
   readonly checkpoints: Checkpoints; readonly kernels: Kernels; readonly phases: PhaseClock; readonly now: Clock; readonly log: Log; readonly signal: AbortSignal;
-  readonly peerTimeoutMs: number;
+  readonly peerTimeoutMs: number; readonly audit: Pick<JobAudit, "settled" | "refusedMessage">;
   /** The guest has its result and the platform takes no more frames: this party only goes over what it has again. */
   readonly isOver: boolean;
   /** The relay is asked to delete what a checkpoint has replaced when there is so much of it: not for every small message. */
@@ -74,7 +75,11 @@ export class JobParty implements Party {
     const out = release({ type, body, to, seq, ends, session: peer.session, identity: this.#o.identity, ledger: this.#o.ledger, pool: this.#pool });
     const { sealed } = out;
     if (sealed === undefined) return;
-    await this.#during(() => this.#put(to, seq, sealed));
+    await this.#during(async () => {
+      // What the message rests on (decisions, budgets) is in the audit log before it leaves.
+      await this.#o.audit.settled();
+      await this.#put(to, seq, sealed);
+    });
     this.#pool.give(sealed);
     this.#o.ledger.acknowledge(to, seq);
   }
@@ -216,6 +221,7 @@ export class JobParty implements Party {
         if (!(error instanceof AppError) || !error.code.startsWith("PROTOCOL_")) throw error;
         refused = error;
         log.warn("refused", { peer: from, code: error.code });
+        this.#o.audit.refusedMessage(this.job, from, error.code);
         await delay(backOff, undefined, { signal });
         backOff = Math.min(backOff * 2, maxBackOffMs);
       }

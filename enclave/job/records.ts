@@ -79,6 +79,7 @@ export class JobRecords {
   /** Ends a job here: its channel key and seed and the messages are erased, from the file and from its log too. */
   end(job: JobId, state: "refused" | "done" | "failed" | "cancelled", code?: Code): void {
     this.#db.run("delete from checkpoints where job = ?", job);
+    this.#db.run("delete from memo where job = ? and key like 'consents|%'", job);
     this.#db.run("update inbox set frame = null where job = ? and frame is not null", job);
     this.#db.run("update jobs set state = ?, code = ?, secrets = null, finished_at = ? where job = ?", state, code ?? null, this.#now(), job);
     this.#db.settle();
@@ -114,6 +115,15 @@ export class JobRecords {
 
   decide(job: JobId, decision: "approve" | "refuse"): void {
     this.#db.run("insert or replace into decisions values (?, ?, ?)", job, decision, this.#now());
+  }
+
+  /** Signed words of operators on a plan, oldest first, as they are: who reads them checks them. */
+  operatorDecisions(job: JobId): string[] {
+    return this.#db.all("select jws from operator_decisions where job = ? order by at, rowid", job).map((row) => String(row["jws"]));
+  }
+
+  addOperatorDecision(job: JobId, operator: string, jws: string): void {
+    this.#db.run("insert or ignore into operator_decisions values (?, ?, ?, ?)", job, operator, jws, this.#now());
   }
 
   list(): { job: string; state: string; code: string | null; plan: string }[] {

@@ -2,14 +2,16 @@
 // sealed to the institution at the platform.
 import { existsSync } from "node:fs";
 import type { EntityId } from "../../core/brand.ts";
-import { sha256Hex } from "../../core/canonical.ts";
+import { digestOf, sha256Hex } from "../../core/canonical.ts";
 import type { Log } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { readBytes, writeDurably } from "../../core/files.ts";
 import { sigmoid } from "../../models/linear/logistic.ts";
 import { evaluatePart } from "../../models/metrics/evaluate.ts";
 import { pointsOfOdds } from "../../models/scorecard/points.ts";
+import type { Refused } from "../../federation/align/guest.ts";
 import type { Split } from "../../federation/align/split.ts";
+import { consentHosts } from "../../federation/consents/needed.ts";
 import type { Model } from "../../federation/finish/end.ts";
 import type { JobPlan, TrainingKind } from "../../federation/plan-schema.ts";
 import type { BatchScores } from "../../federation/score/guest.ts";
@@ -18,9 +20,11 @@ import { jointReportSchema } from "../../report/schema.ts";
 import type { Platform } from "../transport/platform.ts";
 import { reach } from "../transport/reach.ts";
 import { packageVersion } from "../version.ts";
+import { bankConsents } from "./consents.ts";
 import type { JobContext } from "./context.ts";
 import type { ExplanationSummary } from "./explain.ts";
 import { peakRssMb } from "./phases.ts";
+import type { JobReceipt } from "./receipt.ts";
 import { buildReport, type KindParts, type ReportInput } from "./report/base.ts";
 import { sealResult } from "./seal-result.ts";
 
@@ -37,13 +41,14 @@ export type Trained = Pick<ReportInput, "alignment" | "label" | "odds" | "metric
 type Scale = { readonly points: number; readonly odds: number; readonly pdo: number };
 
 /** What the guest's role of a training job is given. Throws JOB_NOT_LABELLED, or JOB_PARAMS when the plan wants a split that this enclave was not given. */
-export function trainingData({ tools, intersection, input: { plan } }: JobContext, split: Split) {
+export async function trainingData(context: JobContext, split: Split) {
+  const { tools, intersection, input: { plan } } = context;
   const { dataset } = tools;
   if (dataset.label === undefined) throw new AppError("JOB_NOT_LABELLED");
   if (split.kind === "file" && tools.trainOf === undefined) throw new AppError("JOB_PARAMS");
   return {
     hosts: plan.hosts, ids: dataset.ids, label: dataset.label, features: dataset.features, trainOf: split.kind === "file" ? tools.trainOf : undefined,
-    setSecret: tools.setSecret, intersection,
+    setSecret: tools.setSecret, intersection, consents: await bankConsents(context, dataset.ids),
   };
 }
 
@@ -64,6 +69,7 @@ export async function keepTraining(context: JobContext, trained: Trained): Promi
   });
   const scores = await once(`${sink.folder}/scores.csv`, () => scoresCsv(tools.dataset.ids, trained));
   writeDurably(`${sink.folder}/report.html`, renderReport(jointReportSchema.parse(JSON.parse(text))));
+  if (trained.alignment.refused.size > 0) writeDurably(`${sink.folder}/refused.csv`, refusedCsv(tools.dataset.ids, trained.alignment.refused));
   for (const [name, content] of Object.entries(trained.files ?? {})) writeDurably(`${sink.folder}/${name}`, content);
   await reach(() => tools.platform.putModel(plan.job, { model: trained.model.id, kind: trained.kind, digests: { [self]: trained.model.digest } }), sink);
   await putSealed(sink, { scores, report: JSON.stringify(JSON.parse(text)) });
@@ -87,17 +93,21 @@ function logit(probability: number): number {
 }
 
 /** Where the results of a job go. */
-export type Sink = { readonly plan: JobPlan; readonly folder: string; readonly platform: Platform; readonly signal: AbortSignal; readonly log: Log };
+export type Sink = {
+  readonly plan: JobPlan; readonly folder: string; readonly platform: Platform; readonly receipt: JobReceipt; readonly signal: AbortSignal; readonly log: Log;
+};
 
-/** Seals results to the institution and hands them to the platform. */
+/** Seals results to the institution, signs the receipt for what was sealed, and hands the results to the platform: none leaves without a receipt
+ *  that is kept. Whether the platform's log has it already is not waited for: the log may be down, and the receipt goes there in its turn. */
 export async function putSealed(sink: Sink, texts: { readonly scores?: string; readonly report: string }): Promise<void> {
   const { plan, folder, platform } = sink;
+  const sealed: { name: keyof typeof texts; jwe: string }[] = [];
   for (const [name, type] of [["scores", "text/csv"], ["report", "application/json"]] as const) {
     const text = texts[name];
-    if (text === undefined) continue;
-    const sealed = await once(`${folder}/${name}.jwe`, () => sealResult(text, plan.sealTo, type));
-    await reach(() => platform.putResult(plan.job, name, sealed), sink);
+    if (text !== undefined) sealed.push({ name, jwe: await once(`${folder}/${name}.jwe`, () => sealResult(text, plan.sealTo, type)) });
   }
+  sink.receipt.make(digestOf(Object.fromEntries(sealed.map(({ name, jwe }) => [name, sha256Hex(jwe)]))));
+  for (const { name, jwe } of sealed) await reach(() => platform.putResult(plan.job, name, jwe), sink);
 }
 
 /** The text of a file, made first when it is not there yet. */
@@ -126,18 +136,41 @@ export async function keepScores(context: JobContext, input: { model: string; sc
   const { scaling, scores, ids, explanations } = input;
   const sink = sinkOf(context);
   const partial = scores.away.length > 0 ? 1 : 0;
-  const lines = ["id,points,probability,partial"];
+  const checked = consentHosts(sink.plan).length > 0;
+  // 征信业管理条例 第二十五条: what is under objection is marked where it is used.
+  const marks = context.tools.marks(sink.plan.hosts.filter((host) => !scores.away.includes(host)));
+  const marked = ids.filter((id) => marks.has(id)).length;
+  const lines = [`id,points,probability,partial${checked ? ",refused" : ""}${marked > 0 ? ",objection" : ""}`];
   for (const [i, id] of ids.entries()) {
+    const refused = scores.refused.get(i)?.code;
     const odds = scores.odds[i] ?? 0;
-    lines.push(`${csv(id)},${pointsOfOdds(odds, scaling).toFixed(2)},${sigmoid(odds).toFixed(6)},${partial}`);
+    const told = refused === undefined ? `${pointsOfOdds(odds, scaling).toFixed(2)},${sigmoid(odds).toFixed(6)}` : ",";
+    lines.push(`${csv(id)},${told},${partial}${checked ? `,${refused ?? ""}` : ""}${marked > 0 ? `,${marks.get(id)?.join(" ") ?? ""}` : ""}`);
   }
-  const text = `${lines.join("\n")}\n`;
-  const summary = { version: 1, job: sink.plan.job, model: input.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost), ...(explanations && { explanations }) };
-  writeDurably(`${sink.folder}/scores.csv`, text);
-  writeDurably(`${sink.folder}/score.json`, `${JSON.stringify(summary, undefined, 2)}\n`);
-  await putSealed(sink, { scores: text, report: JSON.stringify(summary) });
+  const summary = { version: 1, job: sink.plan.job, model: input.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost), ...(checked && { refused: refusedCounts(scores.refused) }), ...(marked > 0 && { objections: marked }), ...(explanations && { explanations }) };
+  // Once: an objection may come or go while the job is run again after a restart.
+  const text = await once(`${sink.folder}/scores.csv`, () => `${lines.join("\n")}\n`);
+  const report = await once(`${sink.folder}/score.json`, () => `${JSON.stringify(summary, undefined, 2)}\n`);
+  await putSealed(sink, { scores: text, report: JSON.stringify(JSON.parse(report)) });
 }
 
-export function sinkOf({ tools, input: { plan, signal } }: JobContext): Sink {
-  return { plan, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform, signal, log: tools.log };
+/** How many companies were left out for want of a consent, by code and by provider. */
+function refusedCounts(refused: Refused): { companies: number; codes: Record<string, number>; hosts: Record<string, number> } {
+  const codes: Record<string, number> = {};
+  const hosts: Record<string, number> = {};
+  for (const one of refused.values()) {
+    codes[one.code] = (codes[one.code] ?? 0) + 1;
+    for (const host of one.hosts) hosts[host] = (hosts[host] ?? 0) + 1;
+  }
+  return { companies: refused.size, codes, hosts };
+}
+
+/** Companies that are in no row of a training job for want of a consent: a file of the bank's own, which does not leave. */
+function refusedCsv(ids: readonly EntityId[], refused: Refused): string {
+  const lines = [...refused].sort(([a], [b]) => a - b).map(([record, { code, hosts }]) => `${csv(ids[record] ?? "")},${code},${hosts.join(" ")}`);
+  return `${["id,code,providers", ...lines].join("\n")}\n`;
+}
+
+export function sinkOf({ tools, receipt, input: { plan, signal } }: JobContext): Sink {
+  return { plan, folder: `${tools.paths.results}/${plan.job}`, platform: tools.platform, receipt, signal, log: tools.log };
 }

@@ -18,7 +18,7 @@ import type { HostTools, JobContext, JobInput, JobTools } from "./context.ts";
 import { jobKinds } from "./kinds/kinds.ts";
 import { JobParty, type Peer } from "./party.ts";
 import { peakRssMb, PhaseClock } from "./phases.ts";
-import { signReceipt } from "./receipt.ts";
+import { JobReceipt } from "./receipt.ts";
 
 export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
   const { plan } = input;
@@ -34,16 +34,20 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
   const ended = new AbortController();
   const party = new JobParty({
     self, role: plan.guest === self ? "guest" : "host", job: plan.job, seed: secrets.seed, identity: tools.identity.signKey, peers, inbox, ledger,
-    platform: tools.platform, kernels: tools.kernels, phases, now: tools.now, log: tools.log, signal: AbortSignal.any([input.signal, ended.signal]), peerTimeoutMs: tools.peerTimeoutMs,
+    audit: tools.audit, platform: tools.platform, kernels: tools.kernels, phases, now: tools.now, log: tools.log, signal: AbortSignal.any([input.signal, ended.signal]), peerTimeoutMs: tools.peerTimeoutMs,
     isOver: input.isOver, checkpoints: tools.records.checkpoints(plan.job, `${tools.paths.inbox}/${plan.job}`),
   });
   try {
     // A challenger that cannot score ends the job here, before anything is sent.
     const challenger = plan.guest === self ? await scoreChallenger(tools, plan) : undefined;
     const intersection = planIntersection({ ...tools.intersections, reusable: keptIntersection(tools, self, plan) }, plan);
-    const context = { tools, input, party, ledger, phases, challenger, intersection };
+    const uses = tools.receipts.uses(plan.job);
+    const receipt = new JobReceipt(tools.receipts, { plan, planDigest: input.planDigest, self, ledger, uses, seeds: () => party.auditSeeds(), now: tools.now });
+    const context = { tools, input, party, ledger, phases, challenger, intersection, uses, receipt };
     const kind = jobKinds[plan.kind];
     await (plan.guest === self ? kind.guest(context) : kind.host(context, hostTools(context)));
+    // Whatever its kind, no job ends well without the receipt of each party.
+    tools.audit.madeReceipt(plan, receipt.make());
     tools.records.keepForAudit(plan.job, party.auditSeeds());
   } finally {
     ended.abort(new AppError("JOB_ENDED"));
@@ -78,14 +82,14 @@ async function openChannels(tools: JobTools, input: JobInput): Promise<Map<Party
 }
 
 /** The host's own guard, and the receipt that it gives: made once, the same again after a restart. */
-function hostTools({ tools, input, ledger, phases, intersection }: JobContext): HostTools {
-  const { plan, planDigest, rule } = input;
+function hostTools({ tools, input, ledger, phases, intersection, receipt: own }: JobContext): HostTools {
+  const { plan, rule } = input;
   const { dataset, records, identity } = tools;
   const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: plan.datasets[identity.party]?.name ?? "", rule, ids: dataset.ids, liftFloors: plan.params["liftFloors"] === true });
   const receipt = (model: { readonly id: string; readonly digest: string }): Promise<TypedBody<"finish/receipt">> =>
-    records.once(plan.job, "receipt", async () => ({
-      receipt: await signReceipt({ plan, planDigest, self: identity.party, model, ledger, key: identity.signKey, now: tools.now() }),
-      account: { phases: phases.times(), sent: ledger.lines().sent, peakRssMb: peakRssMb(), layers: [...tools.layers] },
-    }));
+    records.once(plan.job, "receipt", () => {
+      own.names(model);
+      return { receipt: own.make(), account: { phases: phases.times(), sent: ledger.lines().sent, peakRssMb: peakRssMb(), layers: [...tools.layers] } };
+    });
   return { guest: plan.guest, hosts: plan.hosts, ids: dataset.ids, features: dataset.features, guard, intersection, receipt };
 }

@@ -3,9 +3,10 @@
 // First: the container inside @peculiar/x509 needs it.
 import "reflect-metadata";
 import { createHash, createPrivateKey, createPublicKey, KeyObject, webcrypto, X509Certificate } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Pkcs10CertificateRequestGenerator, cryptoProvider } from "@peculiar/x509";
+import { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { identityOid } from "../../core/names.ts";
@@ -20,7 +21,7 @@ export type Identity = {
   readonly ca: string;
 };
 
-const files = { identityKey: "identity.key", tlsKey: "tls.key", identityCertificate: "identity.pem", tlsCertificate: "tls.pem", ca: "ca.pem" } as const;
+const files = { identityKey: "identity.key", tlsKey: "tls.key", identityCertificate: "identity.pem", tlsCertificate: "tls.pem", ca: "ca.pem", pending: "renewal.json" } as const;
 
 async function keyPair(algorithm: "Ed25519" | "P-256"): Promise<webcrypto.CryptoKeyPair> {
   const spec = algorithm === "Ed25519" ? { name: "Ed25519" } : { name: "ECDSA", namedCurve: "P-256" };
@@ -52,6 +53,59 @@ export function storeCertificates(folder: string, given: { tlsCertificate: strin
   writeDurably(join(folder, files.tlsCertificate), given.tlsCertificate);
   writeDurably(join(folder, files.identityCertificate), given.identityCertificate);
   writeDurably(join(folder, files.ca), given.caCertificate);
+}
+
+const pendingSchema = z.strictObject({ tlsKey: z.string(), csrTls: z.string(), csrIdentity: z.string() });
+
+/**
+ * Requests for new certificates: a new key for TLS, the identity key that is there, since other parties pin it and receipts are signed with
+ * it. What was asked for is kept until the answer is stored, and is the same when asked again.
+ */
+export async function renewalRequests(folder: string, party: PartyId): Promise<{ csrTls: string; csrIdentity: string }> {
+  const { signKey } = loadIdentity(folder, party);
+  const path = join(folder, files.pending);
+  const known = existsSync(path) ? readPending(path) : undefined;
+  if (known !== undefined) return { csrTls: known.csrTls, csrIdentity: known.csrIdentity };
+  const tls = await keyPair("P-256");
+  const csrs = { csrTls: await request(party, tls, "P-256"), csrIdentity: await request(party, await identityPair(signKey), "Ed25519") };
+  writeDurably(path, JSON.stringify({ tlsKey: await pkcs8(tls.privateKey), ...csrs }));
+  return csrs;
+}
+
+/** Takes the new certificates into use, if they are for these keys. Can be done again after a crash in its middle. Throws ENCLAVE_KEYS. */
+export function storeRenewed(folder: string, given: { tlsCertificate: string; identityCertificate: string }): void {
+  const path = join(folder, files.pending);
+  const pending = readPending(path);
+  const signKey = createPrivateKey(Buffer.from(readBytes(join(folder, files.identityKey))).toString("utf8"));
+  const fits = pending !== undefined && new X509Certificate(given.tlsCertificate).checkPrivateKey(createPrivateKey(pending.tlsKey))
+    && new X509Certificate(given.identityCertificate).checkPrivateKey(signKey);
+  if (!fits) throw new AppError("ENCLAVE_KEYS");
+  writeDurably(join(folder, files.tlsKey), pending.tlsKey);
+  writeDurably(join(folder, files.tlsCertificate), given.tlsCertificate);
+  writeDurably(join(folder, files.identityCertificate), given.identityCertificate);
+  rmSync(path);
+}
+
+/** undefined for a file that cannot be read: the requests are then made anew. */
+function readPending(path: string): z.output<typeof pendingSchema> | undefined {
+  try {
+    return pendingSchema.parse(JSON.parse(Buffer.from(readBytes(path)).toString("utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+async function identityPair(signKey: KeyObject): Promise<webcrypto.CryptoKeyPair> {
+  const der = (key: KeyObject, type: "pkcs8" | "spki"): Uint8Array<ArrayBuffer> => new Uint8Array(key.export({ format: "der", type }) as Buffer);
+  return {
+    privateKey: await webcrypto.subtle.importKey("pkcs8", der(signKey, "pkcs8"), { name: "Ed25519" }, true, ["sign"]),
+    publicKey: await webcrypto.subtle.importKey("spki", der(createPublicKey(signKey), "spki"), { name: "Ed25519" }, true, ["verify"]),
+  };
+}
+
+/** When the first of the two certificates ends, ms. */
+export function certificatesEnd({ tlsCertificate, identityCertificate }: Identity): number {
+  return Math.min(...[tlsCertificate, identityCertificate].map((pem) => new X509Certificate(pem).validToDate.getTime()));
 }
 
 /** Loads keys and certificates; checks that they belong together. Throws ENCLAVE_NOT_ENROLLED or ENCLAVE_KEYS. */

@@ -23,6 +23,7 @@ create table if not exists refusals (
   id integer primary key, job text not null, peer text not null, code text not null, at integer not null) strict;
 create table if not exists memo (job text not null, key text not null, value text not null, primary key (job, key)) strict;
 create table if not exists decisions (job text primary key, decision text not null, at integer not null) strict;
+create table if not exists operator_decisions (job text not null, operator text not null, jws text not null, at integer not null, primary key (job, operator, jws)) strict;
 create table if not exists budget (
   scope text not null, job text not null, label text not null, amount real not null, at integer not null,
   primary key (scope, job, label)) strict;
@@ -36,6 +37,36 @@ create table if not exists known_sets (guest text not null, job text not null, a
 create table if not exists tags_made (
   guest text not null, snapshot text not null, key blob not null, size integer, tags text, orders text, primary key (guest, snapshot)) strict;
 create table if not exists tags_got (host text primary key, digest text not null, bytes integer not null) strict;
+create table if not exists receipts (
+  issuer text not null, sequence integer not null, job text not null unique, jws text not null, certificate text, place text, refused text,
+  primary key (issuer, sequence)) strict;
+create table if not exists receipt_uses (job text not null, part integer not null, sealed blob not null, primary key (job, part)) strict;
+create table if not exists receipt_texts (digest text primary key, sealed blob not null) strict;
+create table if not exists witnessed_logs (origin text primary key, checkpoint text not null) strict;
+create table if not exists witness_evidence (
+  id integer primary key, origin text not null, seen text not null, offered text not null, at integer not null, unique (origin, seen, offered)) strict;
+create table if not exists consents (digest blob primary key, subject blob not null, sealed blob not null, until integer not null) strict, without rowid;
+create index if not exists consents_subject on consents (subject);
+create table if not exists consent_uses (
+  consent blob not null, job text not null, plan text not null, at integer not null, until integer not null, primary key (consent, job)) strict, without rowid;
+create index if not exists consent_uses_until on consent_uses (until);
+create table if not exists revocation_lists (
+  registrar text not null, digest text not null, sequence integer not null, jws text not null, primary key (registrar, digest)) strict;
+create table if not exists objections (
+  id text not null, role text not null, change integer not null, sealed blob not null, answer text, sent integer not null default 0, refused text,
+  primary key (id, role)) strict;
+create table if not exists registrar_certificates (digest text primary key, pem text not null) strict;
+create table if not exists quality_runs (
+  id integer primary key, at integer not null, cause text not null, files text not null, checks integer not null, failing integer not null) strict;
+create table if not exists quality_results (
+  run integer not null, key text not null, rule text not null, item text, checked integer, failed integer, companies integer, primary key (run, key)) strict, without rowid;
+create table if not exists quality_issues (
+  id integer primary key autoincrement, key text not null, state text not null, opened_at integer not null, due_at integer not null, closed_at integer, issue text not null) strict;
+create table if not exists quality_steps (
+  issue integer not null, at integer not null, state text not null, by text not null, assignee text, reason text, note text) strict;
+create table if not exists usage_told (job text primary key) strict;
+create table if not exists reports (
+  entry integer primary key autoincrement, kind text not null, at integer not null, bytes integer not null, digest text not null, acknowledged integer not null default 0) strict;
 create table if not exists models (
   model text primary key, job text not null, created_at integer not null, kind text not null, half text not null, version integer not null default 1, digests text) strict;
 `;

@@ -52,8 +52,9 @@ describe("the policy on explanations", () => {
   });
   it("goes to the role as it stands when the job starts, which refuses once more", () => {
     const groups = new Map([["overdue", "tax arrears"]]);
+    const features = new Map([["overdue", { items: [], authorised: [], grade: "sensitive" }], ["marriage", { items: [], authorised: [], grade: "restricted" }]]);
     const told = (explain: Naming, hosts: string[]) => hostExplain({
-      tools: { identity: { party: tax }, groups }, input: { plan: planWith({ reasons: 2, hosts }), rule: { explain } },
+      tools: { identity: { party: tax }, groups, dataset: { catalogue: { features } } }, input: { plan: planWith({ reasons: 2, hosts }), rule: { explain } },
     } as unknown as JobContext);
     assert.isUndefined(told("features", ["power"]));
     assert.isUndefined(told("nothing", []));
@@ -61,6 +62,7 @@ describe("the policy on explanations", () => {
     const given = told("groups", ["tax"]);
     assert.deepInclude(given, { reasons: 2, naming: "groups" });
     assert.deepEqual(["overdue", "other"].map((f) => given?.groupOf(f)), ["tax arrears", undefined]);
+    assert.deepEqual(["overdue", "marriage", "own"].map((f) => given?.isNamed?.(f)), [true, false, false], "what is strictly restricted has no name in reasons, nor has what the declaration does not know");
   });
 });
 

@@ -90,7 +90,7 @@ describe("the port of a role in an enclave", () => {
       inbox: new Inbox({ db, plan, self, folder: inboxOf(folder), now: Date.now }),
       checkpoints: new Checkpoints({ db, job, folder: inboxOf(folder), seed: seedOf(self), rng: systemRng }),
       peers: new Map([[peer, { role: peer === bank ? "guest" : "host", session: channels.session(self, peer), identity: keyOf(peer) }]]),
-      kernels: undefined as never, signal: new AbortController().signal, peerTimeoutMs: 10_000, isOver: false, forgetAtBytes,
+      kernels: undefined as never, signal: new AbortController().signal, peerTimeoutMs: 10_000, isOver: false, forgetAtBytes, audit: { settled: async () => {}, refusedMessage() {} },
     });
     return { party, db, phases, ledger };
   }

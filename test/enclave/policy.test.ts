@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { assert } from "chai";
 import { describe, it } from "mocha";
 import { AppError } from "../../core/errors.ts";
+import { financingPurposes } from "../../core/purposes.ts";
 import { judge, policySchema, readPolicy, type Policy } from "../../enclave/policy.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 import { bank, datasets, planOf, power, summaryOf, tax, temporaryFolder } from "../support/enclave.ts";
@@ -93,6 +94,66 @@ describe("the local policy", () => {
     assert.equal(asBank({}), "ask");
     assert.equal(asBank({ sealTo: "A".repeat(43) }), "POLICY_SEAL_TO");
     assert.equal(says(plan, policy({ ...rule, sealTo: "A".repeat(43) })), "approve", "a host has no say in where the bank's results go");
+  });
+
+  describe("on the catalogue and on consents", () => {
+    type Held = { readonly items: string[]; readonly authorised?: string[] };
+    const holding = (party: "tax" | "power", { items, authorised = [] }: Held, more: object = {}): typeof datasets => (
+      { ...datasets, [party]: { ...(datasets[party] ?? assert.fail()), catalogue: { version: "2024-15", items, authorised }, ...more } } as typeof datasets);
+    const verdict = (p: JobPlan, summaries: typeof datasets, given: Policy = open, options: object = {}): string => {
+      const v = judge(p, tax, given, summaries["tax"] ?? own, options);
+      return v.kind === "refuse" ? v.code : v.kind;
+    };
+
+    it("refuses a plan that takes more than its purpose needs, of whatever party, whoever compiled it", () => {
+      const needed = holding("tax", { items: ["tax.payment"] });
+      assert.equal(verdict(planOf({}, { datasets: needed }), needed), "approve");
+      for (const party of ["tax", "power"] as const) {
+        const marriage = holding(party, { items: ["tax.payment", "marriage.legal-representative"] });
+        assert.throws(() => planOf({}, { datasets: marriage }), new RegExp(`CATALOGUE_UNNECESSARY.*${party}`));
+        assert.equal(verdict({ ...plan, datasets: marriage }, marriage), "CATALOGUE_UNNECESSARY");
+      }
+      const screening = holding("tax", { items: ["tax.payment"] });
+      assert.throws(() => planOf({ purpose: "customer-screening" }, { datasets: screening }), /CATALOGUE_UNNECESSARY/, "before a company applied, only what is public");
+      const unknown = { ...needed, tax: { ...needed["tax"], catalogue: { version: "1999-1", items: ["tax.payment"], authorised: [] } } } as unknown as typeof datasets;
+      assert.equal(verdict({ ...plan, datasets: unknown }, unknown), "CATALOGUE_VERSION");
+    });
+
+    it("takes every purpose of the closed list and no other", () => {
+      for (const purpose of financingPurposes) assert.equal(says(planOf({ purpose }), policy({ ...rule, purposes: [purpose] })), "approve");
+      assert.throws(() => policySchema.parse({ version: 1, allow: [{ ...rule, purposes: ["marketing"] }] }));
+    });
+
+    const checking = holding("tax", { items: ["tax.payment"], authorised: ["tax.payment"] }, { consents: true });
+    it("refuses training on anybody where it wants consented companies alone", () => {
+      const strict = policy({ ...rule, consentedOnly: true });
+      const consented = planOf({ params: { consentedOnly: true } }, { datasets: checking });
+      assert.equal(verdict(planOf({}, { datasets: checking }), checking, strict), "POLICY_CONSENTS");
+      assert.equal(verdict(consented, checking, strict), "approve");
+      assert.equal(verdict({ ...consented, leakage: planOf({}, { datasets: checking }).leakage }, checking, strict), "POLICY_LEAKAGE", "a plan that hides what it shows");
+      assert.equal(says(plan, strict), "POLICY_CONSENTS", "data that name nobody cannot be told apart");
+    });
+
+    it("has consents in the statement of a scoring for hosts that check them, and refuses a plan without", () => {
+      const scoring = planOf({ kind: "score", model: "model_0123456789abcdef", params: { batch: "c".repeat(64), rows: 100 } }, { datasets: checking });
+      const given = policy({ ...rule, kinds: ["score"] });
+      const shown = scoring.leakage.filter((l) => l.type.startsWith("consents/")).map((l) => `${l.from}>${l.to}`);
+      assert.deepEqual(shown, ["bank>tax", "tax>bank"]);
+      assert.equal(verdict(scoring, checking, given), "approve");
+      const { consents: _, ...unchecked } = checking["tax"] ?? own;
+      assert.equal(verdict({ ...scoring, datasets: { ...scoring.datasets, tax: unchecked } }, checking, given), "ENCLAVE_SNAPSHOT_CHANGED");
+    });
+
+    it("lets them be left out in experiments alone, and never by a policy that was changed meanwhile", () => {
+      const off = policySchema.parse({ version: 1, allow: [rule], consents: "off" });
+      const p = planOf({}, { datasets: checking });
+      assert.equal(verdict(p, checking, off, { checksConsents: true }), "POLICY_CONSENTS");
+      assert.equal(verdict(p, checking, off, { checksConsents: false, experiments: true }), "POLICY_CONSENTS", "it has published that it checks");
+      const without = holding("tax", { items: ["tax.payment"], authorised: ["tax.payment"] });
+      assert.equal(verdict(planOf({}, { datasets: without }), without, off, { checksConsents: false, experiments: true }), "approve");
+      assert.equal(verdict(planOf({}, { datasets: without }), without, open, { checksConsents: true }), "POLICY_CONSENTS", "it has published that it does not");
+      assert.equal(verdict(plan, datasets, off), "approve", "nothing in its data needs any");
+    });
   });
 
   it("refuses any parameter set of the encrypted sums but the reviewed one", () => {

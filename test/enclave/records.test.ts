@@ -14,7 +14,7 @@ import { JobRecords } from "../../enclave/job/records.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
 import { readBytes, writeDurably } from "../../core/files.ts";
-import { lockFolder } from "../../enclave/store/lock.ts";
+import { lockFolder } from "../../core/lock.ts";
 import { planDigest, type JobPlan } from "../../federation/plan-schema.ts";
 import { job, planOf, temporaryFolder } from "../support/enclave.ts";
 import { killHard } from "../support/process.ts";
@@ -168,16 +168,16 @@ describe("an enclave's files", () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "lock.db");
     // It keeps the lock in hand, and ends by itself should this test not end it.
-    const program = `import { lockFolder } from ${JSON.stringify(join(import.meta.dirname, "..", "..", "enclave", "store", "lock.ts"))};
-      globalThis.lock = lockFolder(${JSON.stringify(path)}); process.stdout.write("held"); setTimeout(() => {}, 60_000);`;
+    const program = `import { lockFolder } from ${JSON.stringify(join(import.meta.dirname, "..", "..", "core", "lock.ts"))};
+      globalThis.lock = lockFolder(${JSON.stringify(path)}, "ENCLAVE_STATE"); process.stdout.write("held"); setTimeout(() => {}, 60_000);`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "ignore"] });
     try {
       await once(child.stdout, "data");
-      assert.equal(codeOf(() => lockFolder(path, 50)), "ENCLAVE_STATE");
+      assert.equal(codeOf(() => lockFolder(path, "ENCLAVE_STATE", 50)), "ENCLAVE_STATE");
     } finally {
       await killHard(child);
     }
-    using lock = lockFolder(path);
+    using lock = lockFolder(path, "ENCLAVE_STATE");
     assert.isDefined(lock);
   });
 });

@@ -5,7 +5,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
-import { maxRelayBytes } from "../../api/contract.ts";
+import { maxRelayBytes } from "../../api/contract/endpoint.ts";
 import { Authority } from "../../api/pki/authority.ts";
 import type { JobId, Released } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";

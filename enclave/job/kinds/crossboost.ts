@@ -4,6 +4,7 @@ import { crossboostJobSchema, type CrossboostJobParams } from "../../../federati
 import { scoreUnit } from "../../../models/crossboost/own.ts";
 import { pointsOfOdds } from "../../../models/scorecard/points.ts";
 import { guestGuard } from "../../budgets.ts";
+import { withConsents } from "../consents.ts";
 import { checkReceipts, type JobKind } from "../context.ts";
 import { keepHalf } from "../halves.ts";
 import type { KindParts } from "../report/base.ts";
@@ -14,17 +15,19 @@ export const crossboostKind: JobKind = {
     const { tools, input, party } = context;
     const { plan } = input;
     const params = crossboostJobSchema.parse(plan.params);
-    const trained = await crossboostJobGuest(party, { ...trainingData(context, params.split), params, guard: guestGuard(tools.budgets, plan.job) });
+    const trained = await crossboostJobGuest(party, { ...(await trainingData(context, params.split)), params, guard: guestGuard(tools.budgets, plan.job) });
     const { half, alignment, label, result, metrics, guestOnly } = trained;
     const model = { id: half.model, digest: trained.digest };
-    await checkReceipts(context, model, trained.receipts);
+    checkReceipts(context, model, trained.receipts);
     keepHalf(tools, plan, "crossboost-guest", half.model, half);
     await keepTraining(context, {
       kind: "crossboost", model, hosts: trained.receipts, alignment, label, odds: result.odds, metrics, guestOnly, scaling: params.scaling,
       opened: result.opened, budgets: [], parts: () => parts(trained, params),
     });
   },
-  async host({ tools, input, party }, host) {
+  async host(context, own) {
+    const { tools, input } = context;
+    const { party, host } = withConsents(context, own, own.features.map((f) => f.name));
     const half = await crossboostJobHost(party, { ...host, params: crossboostJobSchema.parse(input.plan.params) });
     keepHalf(tools, input.plan, "crossboost-host", half.model, half);
   },

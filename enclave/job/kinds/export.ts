@@ -1,4 +1,5 @@
 // Export of a whole model that an earlier job made: every owner sends its half in the open, the bank's enclave writes the files.
+import { requireCount, requireExport } from "../../../catalogue/grades.ts";
 import { digestOf } from "../../../core/canonical.ts";
 import { AppError } from "../../../core/errors.ts";
 import { exportGuest, type GuestOwn } from "../../../federation/export/guest.ts";
@@ -8,7 +9,9 @@ import { exportJobSchema } from "../../../federation/export/params.ts";
 import { gbdtGuestHalfSchema, gbdtHostHalfSchema } from "../../../federation/gbdt/half.ts";
 import type { JobPlan } from "../../../federation/plan-schema.ts";
 import { guestHalfSchema } from "../../../federation/scorecard/finish.ts";
+import { floors } from "../../../federation/guards.ts";
 import { hostHalfSchema } from "../../../federation/scorecard/half.ts";
+import { gradeOfFeature, type DatasetCatalogue } from "../../data/declared.ts";
 import type { StateDatabase } from "../../store/database.ts";
 import { checkReceipts, type JobKind } from "../context.ts";
 import { keepExport } from "../exported.ts";
@@ -19,11 +22,13 @@ export const exportKind: JobKind = {
     const { tools, input, party } = context;
     const own = guestOwn(tools.db, input.plan);
     const { whole, receipts } = await exportGuest(party, { hosts: input.plan.hosts, own });
-    await checkReceipts(context, { id: own.half.model, digest: digestOf(own.half) }, receipts);
+    checkReceipts(context, { id: own.half.model, digest: digestOf(own.half) }, receipts);
     await keepExport(context, whole);
   },
   async host({ tools, input, party }, { guest, receipt }) {
-    await exportHost(party, { guest, receipt, owner: ownerHalf(tools.db, input.plan) });
+    const owner = ownerHalf(tools.db, input.plan);
+    requireNameable(owner, tools.dataset.catalogue);
+    await exportHost(party, { guest, receipt, owner });
   },
 };
 
@@ -37,6 +42,17 @@ function guestOwn(db: StateDatabase, plan: JobPlan): GuestOwn {
   const { trees } = half.trees;
   if (trees.length > shape.trees || trees.some((t) => t.cuts.length > shape.depth)) throw new AppError("JOB_PARAMS", { trees: trees.length });
   return { kind: "gbdt", half };
+}
+
+/** Names, edges and levels go out for good: not of a grade whose values never leave (catalogue/grades.ts). Throws CATALOGUE_EXPORT. */
+export function requireNameable({ kind, half }: OwnerHalf, catalogue: Pick<DatasetCatalogue, "features"> | undefined): void {
+  const names = kind === "gbdt" ? half.features.map((f) => f.name) : half.columns.map((c) => c.feature);
+  // De-sensitised by the floors of bins: each covers at least as many companies as any grade asks of a figure.
+  for (const name of names) {
+    const grade = gradeOfFeature(catalogue, name);
+    requireExport(grade, { authorised: true });
+    requireCount(grade, floors.minRowsPerStatistic);
+  }
 }
 
 function ownerHalf(db: StateDatabase, plan: JobPlan): OwnerHalf {

@@ -8,6 +8,7 @@ import { pointsOfOdds } from "../../../models/scorecard/points.ts";
 import { treeImportance } from "../../../models/trees/importance.ts";
 import { gradientFractionBits, scoreFractionBits } from "../../../models/trees/model.ts";
 import { guestGuard } from "../../budgets.ts";
+import { withConsents } from "../consents.ts";
 import { checkReceipts, type JobKind } from "../context.ts";
 import { keepHalf, readHalf } from "../halves.ts";
 import type { KindParts } from "../report/base.ts";
@@ -24,17 +25,19 @@ export const gbdtKind: JobKind = {
     const from = params.from === undefined ? undefined : readHalf(tools.db, params.from, "gbdt-guest", gbdtGuestHalfSchema);
     // The statement that everybody approved rests on the size of the earlier model.
     if (from !== undefined && from.trees.trees.length > (params.from?.trees ?? 0)) throw new AppError("JOB_PARAMS", { trees: from.trees.trees.length });
-    const trained = await gbdtJobGuest(party, { ...trainingData(context, params.split), params, guard, from });
+    const trained = await gbdtJobGuest(party, { ...(await trainingData(context, params.split)), params, guard, from });
     const { half, alignment, label, odds, metrics, guestOnly } = trained;
     const model = { id: half.model, digest: trained.digest };
-    await checkReceipts(context, model, trained.receipts);
+    checkReceipts(context, model, trained.receipts);
     keepHalf(tools, plan, "gbdt-guest", half.model, half);
     await keepTraining(context, {
       kind: "gbdt", model, hosts: trained.receipts, alignment, label, odds, metrics, guestOnly, scaling: params.scaling, opened: 0, budgets: [],
       parts: () => parts(trained, params),
     });
   },
-  async host({ tools, input, party }, host) {
+  async host(context, own) {
+    const { tools, input } = context;
+    const { party, host } = withConsents(context, own, own.features.map((f) => f.name));
     const { plan } = input;
     const params = gbdtJobSchema.parse(plan.params);
     const kind = params.trees.noise ? "noisy" : "exact";

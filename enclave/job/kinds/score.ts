@@ -1,6 +1,7 @@
 // Batch scoring by a model that an earlier job made, of whatever kind it is.
 import { digestOf } from "../../../core/canonical.ts";
 import { AppError } from "../../../core/errors.ts";
+import type { GuestConsents } from "../../../federation/consents/guest.ts";
 import { crossboostGuestHalfSchema, crossboostHostHalfSchema } from "../../../federation/crossboost/half.ts";
 import { scoreCellsGuest } from "../../../federation/crossboost/score-guest.ts";
 import { scoreCellsHost } from "../../../federation/crossboost/score-host.ts";
@@ -15,6 +16,7 @@ import { guestHalfSchema } from "../../../federation/scorecard/finish.ts";
 import { hostHalfSchema } from "../../../federation/scorecard/half.ts";
 import type { LoadedDataset } from "../../data/load.ts";
 import { checkReceipts, type JobContext, type JobKind } from "../context.ts";
+import { bankConsents, withConsents } from "../consents.ts";
 import { hostExplain, keepExplanations } from "../explain.ts";
 import { readHalf } from "../halves.ts";
 import { keepScores } from "../results.ts";
@@ -25,47 +27,57 @@ export const scoreKind: JobKind = {
     const params = scoreJobSchema.parse(input.plan.params);
     const batch = await tools.loadBatch(params.batch);
     if (batch.rows !== params.rows) throw new AppError("JOB_PARAMS", { rows: batch.rows });
-    const { model, digest, scaling, scores, explainer } = await scoreBy[params.shape.kind](context, batch, params.shape);
-    await checkReceipts(context, { id: model, digest }, scores.receipts);
+    const { model, digest, scaling, scores, explainer } = await scoreBy[params.shape.kind](context, batch, params.shape, await bankConsents(context, batch.ids));
+    checkReceipts(context, { id: model, digest }, scores.receipts);
     const explanations = await keepExplanations(context, { explainer, scores, batch });
     await keepScores(context, { model, scaling, scores, ids: batch.ids, explanations });
   },
-  async host(context, host) {
-    const { tools, input: { plan }, party } = context;
+  async host(context, tools) {
+    const { tools: { db }, input: { plan } } = context;
     const { shape } = scoreJobSchema.parse(plan.params);
-    if (shape.kind === "scorecard") await scoreHost(party, { ...host, explain: hostExplain(context), half: readHalf(tools.db, plan, "scorecard-host", hostHalfSchema) });
-    else if (shape.kind === "crossboost") await scoreCellsHost(party, { ...host, half: readHalf(tools.db, plan, "crossboost-host", crossboostHostHalfSchema) });
-    else await scoreTreesHost(party, { ...host, half: readHalf(tools.db, plan, "gbdt-host", gbdtHostHalfSchema) });
+    if (shape.kind === "scorecard") {
+      const half = readHalf(db, plan, "scorecard-host", hostHalfSchema);
+      const { party, host } = withConsents(context, tools, half.columns.map((c) => c.feature));
+      await scoreHost(party, { ...host, explain: hostExplain(context), half });
+    } else if (shape.kind === "crossboost") {
+      const half = readHalf(db, plan, "crossboost-host", crossboostHostHalfSchema);
+      const { party, host } = withConsents(context, tools, half.columns.map((c) => c.name));
+      await scoreCellsHost(party, { ...host, half });
+    } else {
+      const half = readHalf(db, plan, "gbdt-host", gbdtHostHalfSchema);
+      const { party, host } = withConsents(context, tools, half.features.map((f) => f.name));
+      await scoreTreesHost(party, { ...host, half });
+    }
   },
 };
 
 type Scored = { readonly model: string; readonly digest: string; readonly scaling: { points: number; odds: number; pdo: number }; readonly scores: BatchScores; readonly explainer: Explainer };
-type ScoreBy = (context: JobContext, batch: LoadedDataset, shape: ModelShape) => Promise<Scored>;
+type ScoreBy = (context: JobContext, batch: LoadedDataset, shape: ModelShape, consents: GuestConsents | undefined) => Promise<Scored>;
 
-const scorecard: ScoreBy = async ({ tools, input, party, intersection }, batch) => {
+const scorecard: ScoreBy = async ({ tools, input, party, intersection }, batch, _shape, consents) => {
   const { plan } = input;
   const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
   const { explain } = scoreJobSchema.parse(plan.params);
-  const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, explain, setSecret: tools.setSecret, intersection });
+  const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, explain, setSecret: tools.setSecret, intersection, consents });
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: scorecardExplainer(half, party.self) };
 };
 
-const gbdt: ScoreBy = async ({ tools, input, party, intersection }, batch, shape) => {
+const gbdt: ScoreBy = async ({ tools, input, party, intersection }, batch, shape, consents) => {
   const { plan } = input;
   const half = readHalf(tools.db, plan, "gbdt-guest", gbdtGuestHalfSchema);
   // The statement that everybody approved rests on the size of the model.
   const fits = shape.kind === "gbdt" && half.trees.trees.length <= shape.trees && half.trees.trees.every((t) => t.cuts.length <= shape.depth);
   if (!fits) throw new AppError("JOB_PARAMS", { trees: half.trees.trees.length });
-  const scores = await scoreTreesGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
+  const scores = await scoreTreesGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection, consents });
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: gbdtExplainer(half) };
 };
 
-const crossboost: ScoreBy = async ({ tools, input, party, intersection }, batch, shape) => {
+const crossboost: ScoreBy = async ({ tools, input, party, intersection }, batch, shape, consents) => {
   const { plan } = input;
   const half = readHalf(tools.db, plan, "crossboost-guest", crossboostGuestHalfSchema);
   const fits = shape.kind === "crossboost" && half.joint.stages.every((s) => s.hosts.every((h) => h.columns.every((c) => c.shape.bins + 1 <= shape.bins)));
   if (!fits) throw new AppError("JOB_PARAMS", { stages: half.joint.stages.length });
-  const scores = await scoreCellsGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection });
+  const scores = await scoreCellsGuest(party, { hosts: plan.hosts, half, ...batch, setSecret: tools.setSecret, intersection, consents });
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: crossboostExplainer(half, half.typical) };
 };
 

@@ -7,6 +7,7 @@ import { scorecardHost } from "../../../federation/scorecard/host.ts";
 import { scorecardJobSchema } from "../../../federation/scorecard/params.ts";
 import type { JointReport } from "../../../report/schema.ts";
 import { guestGuard, labelRankScope } from "../../budgets.ts";
+import { withConsents } from "../consents.ts";
 import { checkReceipts, type JobContext, type JobKind } from "../context.ts";
 import { keepHalf } from "../halves.ts";
 import { scorecardParts } from "../report/scorecard.ts";
@@ -17,13 +18,13 @@ export const scorecardKind: JobKind = {
     const { tools, input, party } = context;
     const { plan } = input;
     const params = scorecardJobSchema.parse(plan.params);
-    const data = trainingData(context, params.split);
+    const data = await trainingData(context, params.split);
     const guard = guestGuard(tools.budgets, plan.job);
     const result = await scorecardGuest(party, { ...data, params, guard });
     const half = guestHalf(plan.job, plan.hosts, result, params);
     const model = { id: half.model, digest: digestOf(half) };
-    const hosts = await finishGuest(party, plan.hosts, result, half);
-    await checkReceipts(context, model, hosts);
+    const hosts = await finishGuest(party, plan.hosts, result, half, params.feedback === undefined ? undefined : guard);
+    checkReceipts(context, model, hosts);
     keepHalf(tools, plan, "scorecard-guest", half.model, half);
     const { fitted, alignment, label } = result;
     await keepTraining(context, {
@@ -31,8 +32,9 @@ export const scorecardKind: JobKind = {
       scaling: params.scorecard.scaling, opened: fitted.opened, budgets: budgetLines(context, result), parts: () => scorecardParts(party.self, params, result, half),
     });
   },
-  async host(context, host) {
-    const { tools, input, party } = context;
+  async host(context, own) {
+    const { tools, input } = context;
+    const { party, host } = withConsents(context, own, own.features.map((f) => f.name));
     const half = await scorecardHost(party, { ...host, params: scorecardJobSchema.parse(input.plan.params) });
     keepHalf(tools, input.plan, "scorecard-host", half.model, half);
   },
