@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
-import type { z } from "zod";
+import { z } from "zod";
 import type { JobId, PartyId } from "../core/brand.ts";
 import { AppError, type Code } from "../core/errors.ts";
 import { jobIdSchema, partyIdSchema } from "../core/names.ts";
@@ -59,6 +59,11 @@ export function jobName(text: string): JobId {
   const parsed = jobIdSchema.safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError("A job's id looks like job_0123456789abcdef01234567.");
   return parsed.data;
+}
+
+export function timeText(text: string): string {
+  if (!z.iso.datetime().safeParse(text).success) throw new InvalidArgumentError("It looks like 2026-01-31T00:00:00Z.");
+  return text;
 }
 
 export function httpsUrl(text: string): string {

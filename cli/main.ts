@@ -1,32 +1,13 @@
 // The command line `yunei`.
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { AppError } from "../core/errors.ts";
-import { packageVersion } from "../enclave/version.ts";
+import { buildProgram } from "./program.ts";
 import { languageOf, sayError } from "./terminal.ts";
-
-type AddCommand = (program: Command) => void;
-// Loaded by need: charts, database and data engine together take longer to load than most commands take to run.
-const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
-  demo: async () => (await import("./commands/demo.ts")).addDemo,
-  "demo-data": async () => (await import("./commands/demo-data.ts")).addDemoData,
-  sandbox: async () => (await import("./commands/sandbox.ts")).addSandbox,
-  platform: async () => (await import("./commands/platform.ts")).addPlatform,
-  enclave: async () => (await import("./commands/enclave.ts")).addEnclave,
-  profile: async () => (await import("./commands/profile.ts")).addProfile,
-  job: async () => (await import("./commands/job.ts")).addJob,
-  model: async () => (await import("./commands/model.ts")).addModel,
-  score: async () => (await import("./commands/score.ts")).addScore,
-};
 
 // A reader that has seen enough (`yunei job list | head`) is no error of ours.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
-const program = new Command("yunei")
-  .description("Joint credit modelling on data that never leaves its domain / 数据不出域的联合信用建模")
-  .version(packageVersion())
-  .exitOverride();
-const named = commands[process.argv[2] ?? ""];
-for (const load of named === undefined ? Object.values(commands) : [named]) (await load())(program);
+const program = await buildProgram(process.argv[2]);
 
 try {
   await program.parseAsync();

@@ -15,6 +15,8 @@ export type ModelOptions = {
   readonly split: { readonly kind: "file" } | { readonly kind: "stratified"; readonly testShare: number; readonly seed: number };
   readonly acceptLeakage?: boolean | undefined;
   readonly liftFloors?: boolean | undefined;
+  /** Tells providers classes of information value and the gain in AUC. */
+  readonly feedback?: boolean | undefined;
   /** Digest of the bank's own model. */
   readonly challenger?: string | undefined;
 };
@@ -23,7 +25,7 @@ export const modelKinds = trainingKinds;
 /** Throws CLI_ARGUMENT for switches that do not go with the kind, JOB_PARAMS for parameters that its schema refuses. */
 export function modelRequest(options: ModelOptions): ModelRequest {
   const { model: kind } = options;
-  const common = { split: options.split, ...(options.challenger === undefined ? {} : { challenger: options.challenger }) };
+  const common = { split: options.split, ...(options.challenger === undefined ? {} : { challenger: options.challenger }), ...(options.feedback === true ? { feedback: "bands" } : {}) };
   const own = options.params === undefined ? {} : parseJson(options.params, "--params");
   if (kind !== "gbdt" && options.liftFloors === true) throw explained("CLI_ARGUMENT", "--lift-floors goes with --model gbdt");
   if (kind === "gbdt" && options.acceptLeakage !== true) {

@@ -45,7 +45,16 @@ export function refuseExisting(path: string): void {
 export function openProfile(path: string): { api: ApiClient; key: InstitutionKey; guest: Admission["guest"] } {
   const { admission, sealKey } = readProfile(path);
   if (admission === undefined) throw explained("CLI_PROFILE", `no admission yet: ${path}`);
-  return { api: new ApiClient(admission), key: keyFromJwk(sealKey), guest: admission.guest };
+  // A person's own role key in place of the institution's program key.
+  const person = process.env["YUNEI_KEY"];
+  return { api: new ApiClient({ ...admission, ...(person === undefined || person === "" ? {} : { apiKey: person }) }), key: keyFromJwk(sealKey), guest: admission.guest };
+}
+
+/** Where the platform is and whose certificates it shows. Throws CLI_PROFILE. */
+export function profileAddress(path: string): { url: string; ca: string } {
+  const { admission } = readProfile(path);
+  if (admission === undefined) throw explained("CLI_PROFILE", `no admission yet: ${path}`);
+  return { url: admission.url, ca: admission.ca };
 }
 
 function readProfile(path: string): Profile {

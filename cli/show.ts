@@ -10,7 +10,7 @@ type Bilingual = { readonly en: string; readonly zh: string };
 type JobLine = Pick<JobView, "id" | "kind" | "purpose" | "guest" | "state" | "createdAt" | "failure">;
 
 const stateWords: Readonly<Record<string, Bilingual>> = {
-  submitted: { en: "submitted", zh: "已提交" }, "awaiting-approval": { en: "awaiting approval", zh: "等待批准" },
+  submitted: { en: "waits for a second person", zh: "等待第二人批准" }, "awaiting-approval": { en: "awaiting approval", zh: "等待批准" },
   running: { en: "running", zh: "运行中" }, done: { en: "done", zh: "已完成" }, failed: { en: "failed", zh: "失败" },
   cancelled: { en: "cancelled", zh: "已取消" }, seen: { en: "waits for your decision", zh: "等待本方决定" },
   approved: { en: "approved", zh: "已批准" }, refused: { en: "refused", zh: "已拒绝" },
@@ -91,6 +91,8 @@ export function partyLines(parties: readonly PartyListing[], language: Language)
 /** What `yunei enclave status --json` prints. */
 export type EnclaveStatus = {
   readonly party: string; readonly identity: string; readonly policyRules: number | null;
+  /** When the first of its certificates ends (ISO 8601). */
+  readonly certificatesUntil: string;
   readonly jobs: readonly EnclaveJobStatus[];
   readonly models: readonly { readonly model: string; readonly kind: string; readonly job: string; readonly version: number; readonly digests?: HalfDigests }[];
 };
@@ -102,6 +104,8 @@ export type EnclaveJobStatus = {
   /** Only while the job waits for this enclave's operator: lines of the leakage statement from and to this party. */
   readonly othersWouldLearn?: readonly LeakageItem[]; readonly thisPartyWouldLearn?: readonly LeakageItem[];
   readonly measuredAttacks?: JobPlan["attacks"];
+  /** Where the policy wants two operators: who has approved so far. */
+  fourEyes?: { readonly approvedBy: readonly string[]; readonly needed: number };
 };
 
 export function statusLines(status: EnclaveStatus, language: Language): string[] {
@@ -112,6 +116,7 @@ export function statusLines(status: EnclaveStatus, language: Language): string[]
   return [
     `${status.party}  ${rules}`,
     `${say("identity key (for other parties' `pinned`)", "身份公钥指纹（供他方 pinned 使用）")}: ${status.identity}`,
+    `${say("certificates valid until", "证书有效期至")} ${status.certificatesUntil.slice(0, 10)}${say(" (`yunei enclave renew`)", "（yunei enclave renew 更新）")}`,
     ...status.jobs.flatMap((j) => jobStatusLines(j, language)),
     ...status.models.flatMap((m) => [
       `${m.model}  ${m.kind} v${m.version}  ${m.job}`,
@@ -129,8 +134,9 @@ function jobStatusLines(job: EnclaveJobStatus, language: Language): string[] {
     ...[job.othersWouldLearn, job.thisPartyWouldLearn ?? []].flatMap((lines) => leakageLines(lines, language)),
     ...attackLines(job.measuredAttacks ?? [], language),
   ];
+  const eyes = job.fourEyes === undefined ? [] : [`  ${language === "zh" ? "四眼原则，已批准" : "four eyes, approved by"} ${job.fourEyes.approvedBy.length}/${job.fourEyes.needed}: ${job.fourEyes.approvedBy.join(", ") || "–"}`];
   return [
-    head, ...seal, ...learnt.map((line) => `  ${line}`),
+    head, ...seal, ...eyes, ...learnt.map((line) => `  ${line}`),
     `  ${language === "zh" ? "批准或拒绝" : "to decide"}: yunei enclave approve|refuse ${job.job} --dir …`,
   ];
 }

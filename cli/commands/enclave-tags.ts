@@ -11,6 +11,7 @@ import { StateDatabase } from "../../enclave/store/database.ts";
 import { makeAhead, openTags } from "../../enclave/tags/shelves.ts";
 import { CurvePool } from "../../federation/psi/curve-pool.ts";
 import { languageOption, partyName } from "../arguments.ts";
+import { asOperator } from "../operated.ts";
 import { languageOf, printJson, printLines, remark } from "../terminal.ts";
 
 type TagsOptions = { dir: string; guest: PartyId; json?: boolean; lang?: string };
@@ -31,7 +32,8 @@ async function publish(o: TagsOptions): Promise<void> {
   using db = new StateDatabase(paths.state);
   await using curve = new CurvePool({ workers: config.workers });
   const { made } = openTags({ db, box, rng: systemRng, folder: paths.tags });
-  const isNew = await makeAhead({ made, curve, self: config.party, guest: o.guest, dataset, progress: percentLines() });
+  const isNew = await asOperator(folder, { word: "publish-tags", objects: { party: o.guest, snapshot: dataset.snapshotDigest } },
+    () => makeAhead({ made, curve, self: config.party, guest: o.guest, dataset, progress: percentLines() }));
   if (o.json === true) printJson({ guest: o.guest, companies: dataset.rows, snapshotDigest: dataset.snapshotDigest, new: isNew });
   else printLines([`${o.guest}  ${dataset.rows}  ${dataset.snapshotDigest}`]);
   if (config.reusableTags !== true) {

@@ -1,6 +1,7 @@
 // `yunei job`: what a bank does through the API.
 import { join, resolve } from "node:path";
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { bankEndpoints } from "../../api/contract.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { writeDurably } from "../../core/files.ts";
@@ -8,10 +9,10 @@ import { jobRequestSchema, purposes, trainingKinds, type TrainingKind } from "..
 import { jobSchemas } from "../../federation/plan.ts";
 import { jointReportSchema } from "../../report/schema.ts";
 import { summarise } from "../../report/text.ts";
-import { refuseEnd, type ApiClient } from "../api-client.ts";
+import { ApiClient, refuseEnd } from "../api-client.ts";
 import { explained, jobName, languageOption, parseJson, partyNames, problemsOf, readJson } from "../arguments.ts";
 import { openSealed, type InstitutionKey } from "../institution-key.ts";
-import { defaultProfile, openProfile } from "../profile.ts";
+import { defaultProfile, openProfile, profileAddress } from "../profile.ts";
 import { jobDetail, jobLines, leakageLines, planLines } from "../show.ts";
 import { languageOf, printJson, printLines, Progress, remark, type Language } from "../terminal.ts";
 
@@ -49,6 +50,9 @@ export function addJob(program: Command): void {
     if (json) printJson({ plan, planDigest });
     else printLines(planLines(plan, planDigest, language));
   }));
+  byId("approve", "approve a submission of a colleague, with your own role key (bank-approver) in YUNEI_KEY / 批准同事的提交")
+    .requiredOption("--plan <digest>", "digest of the plan that you read (`yunei job plan`)", planDigestText)
+    .action((id: JobId, o: Common & { plan: string }) => approve(id, o));
   byId("cancel", "cancel it / 取消任务").action((id: JobId, o: Common) => run(o, async ({ api, json, language }) => {
     const view = await api.cancel(id);
     if (json) printJson(view);
@@ -56,6 +60,21 @@ export function addJob(program: Command): void {
   }));
   byId("report", "fetch, open and write the sealed report and scores / 获取并解封报告与评分").option("--out <dir>", "folder to write to", "out")
     .action((id: JobId, o: Common & { out: string }) => run(o, (tools) => report(tools, id, resolve(o.out))));
+}
+
+function planDigestText(text: string): string {
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError("It is the sha256 that `yunei job plan` shows: 64 characters of 0-9 and a-f.");
+  return text;
+}
+
+/** A second person's approval; needs no sealing key, only where the platform is. */
+async function approve(id: JobId, o: Common & { plan: string }): Promise<void> {
+  const apiKey = process.env["YUNEI_KEY"];
+  if (apiKey === undefined || apiKey === "") throw explained("CLI_ARGUMENT", "set YUNEI_KEY to the key of your role");
+  await using api = new ApiClient({ ...profileAddress(o.profile), apiKey });
+  const view = await api.call(bankEndpoints.releaseJob, { params: { id }, body: { planDigest: o.plan } });
+  if (o.json === true) printJson(view);
+  else printLines(jobLines([view], languageOf(o.lang)));
 }
 
 /** Opens the profile, works, closes the connections. */
@@ -81,6 +100,7 @@ function submit(o: Common & { host: readonly PartyId[]; purpose: string; params?
     }
     const { plan } = await api.plan(view.id);
     process.stderr.write(`${leakageLines(plan.leakage, language).join("\n")}\n`);
+    if (view.state === "submitted") remark(language, { en: "A second person approves it first: yunei job approve", zh: "须先由第二人批准：yunei job approve" });
     remark(language, { en: "All parties must approve this. Follow it with: yunei job watch", zh: "须经各方批准。跟踪进度：yunei job watch" });
     printLines([view.id]);
   });

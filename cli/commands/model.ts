@@ -5,6 +5,7 @@ import { stageChallenger } from "../../enclave/challenger.ts";
 import { enclavePaths, readConfig } from "../../enclave/config.ts";
 import { existingFile, languageOption } from "../arguments.ts";
 import { copyExport, exportable, requestExport } from "../export.ts";
+import { asOperator } from "../operated.ts";
 import { languageOf, printJson, printLines, Progress, remark } from "../terminal.ts";
 import { common, purposeOption, run, type Common } from "./job.ts";
 
@@ -27,20 +28,21 @@ async function exportModel(o: Common & { model: string; dir: string; purpose: st
   const out = resolve(o.out);
   readConfig(folder);
   const asked = exportable(folder, o.model);
-  await run(o, async ({ api, key, guest, language, json }) => {
+  await run(o, ({ api, key, guest, language, json }) => asOperator(folder, { word: "model-export", objects: { model: o.model } }, async () => {
     const progress = new Progress(language, guest);
     remark(language, { en: `All owners must approve: ${asked.hosts.join(", ")}`, zh: `须经各数据方批准：${asked.hosts.join("、")}` });
     const summary = await requestExport(api, key, { ...asked, guest, model: o.model, purpose: o.purpose, say: (event) => progress.job(event) });
     const names = copyExport(folder, summary, out);
     if (json) printJson(summary);
     else printLines([`${out}: ${names.join(" ")}`]);
-  });
+  }));
 }
 
 async function addChallenger(o: { dir: string; file: string; json?: boolean; lang?: string }): Promise<void> {
   const folder = resolve(o.dir);
   readConfig(folder);
-  const challenger = await stageChallenger(enclavePaths(folder).models, existingFile(o.file));
+  const file = existingFile(o.file);
+  const challenger = await asOperator(folder, { word: "add-challenger" }, () => stageChallenger(enclavePaths(folder).models, file));
   remark(languageOf(o.lang), {
     en: "Name it in a training job: --params with \"challenger\": this digest", zh: "在训练任务的 --params 中以 \"challenger\" 给出该摘要",
   });

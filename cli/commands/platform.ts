@@ -10,8 +10,12 @@ import { silentLog, type Env } from "../../core/env.ts";
 import { systemRng } from "../../core/rng.ts";
 import { writeDurably } from "../../core/files.ts";
 import { httpsUrl, languageOption, partyName, port, wholeNumber } from "../arguments.ts";
+import { addTestIssuer } from "./test-issuer.ts";
 import { refuseExisting, type Admission } from "../profile.ts";
 import { partyLines } from "../show.ts";
+import { addInstitutions } from "./platform-institutions.ts";
+import { addPeople } from "./platform-people.ts";
+import { addSource } from "./platform-sources.ts";
 import { exitWith } from "../stop.ts";
 import { languageOf, printJson, printLines, remark } from "../terminal.ts";
 
@@ -49,14 +53,20 @@ export function addPlatform(program: Command): void {
     .action(start);
   common(platform.command("invite").argument("<party>", "name of the party", partyName)
     .description("make a one-time enrolment token for an enclave and print it / 生成一次性注册令牌"))
-    .option("--hours <number>", "how long it is valid", wholeNumber(1, 24 * 30), 24).action(invite);
+    .option("--hours <number>", "how long it is valid", wholeNumber(1, 24 * 30), 24)
+    .option("--data-provider", "it provides data and is neither an institution nor a local-platform node (those are assessed where the settings want it)").action(invite);
   common(platform.command("institution <name>")
-    .description("register an institution; writes its admission, with the API key, to a file / 登记机构并写出接入文件"))
+    .description("admit an institution without assessment, for demos; writes its admission, with the API key, to a file / 免评估登记机构（演示用）并写出接入文件"))
     .requiredOption("--guest <party>", "the party of its own enclave", partyName)
     .requiredOption("--seal-to <key>", "public key that `yunei profile create` printed at the institution", sealKey)
     .option("--url <url>", "address of the API as the institution sees it", httpsUrl, "https://127.0.0.1:8443")
+    .option("--two-person", "its submissions need a second person")
     .option("--out <file>", "file to write", "admission.json")
     .action(institution);
+  addSource(platform);
+  addPeople(platform);
+  addInstitutions(platform);
+  addTestIssuer(platform);
   common(platform.command("parties").description("list parties and their state / 列出参与方")).action(parties);
   common(platform.command("suspend").argument("<party>", "name of the party", partyName)
     .description("refuse a party from its next request on / 停用参与方"))
@@ -84,9 +94,9 @@ async function start(o: { data: string; apiPort: number; enclavePort: number; li
   process.exitCode = await exitWith(spawn(process.execPath, args, { stdio: "inherit" }));
 }
 
-function invite(party: PartyId, o: Common & { hours: number }): Promise<void> {
+function invite(party: PartyId, o: Common & { hours: number; dataProvider?: boolean }): Promise<void> {
   return withAdmin(o.data, async (admin) => {
-    const token = await admin.createEnrolToken(party, o.hours * hourMs);
+    const token = await admin.createEnrolToken(party, { lifeMs: o.hours * hourMs, isProvider: o.dataProvider === true });
     if (o.json === true) printJson({ party, token });
     else printLines([token]);
   });
@@ -108,10 +118,10 @@ function setState(o: Common, party: PartyId, state: "suspended" | "active"): Pro
   });
 }
 
-async function institution(name: string, o: Common & { guest: PartyId; sealTo: string; url: string; out: string }): Promise<void> {
+async function institution(name: string, o: Common & { guest: PartyId; sealTo: string; url: string; out: string; twoPerson?: boolean }): Promise<void> {
   refuseExisting(o.out);
   await withAdmin(o.data, async (admin) => {
-    const made = await admin.addInstitution({ name, guest: o.guest, sealTo: { kty: "OKP", crv: "X25519", x: o.sealTo } });
+    const made = await admin.addInstitution({ name, guest: o.guest, twoPerson: o.twoPerson, sealTo: { kty: "OKP", crv: "X25519", x: o.sealTo } });
     const admission: Admission = {
       institution: made.institution, guest: o.guest, url: o.url, apiKey: made.apiKey, ca: readFileSync(join(o.data, "ca.pem"), "utf8"),
     };

@@ -18,7 +18,7 @@ import { languageOf, printJson, Progress } from "../terminal.ts";
 type HostFile = { readonly name: PartyId; readonly file: string };
 type Options = {
   guest: string; id: string; label: string; host: readonly HostFile[]; split?: string; out: string; json?: boolean; keep?: boolean;
-  params?: string; idKind: "uscc" | "opaque"; lang?: string; seed: number; model: TrainingKind; acceptLeakage?: boolean; liftFloors?: boolean;
+  params?: string; idKind: "uscc" | "opaque"; lang?: string; seed: number; model: TrainingKind; acceptLeakage?: boolean; liftFloors?: boolean; feedback?: boolean;
   export?: boolean; challenger?: string; network?: NetworkLimits;
 };
 
@@ -36,6 +36,7 @@ export function addSandbox(program: Command): void {
     .addOption(new Option("--model <kind>", "kind of model").choices([...modelKinds]).default("scorecard"))
     .option("--accept-leakage", "for --model gbdt: its bitmaps tell the bank part of every company's values; the plan says how much / 接受已声明的泄露")
     .option("--lift-floors", "for --model gbdt: no noise, caps or floors, for experiments on one machine / 解除噪声与下限，仅供实验")
+    .option("--feedback", "tell each provider the class of information value of its features and the gain in AUC / 向数据方反馈信息价值等级与 AUC 提升")
     .option("--export", "write the whole model to OUT/model: ONNX and XGBoost JSON, a scorecard as ONNX and PMML / 导出完整模型文件")
     .option("--challenger <onnx>", "the bank's own model, measured on the same companies / 本行模型，同样本对照")
     .option("--params <json>", "parameters of the model as JSON, e.g. '{\"binning\":{\"trend\":\"auto\"}}' or '{\"trees\":50}'")

@@ -10,6 +10,7 @@ import { writeDurably } from "../../core/files.ts";
 import { mostReasons } from "../../federation/score/messages.ts";
 import { existingFile, explained, parseJson, partyNames, wholeNumber } from "../arguments.ts";
 import { openSealed } from "../institution-key.ts";
+import { asOperator } from "../operated.ts";
 import { scorable } from "../scorable.ts";
 import { copyExplanations, scoreWithFallback } from "../score.ts";
 import { printJson, printLines, Progress } from "../terminal.ts";
@@ -38,7 +39,7 @@ async function score(o: Options): Promise<void> {
   const config = readConfig(folder);
   const { hosts, shape } = scorable(folder, o.model);
   const explain = explainOf(o, hosts);
-  await run(o, async ({ api, key, guest, language, json }) => {
+  await run(o, ({ api, key, guest, language, json }) => asOperator(folder, { word: "score", objects: { model: o.model } }, async () => {
     const staged = await stageBatch(folder, file, config.dataset, silentLog);
     const progress = new Progress(language, guest);
     const job = await scoreWithFallback(api, {
@@ -50,7 +51,7 @@ async function score(o: Options): Promise<void> {
     if (explain !== undefined) copyExplanations(folder, job, out);
     if (json) printJson(summary);
     else printLines([`${out}: scores.csv score.json${explain === undefined ? "" : ` ${explanationsFile}`}`]);
-  });
+  }));
 }
 
 /** Throws CLI_ARGUMENT for providers that cannot explain. */

@@ -8,7 +8,7 @@ import type { Env } from "../../core/env.ts";
 import { silentLog } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
-import { stageBatch } from "../../enclave/batch.ts";
+import { loadBatch, stageBatch } from "../../enclave/batch.ts";
 import { stageChallenger } from "../../enclave/challenger.ts";
 import { enclavePaths } from "../../enclave/config.ts";
 import { writeDurably } from "../../core/files.ts";
@@ -19,6 +19,7 @@ import { ApiClient } from "../api-client.ts";
 import { copyExport, exportable, requestExport } from "../export.ts";
 import { createInstitutionKey, openSealed, type InstitutionKey } from "../institution-key.ts";
 import { bubblewrapWorks, startEnclave, startPlatform, type Started } from "../processes.ts";
+import { itemsFor, LocalRegistrar } from "../local-registrar.ts";
 import { copyExplanations, scoreWithFallback } from "../score.ts";
 import type { ModelRequest } from "../model-request.ts";
 import { scorable } from "../scorable.ts";
@@ -31,6 +32,8 @@ export type SandboxOptions = {
   readonly model: ModelRequest; readonly out: string; readonly keep: boolean; readonly workers: number;
   /** A file of companies to score with the new model, written to `out/batch`. */
   readonly batch?: string;
+  /** The companies of the batch consent to it: a registrar of this sandbox, which the providers' policies name, signs for each. */
+  readonly consents?: boolean;
   /** Explains the batch with so many reasons, of the guest's own columns and the providers' data together: no provider tells more for it. */
   readonly reasons?: number;
   /** Write the whole model to `out/model`: every party's policy then allows it. */
@@ -94,13 +97,14 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
 
   const admin = await openAdmin({ data, env });
   const key = createInstitutionKey();
+  const registrar = options.consents === true ? new LocalRegistrar(env) : undefined;
   const parties = [guest, ...hosts];
   let apiKey: string;
   try {
     for (const party of parties) {
       await setUpParty(party, {
         folder: partyFolder(work, party.name), apiUrl, enclaveUrl, token: await admin.createEnrolToken(party.name),
-        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, kinds: [options.model.kind, "score", ...(options.export === true ? ["export"] as const : [])], experiments: options.model.params["liftFloors"] === true, workers: options.workers, network: options.network, peerTimeoutSeconds,
+        guest: guest.name, sealTo: key.publicJwk.x, hosts: hosts.length, kinds: [options.model.kind, "score", ...(options.export === true ? ["export"] as const : [])], experiments: options.model.params["liftFloors"] === true, workers: options.workers, network: options.network, peerTimeoutSeconds, ...(registrar && { registrars: registrar.policy }),
       });
     }
     if (options.challenger !== undefined) await stageChallenger(enclavePaths(partyFolder(work, guest.name)).models, resolve(options.challenger));
@@ -130,6 +134,7 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
   if (options.batch === undefined) return { report, scores, exported };
   say({ kind: "step", en: "scoring new applications", zh: "为新申请评分" });
   const staged = await stageBatch(partyFolder(work, guest.name), resolve(options.batch), guest.definition, silentLog);
+  if (registrar !== undefined) await consentAll(work, registrar, options, staged.batch);
   const scored = await scoreWithFallback(api, {
     guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: { ...staged, shape: scorable(partyFolder(work, guest.name), report.model.id).shape }, explain: reasons > 0 ? { reasons, hosts: [] } : undefined, waitSeconds: batchWaitSeconds,
     say: (event) => say({ kind: "job", event }),
@@ -137,6 +142,16 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
   if (reasons > 0) copyExplanations(partyFolder(work, guest.name), scored, join(resolve(options.out), "batch"));
   const batch = { summary: await openSealed(await api.result(scored, "report"), key), scores: await openSealed(await api.result(scored, "scores"), key) };
   return { report, scores, exported, batch };
+}
+
+/** Puts consents of the batch's companies into the guest's folder, and the list of withdrawals into each host's. */
+async function consentAll(work: string, registrar: LocalRegistrar, { guest, hosts, say }: SandboxOptions, batch: string): Promise<void> {
+  say({ kind: "step", en: "the applicants consent", zh: "申请企业授权" });
+  const { ids } = await loadBatch(partyFolder(work, guest.name), batch, guest.definition, silentLog);
+  const purpose = "loan-approval";
+  const consents = await registrar.consents(ids, { grantee: guest.name, items: itemsFor(hosts.map((h) => h.definition), purpose), purpose });
+  writeDurably(join(enclavePaths(partyFolder(work, guest.name)).consents, "batch.jws"), consents);
+  for (const host of hosts) writeDurably(join(enclavePaths(partyFolder(work, host.name)).revocations, "registrar.jws"), registrar.revocations());
 }
 
 async function exportWhole(

@@ -40,6 +40,14 @@ describe("a request for a model", () => {
     for (const model of ["scorecard", "crossboost"] as const) assert.equal(codeOf(() => modelRequest({ model, split, liftFloors: true })), "CLI_ARGUMENT");
   });
 
+  it("asks for feedback to providers only where the user says so", () => {
+    for (const model of ["scorecard", "crossboost", "gbdt"] as const) {
+      const given = { model, split, acceptLeakage: true };
+      assert.equal(modelRequest({ ...given, feedback: true }).params["feedback"], "bands", model);
+      assert.isUndefined(modelRequest(given).params["feedback"], model);
+    }
+  });
+
   it("carries the parameters of its own kind and refuses others", () => {
     const { params } = modelRequest({ model: "crossboost", split, params: '{"steps":12}' });
     assert.equal(crossboostJobSchema.parse(params).crossboost.steps, 12);

@@ -3,10 +3,26 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { assert } from "chai";
+import type { Command } from "commander";
+import { buildProgram } from "../../cli/program.ts";
 
 const launcher = join(import.meta.dirname, "..", "..", "cli", "yunei.mjs");
 
 export type Outcome = { readonly status: number | null; readonly out: string; readonly err: string };
+
+/** The help of every command below the program, by its full name ("enclave status"). */
+export async function allCommands(): Promise<ReadonlyMap<string, string>> {
+  const helps = new Map<string, string>();
+  const visit = (group: Command, path: readonly string[]): void => {
+    for (const command of group.commands) {
+      const name = [...path, command.name()];
+      command.configureOutput({ writeOut: (text) => helps.set(name.join(" "), `${helps.get(name.join(" ")) ?? ""}${text}`) }).outputHelp();
+      visit(command, name);
+    }
+  };
+  visit(await buildProgram(), []);
+  return helps;
+}
 
 /** Runs one command to its end. */
 export function yunei(args: readonly string[], cwd: string): Promise<Outcome> {
@@ -24,10 +40,30 @@ export function yunei(args: readonly string[], cwd: string): Promise<Outcome> {
   });
 }
 
+/** `yunei company login`, with what the person does in the browser: the test issuer is told which company; without a hint the person turns back. */
+export function companyLogin(o: { url: string; ca: string; file: string; hint: string | undefined }, cwd: string): Promise<Outcome> {
+  const child = spawn(process.execPath, [launcher, "company", "login", "--url", o.url, "--ca", o.ca, "--file", o.file, "--wait", "20", "--json"], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const text = { out: "", err: "" };
+  let isVisited = false;
+  child.stdout.setEncoding("utf8").on("data", (part: string) => (text.out += part));
+  child.stderr.setEncoding("utf8").on("data", (part: string) => {
+    text.err += part;
+    const address = /http:\/\/127\.0\.0\.1:\S+/.exec(text.err)?.[0];
+    if (address === undefined || isVisited) return;
+    isVisited = true;
+    const page = new URL(address);
+    const back = page.searchParams.get("redirect_uri") ?? "";
+    if (o.hint !== undefined) page.searchParams.set("login_hint", o.hint);
+    // A stranger who guesses the port gets nothing in.
+    void fetch(`${back}?code=stolen&state=guess`).then(() => (o.hint === undefined ? fetch(`${back}?error=access_denied&state=${page.searchParams.get("state")}`) : fetch(page)));
+  });
+  return new Promise((resolve) => child.once("close", (status) => resolve({ status, ...text })));
+}
+
 /** Runs a command that must succeed; returns its stdout without the last line end. */
 export async function succeeds(args: readonly string[], cwd: string): Promise<string> {
   const { status, out, err } = await yunei(args, cwd);
-  assert.equal(status, 0, `yunei ${args.join(" ")}\n${err}`);
+  assert.equal(status, 0, `yunei ${args.join(" ")}\n${err}${args.includes("--json") ? out : ""}`);
   return out.trimEnd();
 }
 

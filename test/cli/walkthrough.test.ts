@@ -1,5 +1,5 @@
 // The deployment of the README, command by command: a platform, a bank and two providers that each run their own enclave.
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "chai";
@@ -19,12 +19,14 @@ describe("the walk-through of the README", function () {
   let platform: Server | undefined;
   const enclaves = new Map<string, Server>();
   let sealTo = "";
+  /** Whose consents the providers believe, once there is somebody. */
+  let registrars: object | undefined;
   let trained = "";
   let model = "";
 
   const policy = (party: string, rule: Rule): void => {
     const allow = [{ guest: "bank", kinds: ["scorecard", "score"], purposes: ["model-development", "loan-approval"], ...rule }];
-    writeFileSync(join(work, `enclave-${party}`, "policy.json"), JSON.stringify({ version: 1, allow, pinned: {} }));
+    writeFileSync(join(work, `enclave-${party}`, "policy.json"), JSON.stringify({ version: 1, allow, pinned: {}, ...(registrars && { registrars }) }));
   };
   const init = (party: string, token: string, folder = `enclave-${party}`, dataset = `demo-data/${party}/dataset.json`): string[] => (
     ["enclave", "init", "--dir", folder, "--token", token, ...urls, "--data", `demo-data/${party}`, "--dataset", dataset]);
@@ -201,13 +203,22 @@ describe("the walk-through of the README", function () {
     await fails(["job", "report", "job_0123456789abcdef01234567"], work, "JOB_NOT_FOUND");
   });
 
-  it("scores a batch with all providers", async () => {
-    const summary = await json<{ partial: boolean; rows: number; job: string }>(score("batch"), work);
+  it("scores a batch with all providers, once the companies have consented; who has withdrawn is left out", async () => {
+    await succeeds(["demo-consents", "--grantee", "bank", "--withdrawn", "1"], work);
+    for (const [file, folder] of [["consents", "enclave-bank/consents"], ["revocations", "enclave-tax/revocations"], ["revocations", "enclave-utilities/revocations"]] as const) {
+      mkdirSync(join(work, folder), { recursive: true });
+      cpSync(join(work, "demo-consents", `${file}.jws`), join(work, folder, `${file}.jws`));
+    }
+    registrars = JSON.parse(readFileSync(join(work, "demo-consents", "registrar.json"), "utf8")) as object;
+    for (const party of ["tax", "utilities"]) policy(party, { approve: "auto" });
+    const summary = await json<{ partial: boolean; rows: number; job: string; refused: { companies: number; codes: object } }>(score("batch"), work);
     assert.isFalse(summary.partial);
+    assert.deepEqual(summary.refused.codes, { CONSENT_WITHDRAWN: 1 });
     const lines = readFileSync(join(work, "batch", "scores.csv"), "utf8").trimEnd().split("\n");
-    assert.equal(lines[0], "id,points,probability,partial");
+    assert.equal(lines[0], "id,points,probability,partial,refused");
     assert.equal(lines.length - 1, summary.rows);
-    assert.isTrue(lines.slice(1).every((line) => line.endsWith(",0")));
+    const [gone = ""] = readFileSync(join(work, "demo-data", "bank", "applications.csv"), "utf8").split("\n").slice(1).map((line) => line.split(",")[0]);
+    for (const line of lines.slice(1)) assert.match(line, line.startsWith(`${gone},`) ? /^\w+,,,0,CONSENT_WITHDRAWN$/ : /^\w+,[\d.]+,[\d.]+,0,$/);
     assert.include(await succeeds(["job", "report", summary.job, "--out", "batch-again"], work), "score.json");
     assert.deepEqual(readFileSync(join(work, "batch-again", "scores.csv")), readFileSync(join(work, "batch", "scores.csv")));
     await fails(["score", "--model", "model_0123456789abcdef01234567", "--file", "demo-data/bank/applications.csv", "--dir", "enclave-bank"], work, "JOB_MODEL_UNKNOWN");
@@ -223,7 +234,7 @@ describe("the walk-through of the README", function () {
     policy("tax", { approve: "auto" });
     type Line = { id: string; score: number; base: number; contributions: { value: number; label: { kind: string; party?: string; feature?: string; group?: string } }[] };
     const text = readFileSync(join(work, "explained", "explanations.ndjson"), "utf8");
-    const scores = readFileSync(join(work, "explained", "scores.csv"), "utf8").trimEnd().split("\n").slice(1).map((line) => line.split(","));
+    const scores = readFileSync(join(work, "explained", "scores.csv"), "utf8").trimEnd().split("\n").slice(1).map((line) => line.split(",")).filter(([, points]) => points !== "");
     const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line) as Line);
     assert.deepEqual(lines.map((l) => [l.id, l.score.toFixed(2)]), scores.map(([id, points]) => [id, points]));
     for (const { score: made, base, contributions } of lines) {
@@ -251,7 +262,7 @@ describe("the walk-through of the README", function () {
     const summary = await json<{ partial: boolean; away: string[] }>(score("partial", "--wait", "1"), work);
     assert.deepInclude(summary, { partial: true, away: ["tax"] });
     const lines = readFileSync(join(work, "partial", "scores.csv"), "utf8").trimEnd().split("\n");
-    assert.isTrue(lines.slice(1).every((line) => line.endsWith(",1")));
+    assert.isTrue(lines.slice(1).every((line) => line.split(",")[3] === "1"));
     assert.notEqual(lines.join("\n"), full.trimEnd());
   });
 
