@@ -1,6 +1,7 @@
 // The sections of the bench, in the order of the report: what each measures, how often by default, and how.
 import { attacksBench } from "./attacks.bench.ts";
 import { wideShape, type RealName, realNames } from "./cases.ts";
+import { consentsBench } from "./consents.bench.ts";
 import { crossboostBench } from "./crossboost.bench.ts";
 import type { Figure } from "./figures.ts";
 import { histogramBench } from "./histogram.bench.ts";
@@ -8,6 +9,7 @@ import { scorecardBench, wideScorecardBench } from "./job.bench.ts";
 import { kernelBench } from "./kernel.bench.ts";
 import { networkBench } from "./network.bench.ts";
 import { psiBench } from "./psi.bench.ts";
+import { receiptsBench } from "./receipts.bench.ts";
 import { scalingBench } from "./scaling.bench.ts";
 import { scoreBench } from "./score.bench.ts";
 import { gbdtBench, longTreeBench, treeBench, wideTreeBench } from "./trees.bench.ts";
@@ -98,6 +100,12 @@ export const sections: readonly Section[] = [
     name: "scoring", title: "Scoring throughput", runs: 1,
     about: "A batch of companies through alignment, the model's protocol and receipts, in real processes, after the model was trained.",
     measure: ({ runs, note }) => scoreBench(runs, note),
+  },
+  {
+    name: "receipts", title: "Consents, receipts and their transparency log", runs: 1,
+    about: "Consents verified as an enclave does before a job, a second of CPU. Receipts appended durably (RFC 9162 tree in tiles, group commit), alone and through the platform's listener; inclusion proofs from "
+      + "files; a bundle of a use with its consent verified offline by the command.",
+    measure: async ({ largest, note }) => [...await consentsBench(), ...await receiptsBench({ largest, note })],
   },
   {
     name: "network", title: "A slow network", runs: 1,

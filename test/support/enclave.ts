@@ -129,6 +129,8 @@ export const sampleBodies: { readonly [T in MessageType]: TypedBody<T> } = {
   "ot/base-ask": { points: filled(2 * pointBytes * baseTransfers) },
   "ot/base-answer": { points: filled(pointBytes * baseTransfers) },
   "ot/extend": { index: 0, columns: filled(64), check: filled(64) },
+  "consents/texts": { index: 0, last: true, places: filled(8, 0), texts: ["aGVhZA.Ym9keQ.c2ln", ""] },
+  "consents/answer": { index: 0, codes: filled(2, 1) },
   "rows/open": { ...agreed, matchedDigest: filled(32) },
   "rows/order": { index: 0, positions: filled(12) },
   "rows/confirm": agreed,
@@ -174,5 +176,6 @@ export const sampleBodies: { readonly [T in MessageType]: TypedBody<T> } = {
   "export/half": { index: 0, last: true, bytes: filled(64) },
   "finish/next": { step: "weights" },
   "finish/model": { model: "model_0123456789abcdef", digest: "b".repeat(64) },
+  "feedback/usage": { uplift: 9, features: [{ feature: 0, band: "medium" }] },
   "finish/receipt": { receipt: "aGVhZA.Ym9keQ.c2ln", account: { phases: [], sent: [], peakRssMb: 100, layers: [] } },
 };

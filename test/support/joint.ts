@@ -4,6 +4,8 @@ import type { z } from "zod";
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { partyId } from "../../core/names.ts";
+import type { GuestConsents } from "../../federation/consents/guest.ts";
+import { holdingParty, type HostConsents } from "../../federation/consents/host.ts";
 import type { FinishedHost } from "../../federation/finish/end.ts";
 import type { GuestGuard, HostGuard } from "../../federation/guards.ts";
 import { opaqueName } from "../../federation/binning/guest.ts";
@@ -35,6 +37,9 @@ export type JointOptions = {
   readonly intersection?: SetIntersection;
   readonly hostGuard?: (host: string) => HostGuard;
   readonly guestGuard?: GuestGuard;
+  /** Consents: what the guest shows, and how each host checks. */
+  readonly guestConsents?: GuestConsents;
+  readonly hostConsents?: (host: string) => HostConsents | undefined;
   /** Changes what a party does on the way: to watch it or to make it deviate. */
   readonly wrap?: (party: Party) => Party;
 };
@@ -92,6 +97,9 @@ export function openGuestGuard(): GuestGuard {
   };
 }
 
+/** A host whose companies consent lets nothing out without asking again. */
+const careful = (party: Party, consents: HostConsents | undefined): Party => (consents === undefined ? party : holdingParty(party, consents));
+
 /** One program per party of a training job. */
 export function trainPrograms(job: Job, options: JointOptions = {}): Record<string, Program<unknown>> {
   const params = jobParams(options);
@@ -109,18 +117,19 @@ export function trainPrograms(job: Job, options: JointOptions = {}): Record<stri
         return made;
       }),
     }));
+    const guard = options.guestGuard ?? openGuestGuard();
     const result = await scorecardGuest(party, {
       hosts, params, ids: [...job.label.keys()].map(idOf), label: job.label, features: job.guest.table.features,
       trainOf: params.split.kind === "file" ? Uint8Array.from(job.label, (_, row) => (row < job.trainRows ? 1 : 0)) : undefined,
-      setSecret, guard: options.guestGuard ?? openGuestGuard(), intersection,
+      setSecret, guard, intersection, consents: options.guestConsents,
     });
     const half = guestHalf(party.job, hosts, result, params);
-    const receipts = await finishGuest(party, hosts, result, half);
+    const receipts = await finishGuest(party, hosts, result, half, params.feedback === undefined ? undefined : guard);
     return { result, half, receipts, moments: moments as Moments };
   };
-  const hostOf = (i: number): Program<HostHalf> => (party) => scorecardHost(wrap(party), {
+  const hostOf = (i: number): Program<HostHalf> => (party) => scorecardHost(careful(wrap(party), options.hostConsents?.(hosts[i] ?? "")), {
     guest, hosts, params, ...(holdings[i] ?? { ids: [], features: [] }), guard: options.hostGuard?.(hosts[i] ?? "") ?? openHostGuard,
-    intersection, receipt: receiptOf(hosts[i] ?? ""),
+    intersection, receipt: receiptOf(hosts[i] ?? ""), consents: options.hostConsents?.(hosts[i] ?? ""),
   });
   return { [guest]: guestOf, ...Object.fromEntries(hosts.map((h, i) => [h, hostOf(i)])) };
 }
@@ -168,9 +177,10 @@ export function scorePrograms(job: Job, options: ScoreOptions): Record<string, P
   const wrap = options.wrap ?? ((party: Party): Party => party);
   const guestOf: Program<BatchScores> = (party) => scoreGuest(wrap(party), {
     hosts: present, half: options.half, ids: [...records].map(idOf), features: job.guest.table.features.map((f) => alignFeature(f, records)), setSecret, intersection,
-    ...(options.explain && { explain: options.explain }),
+    ...(options.explain && { explain: options.explain }), consents: options.guestConsents,
   });
-  const hostOf = (host: PartyId): Program<void> => (party) => scoreHost(wrap(party), {
+  const hostOf = (host: PartyId): Program<void> => (party) => scoreHost(careful(wrap(party), options.hostConsents?.(host)), {
+    consents: options.hostConsents?.(host),
     guest, hosts: present, half: options.hostHalves[host] as HostHalf, ...(holdings.get(host) ?? { ids: [], features: [] }),
     guard: options.hostGuard?.(host) ?? openHostGuard, intersection, receipt: receiptOf(host),
     explain: options.explain?.hosts.includes(host) === true && options.telling !== undefined ? { ...options.telling, reasons: options.explain.reasons } : undefined,

@@ -9,6 +9,7 @@ import { assert } from "chai";
 import { initialisePlatform, openAdmin, type Admin } from "../../api/admin.ts";
 import type { CompilePlan, Limits } from "../../api/platform.ts";
 import { startPlatform, type RunningPlatform } from "../../api/server.ts";
+import { writeSettings, type PlatformSettings } from "../../api/settings.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import type { Env, Log } from "../../core/env.ts";
 import { partyId } from "../../core/names.ts";
@@ -67,6 +68,7 @@ export type TestPlatformOptions = {
   now?: () => number;
   log?: Log;
   compilePlan?: CompilePlan;
+  settings?: Partial<PlatformSettings>;
   /** Runs test/support/platform-process.ts instead of a platform in this process. */
   asProcess?: boolean;
 };
@@ -94,6 +96,7 @@ export class TestPlatform implements AsyncDisposable {
     const data = mkdtempSync(join(tmpdir(), "yunei-platform-"));
     const env: Env = { rng: systemRng, now: options.now ?? Date.now, log: options.log ?? keptLog([]) };
     await initialisePlatform({ data, env, database: options.database });
+    if (options.settings !== undefined) writeSettings(data, options.settings);
     const platform = new TestPlatform(data, await openAdmin({ data, env, database: options.database }), env, options);
     await platform.launch();
     return platform;

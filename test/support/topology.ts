@@ -9,7 +9,7 @@ import type { JobStateName, JobView } from "../../api/contract.ts";
 import { ApiClient } from "../../cli/api-client.ts";
 import { createInstitutionKey, openSealed } from "../../cli/institution-key.ts";
 import { bubblewrapWorks, startEnclave, startPlatform, startProcess, type Started } from "../../cli/processes.ts";
-import { fileParty, partyFolder, setUpParty } from "../../cli/sandbox/parties.ts";
+import { fileParty, partyFolder, setUpParty, type SandboxParty } from "../../cli/sandbox/parties.ts";
 import { silentLog, type Env } from "../../core/env.ts";
 import { partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
@@ -28,6 +28,8 @@ const hosts = ["tax", "power"] as const;
 
 export type TopologyOptions = {
   readonly tables: Tables;
+  /** Companies are named by credit codes, and these providers say of which items of the sharing catalogue their columns are. */
+  readonly declared?: Readonly<Record<(typeof hosts)[number], Readonly<Record<string, readonly string[]>>>>;
   readonly peerTimeoutSeconds?: number;
   /** A slower connection of every enclave to the platform. */
   readonly network?: { readonly latencyMs: number; readonly mbitPerSecond?: number };
@@ -79,7 +81,7 @@ export class Topology implements AsyncDisposable {
         const dataFolder = join(this.work, "data", name);
         mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
         writeFileSync(join(dataFolder, `${name}.csv`), this.#options.tables[name]);
-        const party = fileParty(name, join(dataFolder, `${name}.csv`), "ent_id", { label: name === "bank" ? "y" : undefined, idKind: "opaque" });
+        const party = this.#party(name, dataFolder);
         const token = await admin.createEnrolToken(party.name);
         this.tokens.push(token);
         await setUpParty(party, {
@@ -97,6 +99,24 @@ export class Topology implements AsyncDisposable {
     await eventually("datasets of all parties", async () => (await this.api.datasets()).datasets.length === names.length);
   }
 
+  #party(name: (typeof names)[number], dataFolder: string): SandboxParty {
+    const { declared } = this.#options;
+    const party = fileParty(name, join(dataFolder, `${name}.csv`), "ent_id", { label: name === "bank" ? "y" : undefined, idKind: declared === undefined ? "opaque" : "uscc" });
+    if (declared === undefined || name === "bank") return party;
+    const columns = Object.fromEntries(Object.entries(declared[name]).map(([column, items]) => [column, { items: [...items], grade: undefined }]));
+    const catalogue = { version: 1 as const, catalogue: "2024-15" as const, tables: { features: { subject: "ent_id", columns } } };
+    return { ...party, ownData: false, definition: { ...party.definition, catalogue } };
+  }
+
+  /** Writes the bank's profile for the command line. */
+  writeProfile(path: string): void {
+    const { x, d = "" } = this.key.privateJwk as { x: string; d?: string };
+    writeDurably(path, JSON.stringify({
+      version: 1, sealKey: { kty: "OKP", crv: "X25519", x, d },
+      admission: { institution: "inst_0", guest: "bank", url: this.apiUrl, apiKey: this.apiKey, ca: readFileSync(join(this.platformFolder, "ca.pem"), "utf8") },
+    }));
+  }
+
   /** Edits an enclave's configuration, as its operator would. */
   #configure(name: keyof Tables, change: object): void {
     const path = enclavePaths(this.folder(name)).config;
@@ -106,6 +126,9 @@ export class Topology implements AsyncDisposable {
   get api(): ApiClient {
     if (this.#api === undefined) throw new Error("not started");
     return this.#api;
+  }
+  get apiUrl(): string {
+    return `https://127.0.0.1:${this.#ports.api}`;
   }
   get platformFolder(): string {
     return join(this.work, "platform");

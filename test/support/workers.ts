@@ -1,20 +1,26 @@
 // Enclave workers of three parties in this process, on folders and state databases of their own, over an exchange in memory.
 // Killing one drops its objects in the middle of whatever it does; only its folder remains, as after kill -9.
-import { createHmac } from "node:crypto";
+import { createHmac, generateKeyPairSync } from "node:crypto";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import type { Env } from "../../core/env.ts";
+import { noAudit } from "../../audit/trail.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths, type EnclaveConfig } from "../../enclave/config.ts";
+import { ConsentDesk } from "../../enclave/consents/desk.ts";
 import type { FeatureTableDefinition } from "../../enclave/data/definition.ts";
 import { loadDataset, type LoadedDataset } from "../../enclave/data/load.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import type { Identity } from "../../enclave/keys/identity.ts";
+import { readPolicy } from "../../enclave/policy.ts";
 import { StateDatabase, type Row } from "../../enclave/store/database.ts";
+import { summaryOf } from "../../enclave/summary.ts";
+import type { ConsentPlatform } from "../../enclave/transport/consents.ts";
 import { readBytes, writeDurably } from "../../core/files.ts";
+import type { LogPlatform } from "../../enclave/transport/log.ts";
 import { EnclaveWorker } from "../../enclave/worker.ts";
 import type { DatasetSummary, JobPlan } from "../../federation/plan-schema.ts";
 import { CurvePool } from "../../federation/psi/curve-pool.ts";
@@ -26,9 +32,17 @@ import { bank, Ca, planOf, power, sealTo, tax, temporaryFolder } from "./enclave
 import { Exchange } from "./exchange.ts";
 import { keptLog } from "./platform.ts";
 import { eventually } from "./process.ts";
-import { smallTables } from "./tables.ts";
+import { smallTables, type TableOptions } from "./tables.ts";
 
 export const parties = [bank, tax, power] as const;
+/** A transparency log that never answers: no job waits for it. */
+const never = (_: unknown, signal: AbortSignal): Promise<never> => new Promise((_resolve, reject) => {
+  signal.addEventListener("abort", () => reject(new AppError("JOB_PLATFORM_UNREACHABLE")), { once: true });
+});
+const quietLog: LogPlatform = {
+  putReceipt: never, placeOf: never, putWitness: never, refuseCheckpoint: never,
+  offer: (old, _, signal) => never(old, signal), cosign: (checkpoint, _, signal) => never(checkpoint, signal),
+};
 type Running = { readonly stop: AbortController; readonly served: Promise<void>; readonly db: StateDatabase; failure: unknown };
 
 /** The data and the keys: made once for many worlds. */
@@ -37,24 +51,31 @@ export class Stock implements AsyncDisposable {
   readonly kernels: Kernels = createKernels({ threads: 1 });
   readonly curve = new CurvePool({ workers: 1 });
   readonly ca: Ca;
+  readonly definitions: ReadonlyMap<PartyId, FeatureTableDefinition>;
 
-  private constructor(ca: Ca, datasets: ReadonlyMap<PartyId, LoadedDataset>) {
+  private constructor(ca: Ca, datasets: ReadonlyMap<PartyId, LoadedDataset>, definitions: ReadonlyMap<PartyId, FeatureTableDefinition>) {
     this.ca = ca;
     this.datasets = datasets;
+    this.definitions = definitions;
   }
 
-  static async make(): Promise<Stock> {
+  /** declared: the companies are named by credit codes (`id` gives them), and these parties say what their tables hold. */
+  static async make(options: TableOptions & { readonly declared?: Readonly<Record<string, FeatureTableDefinition["catalogue"]>> } = {}): Promise<Stock> {
     using folder = temporaryFolder();
-    const tables = smallTables();
+    const tables = smallTables(options);
     const datasets = new Map<PartyId, LoadedDataset>();
+    const { declared } = options;
+    const definitions = new Map(parties.map((p) => [p, declared === undefined ? definitionOf(p) : { ...definitionOf(p), idKind: "uscc" as const, ...(declared[p] && { catalogue: declared[p] }) }]));
     for (const party of parties) {
       writeFileSync(join(folder.path, `${party}.csv`), tables[party as keyof typeof tables]);
-      datasets.set(party, await loadDataset(definitionOf(party), { directory: folder.path, log: keptLog([]) }));
+      datasets.set(party, await loadDataset(definitions.get(party) ?? assert.fail(party), { directory: folder.path, log: keptLog([]) }));
     }
-    return new Stock(await Ca.create(), datasets);
+    return new Stock(await Ca.create(), datasets, definitions);
   }
   summaryOf(party: PartyId): DatasetSummary {
     const data = this.datasets.get(party) ?? assert.fail(party);
+    const dataset = this.definitions.get(party) ?? assert.fail(party);
+    if (dataset.idKind === "uscc") return summaryOf({ dataset } as EnclaveConfig, data, undefined);
     return { name: party, rows: data.rows, features: data.features.length, labelled: data.label !== undefined, snapshotDigest: data.snapshotDigest };
   }
   async [Symbol.asyncDispose](): Promise<void> {
@@ -77,6 +98,10 @@ export class Workers implements AsyncDisposable {
   readonly #root = temporaryFolder();
   readonly #running = new Map<PartyId, Running>();
   peerTimeoutSeconds = 600;
+  /** Plans may lift noise, caps and floors. */
+  experiments = false;
+  /** The platform's part in authorisation, where companies are named. */
+  consents: ((party: PartyId) => ConsentPlatform) | undefined;
 
   private constructor(stock: Stock) {
     this.#stock = stock;
@@ -120,14 +145,19 @@ export class Workers implements AsyncDisposable {
     const env: Env = { rng: systemRng, now, log: keptLog(this.logs) };
     const box = SecretBox.open(paths.box, env.rng);
     const config: EnclaveConfig = {
-      version: 1, party, platform: "https://127.0.0.1:1", dataset: definitionOf(party), dataFolder: folder, workers: 1, peerTimeoutSeconds: this.peerTimeoutSeconds,
+      version: 1, party, platform: "https://127.0.0.1:1", dataset: this.#stock.definitions.get(party) ?? assert.fail(party), dataFolder: folder, workers: 1, peerTimeoutSeconds: this.peerTimeoutSeconds, ...(this.experiments && { experiments: true }),
     };
     const stop = new AbortController();
     const db = new StateDatabase(paths.state);
+    const memoryKey = new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("test").digest());
+    const desk = this.consents && new ConsentDesk({
+      db, box, memoryKey, env, platform: this.consents(party), ca: this.#stock.ca.stored.certificatePem, folders: { consents: paths.consents, revocations: paths.revocations },
+      registrars: () => readPolicy(paths.policy)?.registrars,
+    });
     const worker = new EnclaveWorker({
       folder, config, env, identity: this.identities.get(party) ?? assert.fail(party), db, box, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() },
       platform: this.exchange.platform(party), dataset: { ...(this.#stock.datasets.get(party) ?? assert.fail(party)), snapshotDigest: this.summaryOf(party).snapshotDigest }, summary: this.summaryOf(party),
-      trainOf: undefined, layers: [], memoryKey: new Uint8Array(createHmac("sha256", readBytes(paths.box)).update("test").digest()),
+      audit: noAudit, log: quietLog, witness: { name: `yunei-witness/${party}`, key: generateKeyPairSync("ed25519").privateKey }, trainOf: undefined, layers: [], memoryKey, consents: desk,
     });
     const running: Running = { stop, db, failure: undefined, served: worker.serve(stop.signal).catch((error: unknown) => void (running.failure = error)) };
     this.#running.set(party, running);
@@ -166,6 +196,11 @@ export class Workers implements AsyncDisposable {
   rows(party: PartyId, sql: string, ...values: (string | number)[]): Row[] {
     using db = new StateDatabase(enclavePaths(this.folder(party)).state);
     return db.all(sql, ...values);
+  }
+  /** What a command beside the worker writes. */
+  change(party: PartyId, sql: string, ...values: (string | number)[]): void {
+    using db = new StateDatabase(enclavePaths(this.folder(party)).state);
+    db.run(sql, ...values);
   }
   stateAt(party: PartyId, job: JobId): string | undefined {
     return this.rows(party, "select state from jobs where job = ?", job)[0]?.["state"] as string | undefined;
