@@ -283,8 +283,3 @@ export class AuditTrail implements RequestLog {
 function entryOf(alert: Alert): AuditEvent {
   return { actor: { role: "log" }, action: "alert.raised", objects: { alert: alert.id }, facts: { kind: alert.kind, count: alert.count, entry: alert.seq } };
 }
-
-/** An audit that keeps nothing: for tests of parts that need one. */
-export const noAudit: RequestLog = {
-  record: async () => {}, note() {}, settled: async () => {}, sum() {}, company: () => "0".repeat(32), check() {}, address: () => "0".repeat(32),
-};

@@ -1,5 +1,5 @@
 // The contract: documented, strict in both directions, and honest about refusals.
-import { noAudit } from "../../audit/trail.ts";
+import { noAudit } from "../support/no-audit.ts";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import { z } from "zod";

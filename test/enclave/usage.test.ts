@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { assert } from "chai";
 import { after, afterEach, before, beforeEach, describe, it } from "mocha";
 import { usageReportSchema, type UsageReport } from "../../api/contract/usage.ts";
-import { noAudit } from "../../audit/trail.ts";
+import { noAudit } from "../support/no-audit.ts";
 import type { JobId, PartyId, Released } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";

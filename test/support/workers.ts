@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { assert } from "chai";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import type { Env } from "../../core/env.ts";
-import { noAudit } from "../../audit/trail.ts";
+import { noAudit } from "./no-audit.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths, type EnclaveConfig } from "../../enclave/config.ts";
