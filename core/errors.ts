@@ -2,6 +2,7 @@
 // or a token cannot fit in here.
 import type { ClauseId, ItemId, JobId, PartyId } from "./brand.ts";
 import { auditErrors } from "./error-codes/audit.ts";
+import { budgetErrors } from "./error-codes/budgets.ts";
 import { catalogueErrors } from "./error-codes/catalogue.ts";
 import { cliErrors } from "./error-codes/cli.ts";
 import { consentErrors } from "./error-codes/consent.ts";
@@ -9,11 +10,13 @@ import { coreErrors } from "./error-codes/core.ts";
 import { dataErrors } from "./error-codes/data.ts";
 import { demoErrors } from "./error-codes/demo.ts";
 import { enclaveErrors } from "./error-codes/enclave.ts";
+import { evaluationErrors } from "./error-codes/evaluation.ts";
 import { institutionErrors } from "./error-codes/institutions.ts";
 import { indicatorErrors } from "./error-codes/indicators.ts";
 import { jobErrors } from "./error-codes/job.ts";
 import { kernelErrors } from "./error-codes/kernel.ts";
 import { modelErrors } from "./error-codes/model.ts";
+import { monitoringErrors } from "./error-codes/monitoring.ts";
 import { platformErrors } from "./error-codes/platform.ts";
 import { protocolErrors } from "./error-codes/protocol.ts";
 import { qualityErrors } from "./error-codes/quality.ts";
@@ -27,6 +30,7 @@ export type ErrorSpec = { readonly status: number; readonly en: string; readonly
 
 export const errorTable = {
   ...auditErrors,
+  ...budgetErrors,
   ...catalogueErrors,
   ...cliErrors,
   ...consentErrors,
@@ -34,11 +38,13 @@ export const errorTable = {
   ...dataErrors,
   ...demoErrors,
   ...enclaveErrors,
+  ...evaluationErrors,
   ...institutionErrors,
   ...indicatorErrors,
   ...jobErrors,
   ...kernelErrors,
   ...modelErrors,
+  ...monitoringErrors,
   ...platformErrors,
   ...protocolErrors,
   ...qualityErrors,

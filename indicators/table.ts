@@ -29,8 +29,8 @@ function areaMarkdown(area: Area, system: IndicatorSystem): string {
 }
 
 /** `text` with the part between the marks replaced. Throws a RangeError when the marks are not there. */
-export function withTable(text: string, table: string): string {
-  const [begin, end] = tableMarks;
+export function withTable(text: string, table: string, marks: readonly [string, string] = tableMarks): string {
+  const [begin, end] = marks;
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new RangeError("no marks for the table");
   return `${text.slice(0, from + begin.length)}\n${table}\n${text.slice(to)}`;

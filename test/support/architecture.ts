@@ -18,18 +18,21 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   quality: ["core", "catalogue"],
   "public-credit": ["core", "catalogue", "report/page/markup.ts"],
   indicators: ["core", "catalogue"],
+  evaluation: ["core", "catalogue", "indicators", "models/features.ts", "models/metrics/"],
+  monitoring: ["core", "catalogue", "indicators", "models"],
   consent: ["core"],
   receipts: ["core"],
   audit: ["core"],
+  budgets: ["core"],
   enclave: ["core", "kernels", "models", "federation", "report", "catalogue", "quality", "public-credit", "consent", "receipts", "audit", "api/contract.ts", "api/contract/"],
   api: ["core", "federation", "catalogue", "quality", "public-credit", "consent", "receipts", "audit", "prisma", "gen"],
   prisma: ["core", "gen"],
   cli: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "consent", "receipts", "audit", "enclave", "api"],
-  bench: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "consent", "receipts", "audit", "enclave", "api", "cli", "test"],
-  scripts: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "consent", "receipts", "audit", "enclave", "api", "cli", "bench", "test", "prisma"],
-  test: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "consent", "receipts", "audit", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
+  bench: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "evaluation", "consent", "receipts", "audit", "enclave", "api", "cli", "test"],
+  scripts: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "evaluation", "consent", "receipts", "audit", "enclave", "api", "cli", "bench", "test", "prisma"],
+  test: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "monitoring", "evaluation", "consent", "receipts", "audit", "budgets", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
 };
-const production = ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "consent", "receipts", "audit", "enclave", "api", "cli"];
+const production = ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "monitoring", "evaluation", "consent", "receipts", "audit", "budgets", "enclave", "api", "cli"];
 
 /** Where clocks, randomness and the console of the process itself may be used: what builds the injected ones. */
 const processEntries = ["api/process.ts", "enclave/main.ts", "cli/", "bench/", "scripts/"];
