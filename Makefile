@@ -21,7 +21,7 @@ demo: setup
 	$(NODE) cli/main.ts demo --companies $(COMPANIES) --out $(OUT)
 
 test: setup
-	PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" $(NODE) node_modules/mocha/bin/mocha.js 'test/**/*.test.ts'
+	NODE_COMPILE_CACHE="$(CURDIR)/node_modules/.cache/compiled" PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" $(NODE) node_modules/mocha/bin/mocha.js 'test/**/*.test.ts'
 
 check: setup
 	$(NODE) node_modules/typescript/bin/tsc --noEmit
