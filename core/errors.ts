@@ -20,8 +20,10 @@ import { monitoringErrors } from "./error-codes/monitoring.ts";
 import { platformErrors } from "./error-codes/platform.ts";
 import { protocolErrors } from "./error-codes/protocol.ts";
 import { qualityErrors } from "./error-codes/quality.ts";
+import { outcomeErrors } from "./error-codes/outcomes.ts";
 import { publicErrors } from "./error-codes/public.ts";
 import { receiptErrors } from "./error-codes/receipts.ts";
+import { servingErrors } from "./error-codes/serving.ts";
 import { verifyErrors } from "./error-codes/verify.ts";
 import { subjectErrors } from "./error-codes/subject.ts";
 
@@ -48,8 +50,10 @@ export const errorTable = {
   ...platformErrors,
   ...protocolErrors,
   ...qualityErrors,
+  ...outcomeErrors,
   ...publicErrors,
   ...receiptErrors,
+  ...servingErrors,
   ...verifyErrors,
   ...subjectErrors,
 } as const satisfies Record<string, ErrorSpec>;

@@ -8,7 +8,8 @@ export function studentPValue(t: number, dof: number): number {
   return incompleteBeta(dof / 2, 0.5, x);
 }
 
-function incompleteBeta(a: number, b: number, x: number): number {
+/** I_x(a, b), regularised, for a, b > 0. */
+export function incompleteBeta(a: number, b: number, x: number): number {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
   const front = Math.exp(lnGamma(a + b) - lnGamma(a) - lnGamma(b) + a * Math.log(x) + b * Math.log1p(-x));
@@ -38,7 +39,7 @@ function fraction(a: number, b: number, x: number): number {
 }
 
 /** Logarithm of the gamma function for x > 0: Stirling's series after shifting x to 10 or more. */
-function lnGamma(x: number): number {
+export function lnGamma(x: number): number {
   let shift = 0;
   let z = x;
   for (; z < 10; z++) shift -= Math.log(z);

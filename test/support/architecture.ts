@@ -24,15 +24,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   receipts: ["core"],
   audit: ["core"],
   budgets: ["core"],
-  enclave: ["core", "kernels", "models", "federation", "report", "catalogue", "quality", "public-credit", "consent", "receipts", "audit", "api/contract.ts", "api/contract/"],
+  serving: ["core", "models/metrics/"],
+  enclave: ["core", "kernels", "models", "federation", "report", "catalogue", "quality", "public-credit", "consent", "receipts", "audit", "serving", "api/contract.ts", "api/contract/"],
   api: ["core", "federation", "catalogue", "quality", "public-credit", "consent", "receipts", "audit", "prisma", "gen"],
   prisma: ["core", "gen"],
-  cli: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "consent", "receipts", "audit", "enclave", "api"],
-  bench: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "evaluation", "consent", "receipts", "audit", "enclave", "api", "cli", "test"],
-  scripts: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "evaluation", "consent", "receipts", "audit", "enclave", "api", "cli", "bench", "test", "prisma"],
-  test: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "monitoring", "evaluation", "consent", "receipts", "audit", "budgets", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
+  cli: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "consent", "receipts", "audit", "serving", "enclave", "api"],
+  bench: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "evaluation", "consent", "receipts", "audit", "serving", "enclave", "api", "cli", "test"],
+  scripts: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "evaluation", "consent", "receipts", "audit", "serving", "enclave", "api", "cli", "bench", "test", "prisma"],
+  test: ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "monitoring", "evaluation", "consent", "receipts", "audit", "budgets", "serving", "enclave", "api", "cli", "bench", "scripts", "prisma", "gen"],
 };
-const production = ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "monitoring", "evaluation", "consent", "receipts", "audit", "budgets", "enclave", "api", "cli"];
+const production = ["core", "kernels", "models", "federation", "report", "demo", "catalogue", "quality", "public-credit", "indicators", "monitoring", "evaluation", "consent", "receipts", "audit", "budgets", "serving", "enclave", "api", "cli"];
 
 /** Where clocks, randomness and the console of the process itself may be used: what builds the injected ones. */
 const processEntries = ["api/process.ts", "enclave/main.ts", "cli/", "bench/", "scripts/"];
