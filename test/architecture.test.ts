@@ -1,6 +1,7 @@
 // The shape of the program: who may import whom, where clocks, randomness, sockets and consoles may be used. Each rule is
 // shown a file that breaks it, so that the check cannot pass by seeing nothing.
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { assert } from "chai";
 import { describe, it } from "mocha";
 import { importsOf, problemsOf, readSources, type Source } from "./support/architecture.ts";
@@ -15,6 +16,14 @@ describe("the architecture", () => {
       assert.isAbove(sources.filter((s) => s.path.startsWith(`${top}/`)).length, 4, `files of ${top} are read`);
     }
     assert.deepEqual(problemsOf(sources).map((p) => `${p.path}: ${p.rule}: ${p.what}`), []);
+  });
+
+  it("is type-checked and linted in every folder", () => {
+    const { include } = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8")) as { include: string[] };
+    const covers = (entry: string, path: string): boolean => (entry.endsWith("/*.ts") ? dirname(path) === dirname(entry) : path.startsWith(`${entry}/`));
+    // The kernels' inner code is AssemblyScript, with a compiler of its own.
+    const left = sources.filter(({ path }) => !path.startsWith("kernels/assembly/") && !include.some((entry) => covers(entry, path)));
+    assert.deepEqual(left.map(({ path }) => path), []);
   });
 
   it("is seen through the imports that the files really have", () => {

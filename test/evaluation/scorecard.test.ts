@@ -12,7 +12,7 @@ import { withTable } from "../../indicators/table.ts";
 import { cards } from "./support.ts";
 
 type Loose = { [key: string]: unknown; entries: Record<string, unknown>[]; grades: Record<string, unknown>[] };
-const copy = (): Loose => structuredClone(baselineScorecard) as unknown as Loose;
+const copy = (): Loose => structuredClone<unknown>(baselineScorecard) as Loose;
 
 /** Problems that a scorecard is refused with; fails when it is not. */
 function problemsOf(change: (card: Loose) => void): number {
