@@ -135,12 +135,12 @@ describe("what leaves a domain", () => {
       ...parties.flatMap((name) => [...files(topology.folder(name), name), ...files(join(topology.work, "tap", name), name)]),
     ];
   }
-  /** A temporary file may have become its whole one in the meantime. */
+  /** A temporary file may have become its whole one in the meantime, and a partial tile of the log a fuller one. */
   const inFile = (path: string, by: Search): ReturnType<Search["inFile"]> => {
     try {
       return by.inFile(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT" && path.endsWith(".tmp")) return [];
+      if ((error as NodeJS.ErrnoException).code === "ENOENT" && /\.tmp$|\.p\/\d+$/.test(path)) return [];
       throw error;
     }
   };

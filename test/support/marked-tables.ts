@@ -24,6 +24,10 @@ export function markedTables(seed = 11, rows = 3000): Marked {
     markers.push({ name: `${owner}.${column}`, owners: [owner], value: Number(text), ...(isShort ? { isShort } : {}) });
     return text;
   };
+  // Fifteen digits: eight of them come about by chance in a megabyte of hex digests. Those also looked for as 32-bit
+  // integers must fit in one, and have ten.
+  const count = (owner: keyof Tables, column: string): string =>
+    value(owner, column, Math.floor(markers.length % 100 === 0 ? 1e9 + 1e9 * draw.uniform() : 1e14 + 8e14 * draw.uniform()), 0);
   let batchRows = 0;
   for (let i = 0; i < rows + 600; i++) {
     const id = word(draw, 16);
@@ -43,14 +47,14 @@ export function markedTables(seed = 11, rows = 3000): Marked {
     if (draw.uniform() < 0.9) {
       const founded = new Date(Date.UTC(1870, 0, 1) + Math.floor(24 * i + 20 * draw.uniform()) * 3_600_000).toISOString().slice(0, 10);
       csv.tax.push([
-        id, value("tax", "turnover", 900_000 * Math.exp(0.5 * size - 0.5 * stress) + draw.uniform(), 4), value("tax", "units", 3e7 + Math.floor(1e9 * draw.uniform()), 0),
+        id, value("tax", "turnover", 900_000 * Math.exp(0.5 * size - 0.5 * stress) + draw.uniform(), 4), count("tax", "units"),
         sectors[draw.int(4)] ?? "", founded,
       ].join(","));
       if (i % 50 === 0) markers.push({ name: "tax.founded", owners: ["tax"], value: founded });
       owners.push("tax");
     }
     if (draw.uniform() < 0.85) {
-      csv.power.push([id, value("power", "usage", 30_000 * Math.exp(0.5 * size - 0.6 * care) + draw.uniform(), 6), value("power", "meter", 3e7 + Math.floor(1e9 * draw.uniform()), 0)].join(","));
+      csv.power.push([id, value("power", "usage", 30_000 * Math.exp(0.5 * size - 0.6 * care) + draw.uniform(), 6), count("power", "meter")].join(","));
       owners.push("power");
     }
     markers.push({ name: "id", owners, value: id });
