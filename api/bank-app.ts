@@ -12,14 +12,17 @@ import { addInstitutions } from "./areas/institutions.ts";
 import { addPublicCredit } from "./areas/public-credit.ts";
 import { addQuality } from "./areas/quality.ts";
 import { addUsage } from "./areas/usage.ts";
+import { addServices } from "./areas/services.ts";
 import { addSubject } from "./areas/subject.ts";
 import { docsPage, docsPolicy } from "./http/docs-page.ts";
 import { sendEvents } from "./http/event-stream.ts";
+import { idempotencyKey } from "./http/idempotency.ts";
 import { openApiDocument } from "./http/openapi.ts";
 import { institutionOrRole, roleGuard, type ByRole, type ForInstitution } from "./http/role-guard.ts";
 import { route, type InstitutionCaller } from "./http/route.ts";
 import { receiptBankEndpoints } from "./contract/receipts.ts";
 import { addLogRoutes } from "./log/routes.ts";
+import { ServiceRequests } from "./live/requests.ts";
 import type { Platform } from "./platform.ts";
 import { enrol } from "./services/enrol.ts";
 import { cancelJob, ownJob, releaseJob, summarise, viewJob } from "./services/jobs.ts";
@@ -30,8 +33,6 @@ import { jobPlanSchema } from "../federation/plan-schema.ts";
 import { findJob, listJobs } from "./store/jobs.ts";
 import { listDatasets } from "./store/parties.ts";
 import { findModel, listModels, type ModelRow } from "./store/relay.ts";
-
-const keyForm = /^[A-Za-z0-9_-]{8,64}$/;
 
 export function buildBankApp(platform: Platform, version: string): Express {
   const { app, finish } = newApp(platform.env, "bank", platform.audit);
@@ -45,6 +46,7 @@ export function buildBankApp(platform: Platform, version: string): Express {
   addAudit(app, platform, byRole);
   addQuality(app, platform, byRole);
   addUsage(app, platform, byRole);
+  addServices(app, new ServiceRequests(platform, platform.live), forInstitution);
   route(app, e.health, openGuard, async () => ({ status: "ok" as const }));
   addDocumentation(app, version);
   route(app, e.enrol, openGuard, ({ body, request }) => failures.guard(addressOf(request), () => enrol(platform, body)));
@@ -118,13 +120,6 @@ function addDocumentation(app: Express, version: string): void {
 
 function publicModel({ id, job, createdAt, kind, state, digests }: ModelRow) {
   return { id, job, createdAt, kind, state, digests };
-}
-
-function idempotencyKey(request: Request): string | undefined {
-  const key = request.headers["idempotency-key"];
-  if (key === undefined) return undefined;
-  if (typeof key !== "string" || !keyForm.test(key)) throw new AppError("REQUEST_INVALID");
-  return key;
 }
 
 function lastEventId(request: Request): number {

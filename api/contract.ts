@@ -12,6 +12,7 @@ import { auditEndpoints, enclaveAuditEndpoints } from "./contract/audit.ts";
 import { enclaveSubjectEndpoints, subjectEndpoints } from "./contract/subject.ts";
 import { enclavePublicCreditEndpoints, publicCreditEndpoints } from "./contract/public-credit.ts";
 import { enclaveQualityEndpoints, qualityEndpoints } from "./contract/quality.ts";
+import { serviceEndpoints } from "./contract/services.ts";
 import { enclaveUsageEndpoints, usageEndpoints } from "./contract/usage.ts";
 import { receiptBankEndpoints, receiptEnclaveEndpoints } from "./contract/receipts.ts";
 import { datasetSummarySchema, jobPlanSchema, jobRequestSchema, purposes } from "../federation/plan-schema.ts";
@@ -148,6 +149,7 @@ export const bankEndpoints = {
   ...auditEndpoints,
   ...qualityEndpoints,
   ...usageEndpoints,
+  ...serviceEndpoints,
 } as const satisfies Record<string, Endpoint>;
 
 export const enclaveEndpoints = {

@@ -6,6 +6,7 @@ import type { BufferPool } from "../core/buffer-pool.ts";
 import type { Env } from "../core/env.ts";
 import type { DatasetSummary, JobPlan, JobRequest } from "../federation/plan-schema.ts";
 import type { TransparencyLog } from "./log/transparency.ts";
+import type { LiveRelay } from "./live/relay.ts";
 import type { Sessions } from "./http/sessions.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Attester } from "./pki/attester.ts";
@@ -90,4 +91,6 @@ export type Platform = {
   /** Open requests, to be cut when their caller is no longer let in. */
   readonly sessions: Sessions;
   readonly compilePlan: CompilePlan;
+  /** Frames and requests of standing services, in memory. */
+  readonly live: LiveRelay;
 };

@@ -5,6 +5,7 @@ import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { RequestListener } from "node:http";
+import type { Request } from "express";
 import type { AuditDisk } from "../audit/disk.ts";
 import { BufferPool } from "../core/buffer-pool.ts";
 import type { Env } from "../core/env.ts";
@@ -13,6 +14,9 @@ import { buildBankApp } from "./bank-app.ts";
 import { databaseUrl, openAuthority, serverCertificate } from "./data-dir.ts";
 import { buildEnclaveApp } from "./enclave-app.ts";
 import { TransparencyLog } from "./log/transparency.ts";
+import { LiveRelay } from "./live/relay.ts";
+import { findService } from "./live/requests.ts";
+import { partyGuard } from "./http/auth.ts";
 import { Sessions } from "./http/sessions.ts";
 import { readDeadlines } from "./deadlines.ts";
 import { openAttester } from "./pki/attester.ts";
@@ -99,7 +103,10 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     limits: { ...defaultLimits, ...options.limits },
     settings,
     sessions: new Sessions(),
+    // Its connections are watched like all others: one of a suspended party is cut.
+    live: new LiveRelay({ env, find: (id) => findService({ db, env }, id), identify: async (request) => (await guard(request as Request)).party }),
   };
+  const guard = partyGuard(platform);
   const tls: ServerOptions = {
     key: pair.keyPem,
     // The CA's certificate goes with the server's: an enrolling enclave looks for the one that its token pins.
@@ -117,6 +124,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   // An institution may come with an API key instead; its certificate, if any, is judged by the guard.
   const bank = createServer({ ...tls, rejectUnauthorized: false }, buildBankApp(platform, platformVersion) as RequestListener);
   const enclave = createServer({ ...tls, rejectUnauthorized: true }, buildEnclaveApp(platform) as RequestListener);
+  enclave.on("upgrade", platform.live.upgrade);
   for (const server of [bank, enclave]) {
     server.on("tlsClientError", () => refusedHandshake(platform));
     server.prependListener("request", (request, response) => platform.sessions.begin(request, response));
@@ -131,6 +139,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     const stopTicking = everySecond(platform);
     const stop = async (): Promise<void> => {
       platform.wakeups.close();
+      platform.live.close();
       await Promise.all([stopTicking(), close(bank), close(enclave)]);
       await closeAudit(platform);
       await opened.close();

@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   quality: async () => (await import("./commands/quality.ts")).addQuality,
   usage: async () => (await import("./commands/quality.ts")).addUsage,
   score: async () => (await import("./commands/score.ts")).addScore,
+  service: async () => (await import("./commands/service.ts")).addService,
   catalogue: async () => (await import("./commands/catalogue.ts")).addCatalogue,
   "credit-report": async () => (await import("./commands/credit-report.ts")).addCreditReport,
   subscription: async () => (await import("./commands/subscription.ts")).addSubscription,

@@ -15,6 +15,7 @@ import { institutionErrors } from "./error-codes/institutions.ts";
 import { indicatorErrors } from "./error-codes/indicators.ts";
 import { jobErrors } from "./error-codes/job.ts";
 import { kernelErrors } from "./error-codes/kernel.ts";
+import { liveErrors } from "./error-codes/live.ts";
 import { modelErrors } from "./error-codes/model.ts";
 import { monitoringErrors } from "./error-codes/monitoring.ts";
 import { platformErrors } from "./error-codes/platform.ts";
@@ -45,6 +46,7 @@ export const errorTable = {
   ...indicatorErrors,
   ...jobErrors,
   ...kernelErrors,
+  ...liveErrors,
   ...modelErrors,
   ...monitoringErrors,
   ...platformErrors,

@@ -25,6 +25,7 @@ import { readPolicy, type Policy } from "./policy.ts";
 import { readSplit } from "./split.ts";
 import { StateDatabase } from "./store/database.ts";
 import { summaryOf } from "./summary.ts";
+import { LiveConnection } from "./transport/live.ts";
 import { HttpPlatform } from "./transport/http.ts";
 import { EnclaveWorker, placeOf } from "./worker.ts";
 
@@ -55,6 +56,7 @@ async function main(folder: string): Promise<void> {
   await using kernels = createKernels({ threads: config.workers });
   await using curve = new CurvePool({ workers: config.workers });
   await using platform = new HttpPlatform({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca, network: config.network, sent: new Sent(audit, env.rng) });
+  using live = new LiveConnection({ url: config.platform, key: identity.tlsKey, certificate: identity.tlsCertificate, ca: identity.ca, log });
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new AppError("JOB_CANCELLED")));
   const consents = config.dataset.idKind !== "uscc" ? undefined : new ConsentDesk({
@@ -62,7 +64,7 @@ async function main(folder: string): Promise<void> {
   });
   const worker = new EnclaveWorker({
     folder, config, env, identity, db, box, platform, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey, consents, rights: platform,
-    audit, heads: new HeadExchange({ audit, platform, ca: identity.ca, env }), log: platform, witness: openWitnessKey(paths.witness, config.party),
+    audit, live, heads: new HeadExchange({ audit, platform, ca: identity.ca, env }), log: platform, witness: openWitnessKey(paths.witness, config.party),
   });
   process.stdout.write(`${JSON.stringify({ event: "ready", party: config.party, rows: dataset.rows, layers })}\n`);
   await using beside = new AsyncDisposableStack();

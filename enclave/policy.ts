@@ -9,16 +9,24 @@ import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
-import { jobKinds, purposes, trainingKinds, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { hasCompanySet, jobKinds, purposes, trainingKinds, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import { requireMinimum } from "../federation/plan.ts";
 import { alignmentProtocol } from "../federation/psi/choose.ts";
 import { scoreJobSchema } from "../federation/score/params.ts";
+import { endOfService, serveJobSchema } from "../federation/serve/params.ts";
 import { pairOf } from "../federation/statement.ts";
 import { namings } from "../models/explain/contribution.ts";
 import { readBytes } from "../core/files.ts";
 import { usccSchema } from "../consent/statement.ts";
 import { registrarsSchema } from "./consents/trust.ts";
 
+const serviceRuleSchema = z.strictObject({
+  maxDays: z.number().int().min(1).max(366).default(90),
+  maxRequestsPerDay: z.number().int().positive().default(100_000),
+  maxCompaniesPerMonth: z.number().int().positive().default(50_000),
+  maxPerCompanyPerDay: z.number().int().positive().default(24),
+  maxSetsPerCompany: z.number().int().min(1).max(17).default(1),
+});
 const ruleSchema = z.strictObject({
   guest: partyIdSchema,
   kinds: z.array(z.enum(jobKinds)).min(1),
@@ -46,6 +54,9 @@ const ruleSchema = z.strictObject({
   /** In the bank's own rule: whether its training jobs may tell providers classes of information value about their features, which are label
    *  statistics (federation/feedback). A bank that leaves it out tells nothing. */
   feedback: z.enum(["nothing", "bands"]).default("nothing"),
+  /** Standing services: the most that a plan may ask for. sets: of providers under which one company may be scored; each beyond the first may
+   *  tell the bank one provider's own total about it. */
+  service: serviceRuleSchema.optional(),
   /** Batch scorings of the same set of companies in one month. */
   maxScoresPerSetAndMonth: z.number().int().positive().default(31),
 });
@@ -97,7 +108,7 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   const rule = kinds.find((r) => r.purposes.includes(plan.purpose));
   if (rule === undefined) return refuse("POLICY_PURPOSE");
   const stated = plan.datasets[self];
-  if (stated === undefined || canonicalJson(stated) !== canonicalJson(own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
+  if (stated === undefined || canonicalJson(shapeOf(stated, plan.kind)) !== canonicalJson(shapeOf(own, plan.kind))) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
   const unnecessary = moreThanNecessary(plan);
   if (unnecessary !== undefined) return refuse(unnecessary);
   if (!keepsConsents(plan, self, { policy, rule, own, options })) return refuse("POLICY_CONSENTS");
@@ -106,8 +117,9 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (plan.params["liftFloors"] === true && options.experiments !== true) return refuse("POLICY_FLOORS");
   if (!usesReviewedSums(plan)) return refuse("KERNEL_PARAMS");
   if (!statesItsLeakage(plan)) return refuse("POLICY_LEAKAGE");
-  const needsTags = plan.guest !== self && plan.kind !== "export" && alignmentProtocol(pairOf(plan, self)) === "reusable";
+  const needsTags = plan.guest !== self && hasCompanySet(plan.kind) && alignmentProtocol(pairOf(plan, self)) === "reusable";
   if (needsTags && options.hasTags === false) return refuse("ENCLAVE_TAGS_MISSING");
+  if (plan.kind === "serve" && !isServiceWithin(plan, rule)) return refuse("POLICY_SERVICE");
   const isTelling = plan.kind === "score" && scoreJobSchema.parse(plan.params).explain.hosts.includes(self);
   if (isTelling && rule.explain === "nothing") return refuse("POLICY_EXPLAIN");
   if (plan.log2FloodDistance > floodBudgetBits) return refuse("KERNEL_FLOOD_BUDGET");
@@ -120,6 +132,21 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
 /** The rule that a plan falls under; undefined when there is none, and the plan is refused. */
 export function ruleFor(plan: Pick<JobPlan, "guest" | "kind" | "purpose">, policy: Policy | undefined): PolicyRule | undefined {
   return policy?.allow.find((r) => r.guest === plan.guest && r.kinds.includes(plan.kind) && r.purposes.includes(plan.purpose));
+}
+
+/** What of a data set a plan holds its party to: all of it, or for a service, which outlives snapshots, all but rows and digest. */
+function shapeOf(summary: DatasetSummary, kind: JobPlan["kind"]): Partial<DatasetSummary> {
+  if (kind !== "serve") return summary;
+  const { rows: _rows, snapshotDigest: _digest, ...shape } = summary;
+  return shape;
+}
+
+/** Whether a service asks for no more than this party's rule allows, and ends when its plan says. */
+function isServiceWithin(plan: JobPlan, rule: PolicyRule): boolean {
+  const service = serviceRuleSchema.parse(rule.service ?? {});
+  const { days, requestsPerDay, companiesPerMonth, perCompanyPerDay, setsPerCompany } = serveJobSchema.parse(plan.params);
+  return plan.expiresAt === endOfService(plan.createdAt, days) && days <= service.maxDays && requestsPerDay <= service.maxRequestsPerDay && companiesPerMonth <= service.maxCompaniesPerMonth
+    && perCompanyPerDay <= service.maxPerCompanyPerDay && setsPerCompany <= service.maxSetsPerCompany;
 }
 
 /** The code of the refusal when a party's items are more than the purpose needs, whatever the platform compiled. */

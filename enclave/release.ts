@@ -7,11 +7,15 @@ import type { PartyId, Released } from "../core/brand.ts";
 import { canonicalJson, sha256Hex } from "../core/canonical.ts";
 import { encodeFrame } from "../core/codec.ts";
 import { AppError } from "../core/errors.ts";
+import { serviceAnswerSchema, type ServiceAnswer } from "../api/contract/services.ts";
 import { checkBody, type Ends } from "../federation/messages.ts";
 import { publicationSchema } from "../quality/publication.ts";
 import { frameDigest, sealFrame } from "./channel/seal.ts";
 import type { Session } from "./channel/session.ts";
 import type { Ledger } from "./ledger.ts";
+import type { LiveEpoch } from "./live/epoch.ts";
+import { sealAnswer } from "./live/request.ts";
+import type { ServiceLedger } from "./live/service-ledger.ts";
 import type { ReportLedger } from "./reports.ts";
 import type { ReportKind } from "./transport/reports.ts";
 
@@ -29,6 +33,26 @@ export function release(options: {
   const sealOptions = { digest, ...(options.pool === undefined ? {} : { pool: options.pool }) };
   const { acknowledged } = ledger.enter(to, seq, type, frame.length, digest);
   return { sealed: acknowledged ? undefined : (sealFrame(frame, seq, options.session, options.identity, sealOptions) as Released), seq };
+}
+
+/** Checks and writes down one live message of a service, waits until that and what it rests on is durable, and seals it. undefined: there is no
+ *  epoch with that peer any more. Throws before anything is written when the message may not leave. */
+export async function releaseLive(options: {
+  readonly type: string; readonly body: unknown; readonly to: PartyId; readonly ends: Ends; readonly ledger: Pick<ServiceLedger, "enter">; readonly settled: () => Promise<void>; readonly epoch: () => LiveEpoch | undefined;
+}): Promise<Released | undefined> {
+  const { type, to, ends } = options;
+  const frame = encodeFrame(type, checkBody(type, options.body, ends));
+  options.ledger.enter(to, "sent", type, frame.length, frameDigest(frame));
+  await options.settled();
+  return options.epoch()?.seal(frame) as Released | undefined;
+}
+
+/** Checks one answer of a service to its bank, waits until what it rests on is durable, and seals it under the key of the request. Throws REPORT_SCHEMA. */
+export async function releaseAnswer(options: { readonly answer: ServiceAnswer; readonly key: string; readonly settled: () => Promise<void> }): Promise<Released> {
+  const checked = serviceAnswerSchema.safeParse(options.answer);
+  if (!checked.success) throw new AppError("REPORT_SCHEMA", { problems: checked.error.issues.length });
+  await options.settled();
+  return Buffer.from(await sealAnswer(checked.data, options.key)) as Uint8Array as Released;
 }
 
 /** All that may leave in a report to the platform: there is no room in it for a count of records, a name of a table or column, a text or a company. */

@@ -25,6 +25,7 @@ import { enclavePaths, type EnclaveConfig } from "./config.ts";
 import type { ActiveLayer } from "./confinement.ts";
 import type { ConsentDesk } from "./consents/desk.ts";
 import type { LoadedDataset } from "./data/load.ts";
+import { serviceKeyOf } from "./live/request.ts";
 import { signApproval } from "./job/approval.ts";
 import { JobReceipt } from "./job/receipt.ts";
 import { JobRecords, type LocalState } from "./job/records.ts";
@@ -45,6 +46,7 @@ import { openTags, type Tags } from "./tags/shelves.ts";
 import { markScores } from "./subject/marks.ts";
 import { followObjections, ObjectionBook } from "./subject/objections.ts";
 import { answerUsesRequests } from "./subject/uses.ts";
+import type { LiveTransport } from "./transport/live.ts";
 import type { LogPlatform } from "./transport/log.ts";
 import type { SubjectPlatform } from "./transport/subject.ts";
 import type { Platform } from "./transport/platform.ts";
@@ -63,6 +65,8 @@ export type WorkerParts = {
   /** The platform's transparency log, and the key by which this enclave is a witness of it. */
   readonly log: LogPlatform; readonly witness: NoteSigner;
   readonly audit: Audit;
+  /** For standing services. */
+  readonly live?: LiveTransport | undefined;
   readonly heads?: HeadExchange | undefined;
 };
 
@@ -279,7 +283,7 @@ export class EnclaveWorker {
     if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
     const jws = await signApproval({
       job: plan.job, party: identity.party, planDigest: planDigest(plan), snapshotDigest: summary.snapshotDigest,
-      channelKey: secrets.ephemeral.publicX, at: new Date(env.now()).toISOString(),
+      channelKey: secrets.ephemeral.publicX, ...(plan.kind === "serve" && plan.guest === identity.party ? { serviceKey: serviceKeyOf(secrets.seed).x } : {}), at: new Date(env.now()).toISOString(),
     }, identity.signKey);
     this.#records.approved(plan.job, jws);
     return jws;
@@ -310,6 +314,7 @@ export class EnclaveWorker {
       await runJob({
         audit: this.#audit,
         identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, receipts: this.#receipts, kernels: p.kernels, curve: p.curve, tags: this.#tags, intersections: p.intersections, policy,
+        live: p.live && { transport: p.live, box: p.box, rng: env.rng },
         dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), consents: p.consents, marks: (providers) => this.#objections.marks(providers), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });

@@ -6,12 +6,13 @@ import { addConsents } from "./consents/needed.ts";
 import { crossboostStatement } from "./crossboost/statement.ts";
 import { exportStatement } from "./export/statement.ts";
 import { gbdtStatement } from "./gbdt/statement.ts";
-import type { LeakageItem } from "./plan-schema.ts";
+import { hasCompanySet, type LeakageItem } from "./plan-schema.ts";
 import type { MessageType } from "./messages.ts";
 import { alignmentProtocol, kkrtTraffic, reusableTraffic } from "./psi/choose.ts";
 import { chunkElements } from "./psi/messages.ts";
 import { chunkRows } from "./rows/messages.ts";
 import { scoreStatement } from "./score/statement.ts";
+import { serveStatement } from "./serve/statement.ts";
 import { scorecardStatement } from "./scorecard/statement.ts";
 import { chunks, jobRows, pairOf, rowsOf, Statement, type Add, type Sizes } from "./statement.ts";
 
@@ -23,7 +24,7 @@ const noAnswers = -1000;
 export type KindStatement = { readonly answered: readonly (readonly PlannedAnswers[])[]; readonly attacks: readonly MeasuredAttack[] };
 
 const kinds: Readonly<Record<Sizes["kind"], (plan: Sizes, add: Add) => KindStatement>> = {
-  scorecard: scorecardStatement, crossboost: crossboostStatement, gbdt: gbdtStatement, score: scoreStatement, export: exportStatement,
+  scorecard: scorecardStatement, crossboost: crossboostStatement, gbdt: gbdtStatement, score: scoreStatement, export: exportStatement, serve: serveStatement,
 };
 
 export type Compiled = { readonly leakage: LeakageItem[]; readonly log2FloodDistance: number; readonly attacks: readonly MeasuredAttack[] };
@@ -31,9 +32,10 @@ export type Compiled = { readonly leakage: LeakageItem[]; readonly log2FloodDist
 /** Everything that a job of this plan may send. Pure and deterministic. */
 export function compileLeakage(plan: Sizes): Compiled {
   const statement = new Statement();
-  // An export is about no company.
-  if (plan.kind !== "export") alignment(plan, statement.add);
-  if (plan.kind !== "export") addConsents(plan, statement.add);
+  if (hasCompanySet(plan.kind)) {
+    alignment(plan, statement.add);
+    addConsents(plan, statement.add);
+  }
   const { answered, attacks } = kinds[plan.kind](plan, statement.add);
   return { leakage: statement.items, log2FloodDistance: Math.max(noAnswers, ...answered.map((answers) => floodAdvantageBits(answers))), attacks };
 }

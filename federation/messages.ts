@@ -17,6 +17,7 @@ import { psiMessages } from "./psi/messages.ts";
 import { reusableMessages } from "./psi/reusable-messages.ts";
 import { rowsMessages } from "./rows/messages.ts";
 import { scoreMessages } from "./score/messages.ts";
+import { serveMessages } from "./serve/messages.ts";
 import { seedsMessages } from "./seeds/messages.ts";
 import { totalsMessages } from "./totals/messages.ts";
 
@@ -36,6 +37,7 @@ export const messageTable = {
   ...totalsMessages,
   ...scoreMessages,
   ...exportMessages,
+  ...serveMessages,
   ...feedbackMessages,
   ...finishMessages,
 } as const satisfies Record<string, MessageSpec>;

@@ -47,7 +47,12 @@ export const trainingKinds = ["scorecard", "crossboost", "gbdt"] as const;
 export type TrainingKind = (typeof trainingKinds)[number];
 /** Kinds of jobs that use a model which an earlier job made. */
 export const modelUses = ["score", "export"] as const;
-export const jobKinds = [...trainingKinds, ...modelUses] as const;
+/** Kinds that stay running for their term and answer single requests. */
+export const servingKinds = ["serve"] as const;
+export const jobKinds = [...trainingKinds, ...modelUses, ...servingKinds] as const;
+
+/** Whether a job is about a set of companies that is fixed when it begins: an export is about none, a service about those of each request. */
+export const hasCompanySet = (kind: (typeof jobKinds)[number]): boolean => kind !== "export" && kind !== "serve";
 
 export const purposes = financingPurposes;
 
@@ -58,7 +63,7 @@ export const jobRequestSchema = z.strictObject({
   hosts: z.array(partyIdSchema).min(1).max(16),
   purpose: z.enum(purposes),
   params: z.record(z.string(), z.unknown()).default({}),
-  /** For kinds "score" and "export": the model that a training job made. */
+  /** For kinds "score", "export" and "serve": the model that a training job made. */
   model: z.string().regex(/^model_[0-9a-z]{16,32}$/).optional(),
 });
 export type JobRequest = z.output<typeof jobRequestSchema>;

@@ -6,15 +6,16 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { sumsParams } from "../kernels/params.ts";
 import { compileLeakage } from "./leakage.ts";
-import { jobPlanSchema, modelUses, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
+import { jobPlanSchema, modelUses, servingKinds, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
 import { crossboostJobSchema } from "./crossboost/params.ts";
 import { exportJobSchema } from "./export/params.ts";
 import { gbdtJobSchema } from "./gbdt/params.ts";
 import { scoreJobSchema } from "./score/params.ts";
+import { serveJobSchema } from "./serve/params.ts";
 import { scorecardJobSchema } from "./scorecard/params.ts";
 
 /** Parameters by kind of job. */
-export const jobSchemas = { scorecard: scorecardJobSchema, crossboost: crossboostJobSchema, gbdt: gbdtJobSchema, score: scoreJobSchema, export: exportJobSchema } as const satisfies Record<JobRequest["kind"], z.ZodType>;
+export const jobSchemas = { scorecard: scorecardJobSchema, crossboost: crossboostJobSchema, gbdt: gbdtJobSchema, score: scoreJobSchema, export: exportJobSchema, serve: serveJobSchema } as const satisfies Record<JobRequest["kind"], z.ZodType>;
 
 export type PlanInput = {
   readonly request: JobRequest; readonly job: JobId; readonly createdAt: string; readonly expiresAt: string;
@@ -30,7 +31,7 @@ export function compilePlan(input: PlanInput): JobPlan {
   const datasets: Record<string, DatasetSummary> = {};
   for (const party of parties) datasets[party] = datasetOf(input, party);
   requireMinimum({ purpose: request.purpose, datasets });
-  const usesModel = modelUses.some((kind) => kind === request.kind);
+  const usesModel = [...modelUses, ...servingKinds].some((kind) => kind === request.kind);
   if (!usesModel && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
   if (usesModel !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
   const params = paramsOf(request);

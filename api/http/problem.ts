@@ -66,6 +66,7 @@ export function problemHandler(log: Log) {
       return;
     }
     if (problem.status === 401) response.setHeader("WWW-Authenticate", "Bearer");
+    if (problem.status === 429) response.setHeader("Retry-After", String(problem.facts["retryAfterSeconds"] ?? 1));
     if (problem.status === 503) response.setHeader("Retry-After", "1");
     response.status(problem.status).type("application/problem+json").send(JSON.stringify(problem));
   };

@@ -3,6 +3,7 @@ import type { JobId, PartyId } from "../../core/brand.ts";
 import { canonicalJson, digestOf, type Json } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import { jobIdSchema } from "../../core/names.ts";
+import { endOfService, serveJobSchema } from "../../federation/serve/params.ts";
 import { jobPlanSchema, type DatasetSummary, type JobPlan, type JobRequest } from "../../federation/plan-schema.ts";
 import type { JobView } from "../contract.ts";
 import type { InstitutionCaller } from "../http/route.ts";
@@ -38,7 +39,7 @@ export async function submitJob(
   const id = jobIdSchema.parse(`job_${Buffer.from(platform.env.rng(12)).toString("hex")}`);
   const now = platform.env.now();
   const createdAt = new Date(now);
-  const expiresAt = new Date(now + limits.jobLifeMs);
+  const expiresAt = endOf(request, createdAt, limits.jobLifeMs);
   const institution = await findInstitution(db.read, caller.institution);
   const sealTo = institution?.sealTo;
   if (institution === undefined || sealTo === undefined) throw new AppError("AUTH_INVALID");
@@ -85,6 +86,12 @@ export async function submitJob(
   platform.env.log.info("job.submitted", { job: id, kind: request.kind, guest: request.guest, hosts: request.hosts.length });
   wakeParties(platform, id, job.isHeld ? [] : parties);
   return viewJob(platform, caller, id);
+}
+
+/** A service has a term of its own. Parameters that do not fit are refused by the plan's compiler. */
+function endOf(request: JobRequest, createdAt: Date, jobLifeMs: number): Date {
+  const service = request.kind === "serve" ? serveJobSchema.safeParse(request.params) : undefined;
+  return service?.success === true ? new Date(endOfService(createdAt.toISOString(), service.data.days)) : new Date(createdAt.getTime() + jobLifeMs);
 }
 
 async function findSame(

@@ -47,16 +47,19 @@ export class BankConsents implements GuestConsents {
   }
 
   #best(host: PartyId, subject: string): Held | undefined {
-    const plan = this.#plan;
-    const kind: ConsentKind = plan.kind === "score" ? "score" : "train";
-    const needed = plan.datasets[host]?.catalogue?.authorised ?? [];
-    const now = this.#now();
-    const fits = ({ grantee, purpose, kinds, notBefore, notAfter }: Consent): boolean => grantee.party === plan.guest && purpose === plan.purpose
-      && kinds.includes(kind) && Date.parse(notBefore) <= now && now < Date.parse(notAfter);
-    const covered = ({ consent }: Held): number => needed.filter((item) => consent.items.includes(item)).length;
-    // Of equal cover the newest: an earlier one may be used up or withdrawn.
-    const newest = (a: Held, b: Held): number => Date.parse(b.consent.issuedAt) - Date.parse(a.consent.issuedAt);
-    return this.#store.of(subject).filter(({ jws, consent }) => jws.length <= mostConsentText && fits(consent))
-      .sort((a, b) => covered(b) - covered(a) || newest(a, b))[0];
+    return bestConsent(this.#store, this.#plan, { host, subject, now: this.#now() });
   }
+}
+
+/** Of the consents of a company that hold for this plan the one that covers most of what the provider's data need. */
+export function bestConsent(store: Pick<ConsentStore, "of">, plan: JobPlan, { host, subject, now }: { readonly host: PartyId; readonly subject: string; readonly now: number }): Held | undefined {
+  const kind: ConsentKind = plan.kind === "score" || plan.kind === "serve" ? "score" : "train";
+  const needed = plan.datasets[host]?.catalogue?.authorised ?? [];
+  const fits = ({ grantee, purpose, kinds, notBefore, notAfter }: Consent): boolean => grantee.party === plan.guest && purpose === plan.purpose
+    && kinds.includes(kind) && Date.parse(notBefore) <= now && now < Date.parse(notAfter);
+  const covered = ({ consent }: Held): number => needed.filter((item) => consent.items.includes(item)).length;
+  // Of equal cover the newest: an earlier one may be used up or withdrawn.
+  const newest = (a: Held, b: Held): number => Date.parse(b.consent.issuedAt) - Date.parse(a.consent.issuedAt);
+  return store.of(subject).filter(({ jws, consent }) => jws.length <= mostConsentText && fits(consent))
+    .sort((a, b) => covered(b) - covered(a) || newest(a, b))[0];
 }

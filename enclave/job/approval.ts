@@ -14,6 +14,8 @@ const approvalSchema = z.strictObject({
   planDigest: z.string().regex(/^[0-9a-f]{64}$/),
   snapshotDigest: z.string().regex(/^[0-9a-f]{64}$/),
   channelKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  /** X25519 (x, base64url) of the guest of a service: requests are sealed to it. */
+  serviceKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/).optional(),
   at: z.string(),
 });
 export type Approval = z.output<typeof approvalSchema>;

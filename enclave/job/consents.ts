@@ -44,7 +44,8 @@ export function withConsents(context: JobContext, host: HostTools, features: rea
   return { party: holding, host: { ...host, guard: { ...guard, admitRows } } };
 }
 
-function itemsOf(catalogue: DatasetCatalogue, features: readonly string[]): { readonly authorised: readonly ItemId[]; readonly all: readonly ItemId[] } {
+/** Items behind these features, and those of them that need authorisation. */
+export function itemsOf(catalogue: DatasetCatalogue, features: readonly string[]): { readonly authorised: readonly ItemId[]; readonly all: readonly ItemId[] } {
   const declared = features.map((name) => catalogue.features.get(name));
   // A feature that nobody declared could be made of anything.
   if (declared.includes(undefined)) return { authorised: catalogue.authorised, all: catalogue.items };

@@ -14,13 +14,14 @@ import type { Budgets } from "../budgets.ts";
 import type { ActiveLayer } from "../confinement.ts";
 import type { ConsentDesk } from "../consents/desk.ts";
 import type { LoadedDataset } from "../data/load.ts";
+import type { LiveTools } from "../live/standing.ts";
 import type { Identity } from "../keys/identity.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Policy, PolicyRule } from "../policy.ts";
 import type { StateDatabase } from "../store/database.ts";
 import type { Tags } from "../tags/shelves.ts";
 import type { Platform } from "../transport/platform.ts";
-import type { JobParty } from "./party.ts";
+import type { JobParty, Peer } from "./party.ts";
 import type { PhaseClock } from "./phases.ts";
 import type { ReceiptBook } from "../receipts/book.ts";
 import { checkPeerReceipt, type JobReceipt } from "./receipt.ts";
@@ -30,6 +31,8 @@ import type { JobUses } from "./uses.ts";
 export type JobTools = {
   readonly audit: JobAudit;
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
+  /** The live connection, for standing services. */
+  readonly live?: LiveTools | undefined;
   readonly platform: Platform; readonly receipts: ReceiptBook; readonly kernels: Kernels; readonly intersections: FreshIntersections; readonly policy: Policy;
   readonly curve: CurveWork; readonly tags: Tags;
   readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
@@ -54,6 +57,8 @@ export type JobContext = {
   readonly tools: JobTools; readonly input: JobInput; readonly party: JobParty; readonly ledger: Ledger; readonly phases: PhaseClock;
   /** Probability of an event per own record by the bank's own model, when the plan names one. */
   readonly challenger: Float64Array | undefined;
+  /** The channels of the plan. */
+  readonly peers: ReadonlyMap<PartyId, Peer>;
   /** What the job uses of single companies: the receipt commits to it. */
   readonly uses: JobUses;
   /** This enclave's own receipt: made before results leave. */

@@ -23,7 +23,8 @@ import { JobReceipt } from "./receipt.ts";
 export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
   const { plan } = input;
   const self = tools.identity.party;
-  if (plan.datasets[self]?.snapshotDigest !== tools.dataset.snapshotDigest) throw new AppError("ENCLAVE_SNAPSHOT_CHANGED");
+  // A service goes on over new data of the same shape: its policy has compared that.
+  if (plan.kind !== "serve" && plan.datasets[self]?.snapshotDigest !== tools.dataset.snapshotDigest) throw new AppError("ENCLAVE_SNAPSHOT_CHANGED");
   const peers = await openChannels(tools, input);
   const secrets = tools.records.secrets(plan.job);
   if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
@@ -43,7 +44,7 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
     const intersection = planIntersection({ ...tools.intersections, reusable: keptIntersection(tools, self, plan) }, plan);
     const uses = tools.receipts.uses(plan.job);
     const receipt = new JobReceipt(tools.receipts, { plan, planDigest: input.planDigest, self, ledger, uses, seeds: () => party.auditSeeds(), now: tools.now });
-    const context = { tools, input, party, ledger, phases, challenger, intersection, uses, receipt };
+    const context = { tools, input, party, ledger, phases, challenger, intersection, uses, receipt, peers };
     const kind = jobKinds[plan.kind];
     await (plan.guest === self ? kind.guest(context) : kind.host(context, hostTools(context)));
     // Whatever its kind, no job ends well without the receipt of each party.

@@ -67,6 +67,14 @@ create table if not exists quality_steps (
 create table if not exists usage_told (job text primary key) strict;
 create table if not exists reports (
   entry integer primary key autoincrement, kind text not null, at integer not null, bytes integer not null, digest text not null, acknowledged integer not null default 0) strict;
+create table if not exists service_state (
+  service text primary key, last_n integer not null, batch integer not null, uses integer not null, opened_at integer, output text not null) strict;
+create table if not exists service_ledger (
+  service text not null, peer text not null, direction text not null, type text not null, messages integer not null, bytes integer not null, digest text not null,
+  primary key (service, peer, direction, type)) strict;
+create table if not exists service_counts (scope text not null, period text not null, amount integer not null, primary key (scope, period)) strict;
+create table if not exists service_companies (
+  scope text not null, record blob not null, month text not null, day text not null, asked integer not null, sets text not null, primary key (scope, record)) strict, without rowid;
 create table if not exists models (
   model text primary key, job text not null, created_at integer not null, kind text not null, half text not null, version integer not null default 1, digests text) strict;
 `;
@@ -158,6 +166,16 @@ export class StateDatabase implements Disposable {
     } catch (error) {
       this.#db.exec("rollback");
       throw error;
+    }
+  }
+
+  /** Like `transaction`, but a power failure may undo it (a killed process does not), until a durable one has followed. */
+  transactionSoon<T>(work: () => T): T {
+    this.#db.exec("pragma synchronous = normal");
+    try {
+      return this.transaction(work);
+    } finally {
+      this.#db.exec("pragma synchronous = full");
     }
   }
 

@@ -54,8 +54,8 @@ export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<
   });
 }
 
-/** Intercept, own columns, the opened total, and what a missing host would have sent. */
-function oddsOf(half: GuestHalf, self: PartyId, features: readonly Feature[], totals: Int8Array, away: readonly string[]): Float64Array {
+/** Log odds per record: intercept, own columns, the opened total, and what a missing host would have sent. */
+export function oddsOf(half: GuestHalf, self: PartyId, features: readonly Feature[], totals: Int8Array, away: readonly string[]): Float64Array {
   const { scoring } = half;
   let constant = half.intercept;
   for (const plan of scoring.parties) constant -= (scoring.step * plan.offset) / 2 ** plan.fractionBits;

@@ -38,7 +38,7 @@ const production = ["core", "kernels", "models", "federation", "report", "demo",
 /** Where clocks, randomness and the console of the process itself may be used: what builds the injected ones. */
 const processEntries = ["api/process.ts", "enclave/main.ts", "cli/", "bench/", "scripts/"];
 const mayConnect = ["enclave/transport/", "enclave/enrol.ts", "api/", "cli/"];
-const networkModules = ["net", "tls", "http", "https", "http2", "dgram", "undici", "express", "node:net", "node:tls", "node:http", "node:https", "node:http2", "node:dgram"];
+const networkModules = ["net", "tls", "http", "https", "http2", "dgram", "undici", "express", "ws", "node:net", "node:tls", "node:http", "node:https", "node:http2", "node:dgram"];
 const maxLines = 400;
 
 /** AssemblyScript, generated code and dependencies follow their own rules. */

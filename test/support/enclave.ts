@@ -177,5 +177,8 @@ export const sampleBodies: { readonly [T in MessageType]: TypedBody<T> } = {
   "finish/next": { step: "weights" },
   "finish/model": { model: "model_0123456789abcdef", digest: "b".repeat(64) },
   "feedback/usage": { uplift: 9, features: [{ feature: 0, band: "medium" }] },
+  "serve/ask": { n: 1, present: [tax], company: "company-1", consent: "" },
+  "serve/part": { n: 1, part: 7, held: true },
+  "serve/refused": { n: 1, code: "SERVICE_BUDGET" },
   "finish/receipt": { receipt: "aGVhZA.Ym9keQ.c2ln", account: { phases: [], sent: [], peakRssMb: 100, layers: [] } },
 };

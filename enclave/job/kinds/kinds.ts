@@ -5,6 +5,7 @@ import { crossboostKind } from "./crossboost.ts";
 import { exportKind } from "./export.ts";
 import { gbdtKind } from "./gbdt.ts";
 import { scoreKind } from "./score.ts";
+import { serveKind } from "./serve.ts";
 import { scorecardKind } from "./scorecard.ts";
 
-export const jobKinds: Readonly<Record<JobPlan["kind"], JobKind>> = { scorecard: scorecardKind, crossboost: crossboostKind, gbdt: gbdtKind, score: scoreKind, export: exportKind };
+export const jobKinds: Readonly<Record<JobPlan["kind"], JobKind>> = { scorecard: scorecardKind, crossboost: crossboostKind, gbdt: gbdtKind, score: scoreKind, export: exportKind, serve: serveKind };

@@ -1,0 +1,134 @@
+// Batches of a service's uses: each batch has a receipt of its own, made when it has enough uses or is an hour old, so that a company finds a
+// use soon after it. A batch is named by the service and its number; its uses lie where those of jobs lie, and are opened in the same way.
+import { createHash } from "node:crypto";
+import type { JobId, PartyId } from "../../core/brand.ts";
+import { sha256Hex } from "../../core/canonical.ts";
+import type { Clock, Rng } from "../../core/env.ts";
+import { AppError } from "../../core/errors.ts";
+import { jobIdSchema } from "../../core/names.ts";
+import type { JobPlan } from "../../federation/plan-schema.ts";
+import { toBase64 } from "../../receipts/note.ts";
+import { commitOutput, useSchema, type Use } from "../../receipts/uses.ts";
+import { JobReceipt } from "../job/receipt.ts";
+import type { SecretBox } from "../keys/box.ts";
+import type { ReceiptBook } from "../receipts/book.ts";
+import type { StateDatabase } from "../store/database.ts";
+
+const batchDigits = 8;
+const hourMs = 3_600_000;
+const saltBytes = 32;
+
+/** The id of a batch's receipt: of the form of a job's. */
+export function batchId(service: JobId, batch: number): JobId {
+  return jobIdSchema.parse(`${service}${batch.toString(36).padStart(batchDigits, "0")}`);
+}
+
+export type ServiceUsesOptions = {
+  readonly db: StateDatabase; readonly box: SecretBox; readonly rng: Rng; readonly now: Clock; readonly book: ReceiptBook; readonly plan: JobPlan; readonly planDigest: string; readonly self: PartyId;
+  readonly ledger: { digest(): string }; readonly modelDigest: string; readonly usesPerReceipt: number;
+  readonly onUses?: ((batch: JobId, companies: readonly string[]) => void) | undefined;
+};
+
+export class ServiceUses {
+  readonly #o: ServiceUsesOptions;
+  #batch: number;
+  #count: number;
+  #openedAt: number | undefined;
+  /** Running digest of the commitments to what was given out. */
+  #output: string;
+  #lastN: number;
+  #isChanged = false;
+  #pending: Use[] = [];
+  readonly #texts = new Map<string, string>();
+
+  constructor(options: ServiceUsesOptions) {
+    this.#o = options;
+    const row = options.db.get("select last_n, batch, uses, opened_at, output from service_state where service = ?", options.plan.job);
+    this.#lastN = Number(row?.["last_n"] ?? -1);
+    this.#batch = Number(row?.["batch"] ?? 0);
+    this.#count = Number(row?.["uses"] ?? 0);
+    this.#openedAt = typeof row?.["opened_at"] === "number" ? row["opened_at"] : undefined;
+    this.#output = String(row?.["output"] ?? "");
+    // Killed between the receipt and the next batch.
+    if (options.book.of(this.batch) !== undefined) this.#next();
+  }
+
+  /** The last number that was used, -1 at first. */
+  get lastN(): number {
+    return this.#lastN;
+  }
+  set lastN(n: number) {
+    this.#isChanged ||= n !== this.#lastN;
+    this.#lastN = n;
+  }
+  get batch(): JobId {
+    return batchId(this.#o.plan.job, this.#batch);
+  }
+
+  /** Notes uses of the data about one company, with the consents and lists that they name. Throws RECEIPT_USE. */
+  note(uses: readonly Use[], texts: readonly string[]): void {
+    if (!uses.every((use) => useSchema.safeParse(use).success)) throw new AppError("RECEIPT_USE");
+    this.#open();
+    this.#pending.push(...uses);
+    for (const text of texts) this.#texts.set(sha256Hex(text), text);
+  }
+
+  /** Notes what is given out about one company; the salt goes with the answer. */
+  noteOutput(value: string): { readonly batch: JobId; readonly use: number; readonly salt: string } {
+    this.#open();
+    const salt = this.#o.rng(saltBytes);
+    this.#output = createHash("sha256").update(this.#output).update(commitOutput(value, salt)).digest("hex");
+    const use = this.#count - 1;
+    return { batch: this.batch, use, salt: toBase64(salt) };
+  }
+
+  /** Within the transaction of a group. */
+  write(): void {
+    if (!this.#isChanged) return;
+    const { db, box, rng, plan, onUses } = this.#o;
+    if (this.#pending.length > 0) {
+      onUses?.(this.batch, [...new Set(this.#pending.map(({ subject }) => subject))]);
+      const part = this.#pending.map((use) => ({ use, salt: toBase64(rng(saltBytes)) }));
+      db.run("insert into receipt_uses select ?, coalesce(max(part) + 1, 0), ? from receipt_uses where job = ?", this.batch, box.seal(Buffer.from(JSON.stringify(part))), this.batch);
+      for (const [digest, text] of this.#texts) {
+        if (db.get("select 1 from receipt_texts where digest = ?", digest) === undefined) db.run("insert into receipt_texts values (?, ?)", digest, box.seal(Buffer.from(text)));
+      }
+    }
+    this.#isChanged = false;
+    this.#pending = [];
+    this.#texts.clear();
+    db.run("insert or replace into service_state values (?, ?, ?, ?, ?, ?)", plan.job, this.#lastN, this.#batch, this.#count, this.#openedAt ?? null, this.#output);
+  }
+
+  /** Whether the batch is large or old enough for its receipt. */
+  get isDue(): boolean {
+    return this.#count >= this.#o.usesPerReceipt || (this.#openedAt !== undefined && this.#o.now() - this.#openedAt >= hourMs);
+  }
+
+  /** Makes the receipt of the batch and begins the next one; nothing for an empty batch. Not while a group waits to be committed. */
+  close(): string | undefined {
+    const { book, plan, planDigest, self, ledger, modelDigest, now } = this.#o;
+    if (this.#count === 0) return undefined;
+    const { batch } = this;
+    const receipt = new JobReceipt(book, { plan: { ...plan, job: batch }, planDigest, self, ledger, uses: book.uses(batch), seeds: () => ({}), now });
+    receipt.names({ digest: modelDigest });
+    const jws = receipt.make(this.#output === "" ? null : this.#output);
+    this.#next();
+    this.#o.db.transaction(() => this.write());
+    return jws;
+  }
+
+  #next(): void {
+    this.#isChanged = true;
+    this.#batch += 1;
+    this.#count = 0;
+    this.#openedAt = undefined;
+    this.#output = "";
+  }
+
+  #open(): void {
+    this.#isChanged = true;
+    this.#openedAt ??= this.#o.now();
+    this.#count += 1;
+  }
+}
