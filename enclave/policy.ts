@@ -13,7 +13,8 @@ import { hasCompanySet, jobKinds, purposes, trainingKinds, type DatasetSummary, 
 import { requireMinimum } from "../federation/plan.ts";
 import { alignmentProtocol } from "../federation/psi/choose.ts";
 import { scoreJobSchema } from "../federation/score/params.ts";
-import { endOfService, serveJobSchema } from "../federation/serve/params.ts";
+import { endOfService } from "../federation/live/params.ts";
+import { serveJobSchema } from "../federation/serve/params.ts";
 import { pairOf } from "../federation/statement.ts";
 import { namings } from "../models/explain/contribution.ts";
 import { readBytes } from "../core/files.ts";

@@ -1,114 +1,67 @@
-// A service at a provider's enclave: opens the guest's questions, lets the machine decide, makes the decision durable with the others of the
-// moment, and only then answers. What cannot be opened or understood is dropped and counted: it changes nothing.
-import type { LiveMessage } from "../../api/contract/live.ts";
-import type { PartyId } from "../../core/brand.ts";
-import { AppError, isAppError } from "../../core/errors.ts";
-import { alignFeature } from "../../federation/rows/align.ts";
-import { checkFrame, type TypedBody } from "../../federation/messages.ts";
-import { halfColumns, type HostHalf } from "../../federation/scorecard/half.ts";
-import { ServeHost, type Answer } from "../../federation/serve/host.ts";
-import { frameDigest } from "../channel/seal.ts";
-import { releaseLive } from "../release.ts";
-import type { LiveLine } from "../transport/live.ts";
-import { ServiceConsents } from "./consents.ts";
-import { epochOf, LiveEpoch, nonceBytes } from "./epoch.ts";
+// A service for scores at a provider's enclave: lets the machine decide on each question, has the scorer answer it, and notes the use.
+import { ServeHost } from "../../federation/serve/host.ts";
+import type { ServeJobParams } from "../../federation/serve/params.ts";
+import type { ServeRefusal } from "../../federation/serve/messages.ts";
+import type { MessageType } from "../../federation/messages.ts";
+import { AppError } from "../../core/errors.ts";
+import type { ServiceConsents } from "./consents.ts";
+import { HostLink, type Reply } from "./host-link.ts";
+import type { HostScorer, ServeAsk } from "./scorers/scorer.ts";
 import { ServiceBudgets } from "./service-budgets.ts";
 import type { Standing } from "./standing.ts";
 
-/** Answers that are not durable yet: more are refused, so that memory is bounded whatever the guest sends. */
-const maxWaiting = 1024;
-const ends = { in: { from: "guest", to: "host" }, out: { from: "host", to: "guest" } } as const;
+export type HostServiceOptions = {
+  readonly params: ServeJobParams; readonly scorer: HostScorer; readonly consents: ServiceConsents | undefined; readonly maxModelsPerCompany: number; readonly singleHostTotals: boolean;
+};
 
 export class HostService implements Disposable {
   readonly #s: Standing;
-  readonly #guest: PartyId;
+  readonly #o: HostServiceOptions;
   readonly #machine: ServeHost;
-  readonly #budgets: ServiceBudgets;
-  readonly #consents: ServiceConsents | undefined;
-  readonly #line: LiveLine;
-  /** The one in use, and the one that the last greeting offers: it counts once a frame of it opens. */
-  #epoch: LiveEpoch | undefined;
-  #offered: LiveEpoch | undefined;
-  #waiting = 0;
+  readonly #link: HostLink;
 
-  constructor(standing: Standing, half: HostHalf, options: { readonly consents: ServiceConsents | undefined; readonly maxModelsPerCompany: number; readonly singleHostTotals: boolean }) {
+  constructor(standing: Standing, options: HostServiceOptions) {
     this.#s = standing;
-    const { plan, params, self, dataset, tools, uses, live } = standing;
-    this.#guest = plan.guest;
-    if (half.guest !== plan.guest) throw new AppError("JOB_MODEL_UNKNOWN");
-    this.#consents = options.consents;
-    this.#budgets = new ServiceBudgets({
-      db: tools.db, budgets: tools.budgets, now: tools.now, guest: plan.guest, dataset: plan.datasets[self]?.name ?? "", model: half.model,
-      limits: { ...params, maxModelsPerCompany: options.maxModelsPerCompany },
+    this.#o = options;
+    const { plan, self, tools, uses } = standing;
+    const { params, scorer, consents, maxModelsPerCompany } = options;
+    const budgets = new ServiceBudgets({
+      db: tools.db, budgets: tools.budgets, now: tools.now, guest: plan.guest, dataset: plan.datasets[self]?.name ?? "", model: scorer.model, limits: { ...params, maxModelsPerCompany },
     });
-    const recordOf = new Map<string, number>(dataset.ids.map((id, record) => [id, record]));
-    const used = new Set(half.columns.map((c) => c.feature));
-    const features = dataset.features.filter((f) => used.has(f.name));
-    const keys = new Map(plan.hosts.filter((h) => h !== self).map((h) => [h, standing.sessionOf(h).sharedRng("serve/masks")(32)]));
     this.#machine = new ServeHost({
-      self, service: plan.job, hosts: plan.hosts, plan: half.plan, sharing: half.hosts, singleHostTotals: options.singleHostTotals, lastN: uses.lastN,
-      ports: {
-        keyOf: (peer) => keys.get(peer) ?? new Uint8Array(0),
-        consent: (company, jws, n) => this.#consents?.check(company, jws, n),
-        charge: (company, set) => this.#budgets.charge(company, set),
-        lookup: (company) => {
-          const record = recordOf.get(company) ?? -1;
-          return { columns: halfColumns(half, features.map((f) => alignFeature(f, Int32Array.of(record)))), held: record >= 0 };
-        },
-      },
+      self, hosts: plan.hosts, sharing: scorer.sharing, singleHostTotals: options.singleHostTotals, lastN: uses.lastN,
+      ports: { consent: (company, jws, n) => consents?.check(company, jws, n), charge: (company, set) => budgets.charge(company, set) },
     });
-    this.#line = live.open(plan.job, { take: (message) => this.#take(message), connected: () => undefined, disconnected: () => undefined });
+    this.#link = new HostLink(standing, {
+      answer: (type, body) => this.#answer(askOf(this.#s, type, body)),
+      busy: (type, body) => refused(askOf(this.#s, type, body), "SERVICE_BUSY"),
+      write: () => budgets.write(),
+    });
   }
 
-  #take({ kind, peer, payload }: LiveMessage): void {
-    if (peer !== this.#guest) return;
-    try {
-      if (kind === "hello") this.#greet(payload);
-      else if (kind === "sealed") this.#asked(payload);
-    } catch (error) {
-      if (!isAppError(error)) return this.#s.fail(error);
-      this.#s.dropped(this.#guest, error.code);
-    }
-  }
-
-  #greet(nonce: Uint8Array): void {
-    const own = this.#s.tools.rng(nonceBytes);
-    this.#offered = new LiveEpoch(this.#s.sessionOf(this.#guest), nonce, own);
-    this.#line.hello(this.#guest, Buffer.concat([own, nonce]));
-  }
-
-  #asked(sealed: Uint8Array): void {
-    const named = epochOf(sealed);
-    const epoch = [this.#epoch, this.#offered].find((e) => e?.id === named);
-    // Of an earlier epoch: the guest finds out by its time-out, and greets again.
-    if (epoch === undefined) return;
-    const frame = epoch.open(sealed);
-    if (epoch === this.#offered) [this.#epoch, this.#offered] = [epoch, undefined];
-    const { type, body } = checkFrame(frame, ends.in);
-    if (type !== "serve/ask") throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: this.#guest });
-    this.#s.ledger.enter(this.#guest, "received", type, frame.length, frameDigest(frame));
-    const ask = body as TypedBody<"serve/ask">;
-    const answer: Answer = this.#waiting >= maxWaiting ? { type: "serve/refused", body: { n: ask.n, code: "SERVICE_BUSY" } } : this.#answer(ask);
-    this.#waiting += 1;
-    void this.#send(answer).catch((error: unknown) => this.#s.fail(error)).finally(() => { this.#waiting -= 1; });
-  }
-
-  #answer(ask: TypedBody<"serve/ask">): Answer {
-    const answer = this.#machine.ask(ask);
+  async #answer(ask: ServeAsk): Promise<Reply> {
+    const code = this.#machine.refuses(ask);
     this.#s.uses.lastN = this.#machine.lastN;
-    if (answer.type === "serve/part" && answer.body.held && this.#consents !== undefined) {
-      const { uses, texts } = this.#consents.usesOf(ask.company, ask.consent, this.#guest);
+    if (code !== undefined) return refused(ask, code);
+    const answer = this.#o.scorer.answer(ask);
+    const { reply, held } = answer instanceof Promise ? await answer : answer;
+    if (held && this.#o.consents !== undefined) {
+      const { uses, texts } = this.#o.consents.usesOf(ask.company, ask.consent, this.#s.plan.guest);
       if (uses.length > 0) this.#s.uses.note(uses, texts);
     }
-    return answer;
-  }
-
-  async #send({ type, body }: Answer): Promise<void> {
-    const frame = await releaseLive({ type, body, to: this.#guest, ends: ends.out, ledger: this.#s.ledger, settled: () => this.#s.settled(() => this.#budgets.write()), epoch: () => this.#epoch });
-    if (frame !== undefined) this.#line.sealed(this.#guest, frame);
+    return reply;
   }
 
   [Symbol.dispose](): void {
-    this.#line[Symbol.dispose]();
+    this.#link[Symbol.dispose]();
   }
+}
+
+function askOf({ plan }: Standing, type: MessageType, body: unknown): ServeAsk {
+  if (type !== "serve/ask") throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: plan.guest });
+  return body as ServeAsk;
+}
+
+function refused({ n }: ServeAsk, code: ServeRefusal): Reply {
+  return { type: "serve/refused", body: { n, code } };
 }

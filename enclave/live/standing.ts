@@ -5,7 +5,6 @@ import type { PartyId } from "../../core/brand.ts";
 import type { Rng } from "../../core/env.ts";
 import { AppError, type Code } from "../../core/errors.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
-import { serveJobSchema, type ServeJobParams } from "../../federation/serve/params.ts";
 import type { Session } from "../channel/session.ts";
 import type { LoadedDataset } from "../data/load.ts";
 import type { JobContext, JobTools } from "../job/context.ts";
@@ -17,7 +16,7 @@ import { ServiceUses } from "./service-uses.ts";
 
 export type LiveTools = { readonly transport: LiveTransport; readonly box: SecretBox; readonly rng: Rng };
 export type Standing = {
-  readonly plan: JobPlan; readonly params: ServeJobParams; readonly self: PartyId; readonly dataset: LoadedDataset; readonly tools: JobTools & { readonly rng: Rng };
+  readonly plan: JobPlan; readonly self: PartyId; readonly dataset: LoadedDataset; readonly tools: JobTools & { readonly rng: Rng };
   readonly live: LiveTransport; readonly ledger: ServiceLedger; readonly uses: ServiceUses;
   sessionOf(peer: PartyId): Session;
   /** Writes what is noted in ledger and uses, and `more`; resolves when that, and the audit log's entries about it, are durable. */
@@ -33,14 +32,17 @@ const againMs = 1_000;
 /** The largest number of reports on dropped messages in one beat. */
 const maxReports = 5;
 
+/** modelDigest: what receipts name; of a service without a model, of its parameters. */
+export type StandOptions = { readonly modelDigest: string; readonly receiptUses: number };
+
 /** Runs one side of a service until its term is over or the signal aborts. Faults begin it again. */
-export async function stand(context: JobContext, modelDigest: string, begin: (standing: Standing) => Disposable): Promise<void> {
+export async function stand(context: JobContext, options: StandOptions, begin: (standing: Standing) => Disposable): Promise<void> {
   const { tools, input: { plan, signal } } = context;
   const end = Date.parse(plan.expiresAt);
   while (tools.now() < end) {
     signal.throwIfAborted();
     try {
-      await standOnce(context, modelDigest, begin, end);
+      await standOnce(context, options, begin, end);
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -54,23 +56,22 @@ export async function stand(context: JobContext, modelDigest: string, begin: (st
 
 const lasting: ReadonlySet<Code> = new Set(["JOB_MODEL_UNKNOWN", "JOB_PARAMS", "POLICY_CONSENTS", "ENCLAVE_KEYS", "LEDGER_OUTSIDE_PLAN"]);
 
-async function standOnce(context: JobContext, modelDigest: string, begin: (standing: Standing) => Disposable, end: number): Promise<void> {
+async function standOnce(context: JobContext, { modelDigest, receiptUses }: StandOptions, begin: (standing: Standing) => Disposable, end: number): Promise<void> {
   const { tools, peers, input: { plan, planDigest, signal } } = context;
   if (tools.live === undefined) throw new AppError("JOB_PARAMS");
   const { transport, box, rng } = tools.live;
   const self = tools.identity.party;
-  const params = serveJobSchema.parse(plan.params);
   const journal = new Journal(tools.db);
   const ledger = new ServiceLedger(tools.db, plan, self);
   const uses = new ServiceUses({
-    db: tools.db, box, rng, now: tools.now, book: tools.receipts, plan, planDigest, self, ledger, modelDigest, usesPerReceipt: params.receiptUses,
+    db: tools.db, box, rng, now: tools.now, book: tools.receipts, plan, planDigest, self, ledger, modelDigest, usesPerReceipt: receiptUses,
     onUses: (batch, companies) => tools.audit.used(batch, companies),
   });
   const failed = Promise.withResolvers<never>();
   const over = Promise.withResolvers<void>();
   let reports = 0;
   const standing: Standing = {
-    plan, params, self, dataset: tools.dataset, tools: { ...tools, rng }, live: transport, ledger, uses,
+    plan, self, dataset: tools.dataset, tools: { ...tools, rng }, live: transport, ledger, uses,
     sessionOf: (peer) => {
       const found = peers.get(peer);
       if (found === undefined) throw new AppError("PROTOCOL_WRONG_PARTY", { party: peer });

@@ -18,7 +18,14 @@ export function maskOf(self: PartyId, service: JobId, ask: MaskedAsk, keyOf: (pe
   return mask & 255;
 }
 
-/** Signed 8 bit. */
-export function openTotal(sum: number): number {
+/** This provider's byte for a question: its own part under its masks. */
+export function maskedPart(self: PartyId, service: JobId, ask: MaskedAsk, own: number, keyOf: (peer: PartyId) => Uint8Array): number {
+  return (own + maskOf(self, service, ask, keyOf)) & 255;
+}
+
+/** The total over the providers of the question, signed 8 bit, from all their bytes. */
+export function openTotal(parts: Iterable<number>): number {
+  let sum = 0;
+  for (const part of parts) sum += part;
   return (sum << 24) >> 24;
 }

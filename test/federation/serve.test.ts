@@ -6,9 +6,10 @@ import type { PartyId } from "../../core/brand.ts";
 import { jobIdSchema, partyId } from "../../core/names.ts";
 import { compileLeakage } from "../../federation/leakage.ts";
 import type { TypedBody } from "../../federation/messages.ts";
-import { ServeGuest, type Outcome, type Question } from "../../federation/serve/guest.ts";
+import { Questions, type Outcome } from "../../federation/live/questions.ts";
+import type { ServeRefusal } from "../../federation/serve/messages.ts";
 import { ServeHost, type ServeHostPorts } from "../../federation/serve/host.ts";
-import { maskOf } from "../../federation/serve/masks.ts";
+import { maskedPart, maskOf, openTotal } from "../../federation/serve/masks.ts";
 import { serveJobSchema } from "../../federation/serve/params.ts";
 import { byteDeviation } from "../support/uniform.ts";
 
@@ -20,34 +21,38 @@ const keyOf = (a: PartyId) => (b: PartyId): Uint8Array => new Uint8Array(createH
 const partOf: Readonly<Record<string, number>> = { grid: -20, social: 7, tax: 33 };
 type Ask = TypedBody<"serve/ask">;
 
-function host(self: PartyId, more: { ports?: Partial<ServeHostPorts>; singleHostTotals?: boolean; lastN?: number } = {}): ServeHost {
-  return new ServeHost({
-    self, service, hosts, sharing: hosts, singleHostTotals: more.singleHostTotals ?? false, lastN: more.lastN ?? -1,
-    plan: { party: self, clip: 40, fractionBits: 20, offset: 0, weights: [2 ** 20] },
-    ports: { keyOf: keyOf(self), consent: () => undefined, charge: () => undefined, lookup: () => ({ columns: [Int8Array.of(partOf[self] ?? 0)], held: true }), ...more.ports },
+/** The machine, and the byte of what it lets through. */
+function host(self: PartyId, more: { ports?: Partial<ServeHostPorts>; sharing?: readonly PartyId[]; singleHostTotals?: boolean; lastN?: number } = {}) {
+  const machine = new ServeHost({
+    self, hosts, sharing: more.sharing ?? hosts, singleHostTotals: more.singleHostTotals ?? false, lastN: more.lastN ?? -1, ports: { consent: () => undefined, charge: () => undefined, ...more.ports },
   });
+  return {
+    get lastN() { return machine.lastN; },
+    ask: (ask: Ask): ServeRefusal | number => machine.refuses(ask) ?? maskedPart(self, service, ask, partOf[self] ?? 0, keyOf(self)),
+  };
 }
 const askOf = (n: number, present: readonly PartyId[] = hosts, company = "a"): Ask => ({ n, present: [...present], company, consent: "" });
-function byteOf(answer: ReturnType<ServeHost["ask"]>): number {
-  if (answer.type !== "serve/part") throw new Error(answer.body.code);
-  return answer.body.part;
+function byteOf(answer: ServeRefusal | number): number {
+  if (typeof answer !== "number") throw new Error(answer);
+  return answer;
 }
-const codeOf = (answer: ReturnType<ServeHost["ask"]>): string => (answer.type === "serve/refused" ? answer.body.code : "ok");
-const signed = (sum: number): number => (sum << 24) >> 24;
+const codeOf = (answer: ServeRefusal | number): string => (typeof answer === "number" ? "ok" : answer);
+const signed = (sum: number): number => openTotal([sum]);
 
 /** A guest whose questions are kept, with times by hand. */
 function guest(params: Parameters<typeof serveJobSchema.parse>[0] = {}) {
   const asked: { host: PartyId; body: Ask }[] = [];
   const probed: PartyId[] = [];
-  const outcomes: Outcome[] = [];
+  const outcomes: ({ total: number; present: readonly PartyId[]; away: readonly PartyId[] } | Extract<Outcome<number>, { ok: false }>)[] = [];
   let n = 0;
-  const machine = new ServeGuest({
+  const machine = new Questions<number, Ask>({
     hosts, params: serveJobSchema.parse(params), port: { ask: (to, body) => asked.push({ host: to, body }), probe: (to) => probed.push(to), next: () => n++ },
   });
-  const question: Question = { company: "a", consent: () => "" };
-  const ask = (now: number): void => machine.ask(question, now, (outcome) => outcomes.push(outcome));
+  const ask = (now: number, among?: readonly PartyId[]): void => machine.ask((_host, number, present) => askOf(number, present), now, (outcome) => {
+    outcomes.push(outcome.ok ? { total: openTotal(outcome.answers.values()), present: outcome.present, away: outcome.away } : outcome);
+  }, among);
   for (const h of hosts) machine.up(h);
-  const answer = (h: PartyId, body: Ask): void => machine.part(h, { n: body.n, part: byteOf(host(h, { singleHostTotals: true }).ask(body)), held: true });
+  const answer = (h: PartyId, body: Ask): void => machine.answered(h, body.n, byteOf(host(h, { singleHostTotals: true }).ask(body)));
   return { machine, asked, probed, outcomes, ask, answer };
 }
 
@@ -87,24 +92,25 @@ describe("a service's provider", () => {
     assert.equal(codeOf(host(tax).ask(askOf(1, [tax]))), "POLICY_SINGLE_HOST");
     assert.equal(signed(byteOf(host(tax, { singleHostTotals: true }).ask(askOf(1, [tax])))), 33);
   });
-  it("charges nothing for what a consent does not cover, and looks nothing up", () => {
+  it("gives nothing of its own away where the model has no part of it", () => {
+    assert.equal(codeOf(host(tax, { sharing: [grid, social] }).ask(askOf(1, [tax]))), "ok");
+  });
+  it("charges nothing for what a consent does not cover", () => {
     const done: string[] = [];
-    const ports: Partial<ServeHostPorts> = {
-      consent: () => "CONSENT_WITHDRAWN", charge: () => void done.push("charged"), lookup: () => { done.push("looked"); return { columns: [new Int8Array(1)], held: false }; },
-    };
+    const ports: Partial<ServeHostPorts> = { consent: () => "CONSENT_WITHDRAWN", charge: () => void done.push("charged") };
     assert.equal(codeOf(host(tax, { ports }).ask(askOf(1))), "CONSENT_WITHDRAWN");
     assert.equal(codeOf(host(tax, { ports: { ...ports, consent: () => undefined, charge: () => "SERVICE_SETS" } }).ask(askOf(1))), "SERVICE_SETS");
     assert.deepEqual(done, []);
   });
 });
 
-describe("a service's guest", () => {
-  it("gives the total when the last provider has answered, and says who holds the company", () => {
+describe("a live service's questions", () => {
+  it("gives the total when the last provider has answered", () => {
     const { asked, outcomes, ask, answer } = guest();
     ask(0);
     assert.deepEqual(asked.map((a) => a.host), hosts);
     for (const { host: h, body } of asked.toReversed()) answer(h, body);
-    assert.deepEqual(outcomes, [{ ok: true, total: 20, present: hosts, away: [], holders: hosts }]);
+    assert.deepEqual(outcomes, [{ total: 20, present: hosts, away: [] }]);
   });
   it("refuses when one is silent and the plan does not let it be missing", () => {
     const { machine, asked, outcomes, ask, answer } = guest({ timeoutMs: 100 });
@@ -128,14 +134,14 @@ describe("a service's guest", () => {
     assert.notEqual(asked[0]?.body.n, first.body.n);
     answer(late.host, late.body);
     for (const { host: h, body } of asked) answer(h, body);
-    assert.deepEqual(outcomes, [{ ok: true, total: -13, present: [grid, social], away: [tax], holders: [grid, social] }]);
+    assert.deepEqual(outcomes, [{ total: -13, present: [grid, social], away: [tax] }]);
   });
   it("asks no more sets than the plan allows", () => {
     const { machine, outcomes, ask, asked } = guest({ timeoutMs: 100, fallback: "missing-bin", setsPerCompany: 1 });
     ask(0);
     machine.tick(100);
     assert.equal(asked.length, 3);
-    assert.equal(outcomes[0]?.ok, false);
+    assert.property(outcomes[0], "code");
   });
   it("leaves a provider out after some failures in a row, probes it, and takes it back when it answers", () => {
     const { machine, asked, probed, outcomes, ask, answer } = guest({ timeoutMs: 100, fallback: "missing-bin", setsPerCompany: 2, breaker: { failures: 3, probeMs: 1000 } });
@@ -159,7 +165,7 @@ describe("a service's guest", () => {
     machine.up(tax);
     ask(1700);
     assert.deepEqual(asked[0]?.body.present, hosts);
-    assert.equal(outcomes.filter((o) => o.ok && o.away.includes(tax)).length, 4);
+    assert.equal(outcomes.filter((o) => "away" in o && o.away.includes(tax)).length, 4);
   });
   it("does not wait for a provider that is known to be gone, not even in a question under way", () => {
     const { machine, asked, outcomes, ask, answer } = guest({ fallback: "missing-bin", setsPerCompany: 2 });
@@ -168,12 +174,12 @@ describe("a service's guest", () => {
     machine.down(social, 5);
     assert.deepEqual(asked.map((a) => a.body.present), [[grid, tax], [grid, tax]]);
     for (const { host: h, body } of asked.splice(0)) answer(h, body);
-    assert.deepEqual(outcomes, [{ ok: true, total: 13, present: [grid, tax], away: [social], holders: [grid, tax] }]);
+    assert.deepEqual(outcomes, [{ total: 13, present: [grid, tax], away: [social] }]);
   });
   it("ends a question that a provider refuses and asks nobody else instead", () => {
     const { machine, asked, outcomes, ask } = guest({ fallback: "missing-bin", setsPerCompany: 3 });
     ask(0);
-    machine.refused(grid, { n: asked[0]?.body.n ?? -1, code: "CONSENT_WITHDRAWN" });
+    machine.refused(grid, asked[0]?.body.n ?? -1, "CONSENT_WITHDRAWN");
     assert.deepEqual(outcomes, [{ ok: false, code: "CONSENT_WITHDRAWN", party: grid }]);
     machine.tick(10_000);
     assert.equal(outcomes.length, 1);
@@ -184,20 +190,28 @@ describe("a service's guest", () => {
     ask(0);
     const n = asked[0]?.body.n ?? -1;
     answer(grid, askOf(n));
-    machine.part(grid, { n, part: 9, held: true });
-    machine.part(bank, { n, part: 9, held: true });
-    machine.part(tax, { n: n + 7, part: 9, held: true });
+    machine.answered(grid, n, 9);
+    machine.answered(bank, n, 9);
+    machine.answered(tax, n + 7, 9);
     assert.deepEqual(outcomes, []);
     machine.garbage(tax, 1);
     machine.garbage(tax, 1);
     assert.isFalse(machine.isUp(tax));
     assert.equal(outcomes.length, 1, "the plan refuses without it");
   });
+  it("asks only those of the question, and nobody else is missed", () => {
+    const { machine, asked, outcomes, ask, answer } = guest();
+    machine.down(grid, 0);
+    ask(1, [tax]);
+    assert.deepEqual(asked.map((a) => a.host), [tax]);
+    for (const { host: h, body } of asked.splice(0)) answer(h, body);
+    assert.deepEqual(outcomes, [{ total: 33, present: [tax], away: [] }]);
+  });
   it("scores without any provider only as missing, and says that all are away", () => {
     const { machine, outcomes, ask } = guest({ fallback: "missing-bin", setsPerCompany: 2 });
     for (const h of hosts) machine.down(h, 0);
     ask(1);
-    assert.deepEqual(outcomes, [{ ok: true, total: 0, present: [], away: hosts, holders: [] }]);
+    assert.deepEqual(outcomes, [{ total: 0, present: [], away: hosts }]);
   });
 });
 

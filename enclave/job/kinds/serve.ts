@@ -1,11 +1,12 @@
 // A standing service: online scores by a scorecard that an earlier job made (federation/serve).
-import { digestOf } from "../../../core/canonical.ts";
 import { AppError } from "../../../core/errors.ts";
 import { guestHalfSchema } from "../../../federation/scorecard/finish.ts";
 import { hostHalfSchema } from "../../../federation/scorecard/half.ts";
+import { serveJobSchema } from "../../../federation/serve/params.ts";
 import { ServiceConsents } from "../../live/consents.ts";
 import { GuestService } from "../../live/guest-service.ts";
 import { HostService } from "../../live/host-service.ts";
+import { MaskedGuest, MaskedHost } from "../../live/scorers/masked.ts";
 import { stand } from "../../live/standing.ts";
 import { itemsOf } from "../consents.ts";
 import type { JobKind } from "../context.ts";
@@ -15,11 +16,12 @@ export const serveKind: JobKind = {
   async guest(context) {
     const { tools, input: { plan, signal }, receipt } = context;
     const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
-    const modelDigest = digestOf(half);
+    const params = serveJobSchema.parse(plan.params);
+    const scorer = new MaskedGuest(half, tools.identity.party, tools.dataset);
     const secrets = tools.records.secrets(plan.job);
     if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
-    receipt.names({ digest: modelDigest });
-    await stand(context, modelDigest, (standing) => new GuestService(standing, { half, modelDigest, seed: secrets.seed, consents: tools.consents, signal }));
+    receipt.names({ digest: scorer.modelDigest });
+    await stand(context, { modelDigest: scorer.modelDigest, receiptUses: params.receiptUses }, (standing) => new GuestService(standing, { params, scorer, seed: secrets.seed, consents: tools.consents, signal }));
   },
   async host(context) {
     const { tools, input: { plan, planDigest, rule }, receipt } = context;
@@ -33,6 +35,11 @@ export const serveKind: JobKind = {
       items: isNeeded ? { authorised: all.authorised, open: all.all.filter((item) => !all.authorised.includes(item)) } : { authorised: [], open: all.all },
     });
     receipt.names({ digest: half.digest });
-    await stand(context, half.digest, (standing) => new HostService(standing, half, { consents, maxModelsPerCompany: rule.maxModelsPerCompany, singleHostTotals: rule.singleHostTotals }));
+    const params = serveJobSchema.parse(plan.params);
+    const { maxModelsPerCompany, singleHostTotals } = rule;
+    await stand(context, { modelDigest: half.digest, receiptUses: params.receiptUses }, (standing) => {
+      const scorer = new MaskedHost(half, { plan, self: standing.self, dataset: standing.dataset, sessionOf: (peer) => standing.sessionOf(peer) });
+      return new HostService(standing, { params, scorer, consents, maxModelsPerCompany, singleHostTotals });
+    });
   },
 };

@@ -1,47 +1,45 @@
-// The bank's side of a service: asks every provider that is up, adds their masked bytes, and decides what happens when one is away. A machine
+// The asking side of a live service: one question to several providers at once, their answers gathered, and what happens when one is away. A machine
 // over its port and the times that it is given: no timer, no socket. `tick` is to be called by `nextTick`.
 import type { PartyId } from "../../core/brand.ts";
 import type { Code } from "../../core/errors.ts";
-import type { TypedBody } from "../messages.ts";
-import { openTotal } from "./masks.ts";
-import type { ServeJobParams } from "./params.ts";
+import type { LiveParams } from "./params.ts";
 
-export type ServeGuestPort = {
-  ask(host: PartyId, body: TypedBody<"serve/ask">): void;
+/** B: body of an ask. */
+export type QuestionsPort<B> = {
+  ask(host: PartyId, body: B): void;
   /** Reaches for a host that is down, for a new channel. `up` is to be called when it answers. */
   probe(host: PartyId): void;
   /** A number above all that were ever used in this service. */
   next(): number;
 };
-export type Question = { readonly company: string; readonly consent: (host: PartyId) => string };
-export type Outcome =
-  | { readonly ok: true; /** Signed 8 bit, over `present`. */ readonly total: number; readonly present: readonly PartyId[]; readonly away: readonly PartyId[]; readonly holders: readonly PartyId[] }
+/** Builds what one provider is asked, under this number and together with these. */
+export type Question<B> = (host: PartyId, n: number, present: readonly PartyId[]) => B;
+export type Outcome<A> =
+  | { readonly ok: true; readonly answers: ReadonlyMap<PartyId, A>; readonly present: readonly PartyId[]; readonly away: readonly PartyId[] }
   | { readonly ok: false; readonly code: Code; readonly party?: PartyId };
 
-type Pending = {
-  readonly question: Question; readonly end: (outcome: Outcome) => void; readonly attempt: number; readonly present: readonly PartyId[];
-  readonly waiting: Set<PartyId>; readonly holders: PartyId[]; sum: number; readonly deadline: number;
+type Pending<A, B> = {
+  readonly question: Question<B>; readonly end: (outcome: Outcome<A>) => void; readonly attempt: number; readonly among: readonly PartyId[]; readonly present: readonly PartyId[];
+  readonly waiting: Set<PartyId>; readonly answers: Map<PartyId, A>; readonly deadline: number;
 };
 type HostState = { isUp: boolean; failures: number; probeAt: number };
 
-export class ServeGuest {
+/** A: what a provider answers. */
+export class Questions<A, B> {
   readonly #hosts: readonly PartyId[];
-  readonly #params: Pick<ServeJobParams, "timeoutMs" | "fallback" | "setsPerCompany" | "breaker">;
-  readonly #port: ServeGuestPort;
+  readonly #params: LiveParams;
+  readonly #port: QuestionsPort<B>;
   /** In order of their deadlines: all wait equally long. */
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, Pending<A, B>>();
   readonly #states: Map<PartyId, HostState>;
 
-  constructor(options: { hosts: readonly PartyId[]; params: ServeGuest["params"]; port: ServeGuestPort }) {
+  constructor(options: { hosts: readonly PartyId[]; params: LiveParams; port: QuestionsPort<B> }) {
     this.#hosts = [...options.hosts].sort();
     this.#params = options.params;
     this.#port = options.port;
     this.#states = new Map(this.#hosts.map((h) => [h, { isUp: false, failures: 0, probeAt: -Infinity }]));
   }
 
-  get params(): Pick<ServeJobParams, "timeoutMs" | "fallback" | "setsPerCompany" | "breaker"> {
-    return this.#params;
-  }
   get waiting(): number {
     return this.#pending.size;
   }
@@ -49,27 +47,26 @@ export class ServeGuest {
     return this.#states.get(host)?.isUp === true;
   }
 
-  /** Calls `end` once: now, or when the last provider has answered, refused or run out of time. */
-  ask(question: Question, now: number, end: (outcome: Outcome) => void): void {
-    this.#start(question, end, this.#hosts.filter((h) => this.isUp(h)), 1, now);
+  /** Calls `end` once: now, or when the last provider has answered, refused or run out of time. among: the providers of the question, in order. */
+  ask(question: Question<B>, now: number, end: (outcome: Outcome<A>) => void, among: readonly PartyId[] = this.#hosts): void {
+    this.#start({ question, end, among, attempt: 1 }, among.filter((h) => this.isUp(h)), now);
   }
 
-  part(host: PartyId, { n, part, held }: TypedBody<"serve/part">): void {
+  answered(host: PartyId, n: number, answer: A): void {
     const pending = this.#waitingFor(n, host);
     // Late, or to a question that another provider has ended: of no use, and no fault.
     if (pending === undefined) return;
     pending.waiting.delete(host);
-    pending.sum = (pending.sum + part) & 255;
-    if (held) pending.holders.push(host);
+    pending.answers.set(host, answer);
     this.#succeeded(host);
     if (pending.waiting.size > 0) return;
     this.#pending.delete(n);
-    const { present, holders } = pending;
-    pending.end({ ok: true, total: openTotal(pending.sum), present, away: this.#hosts.filter((h) => !present.includes(h)), holders: holders.sort() });
+    const { answers, among, present } = pending;
+    pending.end({ ok: true, answers, present, away: among.filter((h) => !present.includes(h)) });
   }
 
   /** A provider's word against a question ends it: nobody is left out to get round a refusal. */
-  refused(host: PartyId, { n, code }: TypedBody<"serve/refused">): void {
+  refused(host: PartyId, n: number, code: Code): void {
     const pending = this.#waitingFor(n, host);
     if (pending === undefined) return;
     this.#succeeded(host);
@@ -122,27 +119,28 @@ export class ServeGuest {
     return Math.min(first?.deadline ?? Infinity, ...probes);
   }
 
-  #start(question: Question, end: Pending["end"], present: readonly PartyId[], attempt: number, now: number): void {
-    const away = this.#hosts.find((h) => !present.includes(h));
+  #start(asked: Pick<Pending<A, B>, "question" | "end" | "among" | "attempt">, present: readonly PartyId[], now: number): void {
+    const { question, end, among } = asked;
+    const away = among.find((h) => !present.includes(h));
     if (away !== undefined && this.#params.fallback === "refuse") return end({ ok: false, code: "SERVICE_PROVIDER_AWAY", party: away });
-    if (present.length === 0) return end({ ok: true, total: 0, present, away: this.#hosts, holders: [] });
+    if (present.length === 0) return end({ ok: true, answers: new Map(), present, away: among });
     const n = this.#port.next();
-    this.#pending.set(n, { question, end, attempt, present, waiting: new Set(present), holders: [], sum: 0, deadline: now + this.#params.timeoutMs });
+    this.#pending.set(n, { ...asked, present, waiting: new Set(present), answers: new Map(), deadline: now + this.#params.timeoutMs });
     for (const host of present) {
       // A port that cannot send says so by `down`, which ends or restarts the question at once.
-      if (this.#pending.has(n)) this.#port.ask(host, { n, present: [...present], company: question.company, consent: question.consent(host) });
+      if (this.#pending.has(n)) this.#port.ask(host, question(host, n, present));
     }
   }
 
-  /** Asks the others again, under a new number and with masks over them alone, as often as sets of providers are allowed. */
-  #without(n: number, pending: Pending, silent: readonly PartyId[], now: number): void {
+  /** Asks the others again, under a new number and as a set of their own, as often as sets of providers are allowed. */
+  #without(n: number, pending: Pending<A, B>, silent: readonly PartyId[], now: number): void {
     this.#pending.delete(n);
-    const { question, end, attempt, present } = pending;
+    const { end, attempt, present } = pending;
     if (attempt >= this.#params.setsPerCompany) return end({ ok: false, code: "SERVICE_PROVIDER_AWAY", ...(silent[0] && { party: silent[0] }) });
-    this.#start(question, end, present.filter((h) => !silent.includes(h) && this.isUp(h)), attempt + 1, now);
+    this.#start({ ...pending, attempt: attempt + 1 }, present.filter((h) => !silent.includes(h) && this.isUp(h)), now);
   }
 
-  #waitingFor(n: number, host: PartyId): Pending | undefined {
+  #waitingFor(n: number, host: PartyId): Pending<A, B> | undefined {
     const pending = this.#pending.get(n);
     return pending?.waiting.has(host) === true ? pending : undefined;
   }

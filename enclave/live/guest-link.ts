@@ -1,0 +1,207 @@
+// A bank's end of a live service, whatever is asked: the line to the platform, an epoch with each provider, questions with their time-outs, and
+// the sealed requests of the bank's programs. Every frame goes through the one door and is in the ledger first.
+import { requestIdBytes, type LiveMessage } from "../../api/contract/live.ts";
+import type { PartyId, Released } from "../../core/brand.ts";
+import { AppError, isAppError, type Code } from "../../core/errors.ts";
+import { Questions, type Outcome, type Question } from "../../federation/live/questions.ts";
+import type { LiveParams } from "../../federation/live/params.ts";
+import { checkFrame, type MessageType, type TypedBody } from "../../federation/messages.ts";
+import { frameDigest } from "../channel/seal.ts";
+import { releaseLive } from "../release.ts";
+import type { LiveLine } from "../transport/live.ts";
+import { epochOf, LiveEpoch, nonceBytes } from "./epoch.ts";
+import type { Standing } from "./standing.ts";
+
+const ends = { in: { from: "host", to: "guest" }, out: { from: "guest", to: "host" } } as const;
+/** Requests under way; more are refused as busy. */
+const maxWaiting = 256;
+/** Numbers that are reserved at once, durably, so that a restart begins above all that were used. */
+const reservedAtOnce = 4096;
+
+/** What one question and its answers are called on the wire: bodies of all three begin with the number `n`. */
+export type AskTypes<Q extends MessageType, A extends MessageType, R extends MessageType> = { readonly ask: Q; readonly answers: readonly A[]; readonly refused: R };
+export type GuestLinkOptions<Q extends MessageType, A extends MessageType, R extends MessageType> = {
+  readonly types: AskTypes<Q, A, R>; readonly params: LiveParams;
+  /** Answers one sealed request of a bank's program. Throws what is said in the clear: SERVICE_REQUEST for one that cannot be opened. */
+  readonly serve: (jwe: string) => Promise<Released>;
+  /** A message of a provider that is no answer to a question. Throws AppError for one that cannot be taken. */
+  readonly other?: (host: PartyId, type: MessageType, body: unknown) => void;
+  /** A provider has a channel. */
+  readonly up?: (host: PartyId) => void;
+};
+type Numbered = { readonly n: number };
+
+export class GuestLink<Q extends MessageType, A extends MessageType, R extends MessageType> implements Disposable {
+  readonly #s: Standing;
+  readonly #o: GuestLinkOptions<Q, A, R>;
+  readonly #questions: Questions<TypedBody<A>, TypedBody<Q>>;
+  readonly #line: LiveLine;
+  readonly #epochs = new Map<PartyId, LiveEpoch>();
+  /** Nonces of greetings that wait for their answer: each makes one epoch. */
+  readonly #greeted = new Map<PartyId, Uint8Array>();
+  #waiting = 0;
+  #nextN: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(standing: Standing, options: GuestLinkOptions<Q, A, R>) {
+    this.#s = standing;
+    this.#o = options;
+    const { plan, uses, live } = standing;
+    this.#nextN = uses.lastN + 1;
+    this.#questions = new Questions({
+      hosts: plan.hosts, params: options.params,
+      port: { ask: (host, body) => void this.send(host, options.types.ask, body), probe: (host) => this.#greet(host), next: () => this.#next() },
+    });
+    this.#line = live.open(plan.job, {
+      take: (message) => this.#take(message),
+      connected: () => {
+        for (const host of plan.hosts) this.#greet(host);
+        this.#schedule();
+      },
+      disconnected: () => {
+        for (const host of plan.hosts) this.#down(host);
+      },
+    });
+    this.#schedule();
+  }
+
+  isUp(host: PartyId): boolean {
+    return this.#questions.isUp(host);
+  }
+
+  /** One question to these providers, all of the plan unless given. Never rejects: a fault of the enclave begins the service again. */
+  async ask(question: Question<TypedBody<Q>>, among?: readonly PartyId[]): Promise<Outcome<TypedBody<A>>> {
+    return new Promise((resolve) => {
+      this.#questions.ask(question, performance.now(), resolve, among);
+      this.#schedule();
+    });
+  }
+
+  /** One message to one provider. Says whether it could be handed over: then it may still be lost. */
+  async send<T extends MessageType>(host: PartyId, type: T, body: TypedBody<T>): Promise<boolean> {
+    try {
+      const frame = await releaseLive({
+        type, body, to: host, ends: ends.out, ledger: this.#s.ledger, settled: () => this.#s.settled(undefined, { soon: true }), epoch: () => this.#epochs.get(host),
+      });
+      if (frame !== undefined && this.#line.sealed(host, frame)) return true;
+      this.#down(host);
+      this.#schedule();
+    } catch (error) {
+      this.#s.fail(error);
+    }
+    return false;
+  }
+
+  #take({ kind, peer, payload }: LiveMessage): void {
+    try {
+      if (kind === "request") this.#requested(payload);
+      else {
+        const host = this.#s.plan.hosts.find((h) => h === peer);
+        if (host === undefined) return;
+        if (kind === "hello") this.#greeting(host, payload);
+        else if (kind === "away") this.#down(host);
+        else if (kind === "sealed") this.#answered(host, payload);
+      }
+    } catch (error) {
+      this.#s.fail(error);
+    }
+    this.#schedule();
+  }
+
+  /** Never twice with one nonce: the keys of an epoch depend on both. */
+  #greet(host: PartyId): void {
+    const nonce = this.#s.tools.rng(nonceBytes);
+    this.#greeted.set(host, nonce);
+    this.#line.hello(host, nonce);
+  }
+
+  #greeting(host: PartyId, payload: Uint8Array): void {
+    const nonce = this.#greeted.get(host);
+    const echoed = payload.subarray(nonceBytes);
+    if (nonce === undefined || payload.length !== 2 * nonceBytes || Buffer.compare(echoed, nonce) !== 0) return;
+    this.#greeted.delete(host);
+    this.#epochs.set(host, new LiveEpoch(this.#s.sessionOf(host), nonce, payload.subarray(0, nonceBytes)));
+    this.#questions.up(host);
+    this.#o.up?.(host);
+  }
+
+  #down(host: PartyId): void {
+    this.#epochs.delete(host);
+    this.#questions.down(host, performance.now());
+  }
+
+  #answered(host: PartyId, sealed: Uint8Array): void {
+    const epoch = this.#epochs.get(host);
+    // Of an epoch that is over.
+    if (epoch === undefined || (sealed.length >= nonceBytes && epochOf(sealed) !== epoch.id)) return;
+    try {
+      const frame = epoch.open(sealed);
+      const { type, body } = checkFrame(frame, ends.in);
+      this.#s.ledger.enter(host, "received", type, frame.length, frameDigest(frame));
+      this.#dispatch(host, type, body);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      this.#s.dropped(host, error.code);
+      this.#questions.garbage(host, performance.now());
+    }
+  }
+
+  #dispatch(host: PartyId, type: MessageType, body: unknown): void {
+    const { types, other } = this.#o;
+    if (types.answers.some((a) => a === type)) this.#questions.answered(host, (body as Numbered).n, body as TypedBody<A>);
+    else if (type === types.refused) this.#questions.refused(host, (body as Numbered).n, (body as { readonly code: Code }).code);
+    else if (other === undefined) throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: host });
+    else other(host, type, body);
+  }
+
+  #next(): number {
+    const { uses, tools } = this.#s;
+    if (this.#nextN > uses.lastN) {
+      uses.lastN = this.#nextN + reservedAtOnce;
+      tools.db.transaction(() => uses.write());
+    }
+    return this.#nextN++;
+  }
+
+  #requested(payload: Uint8Array): void {
+    const id = payload.slice(0, requestIdBytes);
+    if (id.length !== requestIdBytes) return;
+    if (this.#waiting >= maxWaiting) {
+      this.#line.refuse(id, "SERVICE_BUSY");
+      return;
+    }
+    void this.#served(id, Buffer.from(payload.subarray(requestIdBytes)).toString("latin1"));
+  }
+
+  async #served(id: Uint8Array, jwe: string): Promise<void> {
+    this.#waiting += 1;
+    try {
+      this.#line.answer(id, await this.#o.serve(jwe));
+    } catch (error) {
+      this.#line.refuse(id, isAppError(error) ? error.code : "PLATFORM_INTERNAL");
+      if (!isAppError(error) || error.code === "ENCLAVE_STATE") this.#s.fail(error);
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (!this.#line.isConnected && this.#questions.waiting === 0) return;
+    const wait = this.#questions.nextTick() - performance.now();
+    if (wait === Infinity) return;
+    this.#timer = setTimeout(() => {
+      try {
+        this.#questions.tick(performance.now());
+      } catch (error) {
+        this.#s.fail(error);
+      }
+      this.#schedule();
+    }, Math.max(1, wait));
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#line[Symbol.dispose]();
+  }
+}
