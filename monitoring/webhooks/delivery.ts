@@ -3,7 +3,7 @@
 import type { Rng } from "../../core/env.ts";
 import { sha256Hex } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
-import { webhookBody, type WebhookBody } from "./body.ts";
+import { webhookBody, type WebhookEvent } from "./body.ts";
 import { defaultSchedule, retryAfter, retryDelay, type Schedule } from "./schedule.ts";
 
 /** What an attempt came to. `refused`: the address may not be called (receiver-url.ts); nothing was sent. */
@@ -29,7 +29,8 @@ export type Delivery = {
   readonly failure: Failure | null; readonly status: number | null;
 };
 
-/** One receiver of an institution. `deliveries`: those that have not ended, in order; ended ones are the owner's to keep for its API. */
+/** One receiver of an institution. `deliveries`: those that have not ended, in order, or the first of them where the owner keeps the rest; ended
+ *  ones are the owner's to keep for its API. */
 export type Receiver = {
   /** Opaque id. */
   readonly id: string;
@@ -50,20 +51,27 @@ type Queued = { readonly receiver: Receiver; readonly delivery: Delivery | undef
 
 /**
  * Queues an event once. `isKnown`: whether its owner has a delivery of this id that ended; then, and when it is queued already, nothing changes
- * and the first body stays (a payload that is sealed again has other bytes). Throws WEBHOOK_QUEUE_FULL, WEBHOOK_BODY.
+ * and the first body stays (a payload that is sealed again has other bytes). `waiting`: what waits besides `deliveries`. Throws WEBHOOK_QUEUE_FULL
+ * (then `skip` leaves a gap that the receiver can see), WEBHOOK_BODY.
  */
 export function enqueue(
-  receiver: Receiver, event: { readonly id: string; readonly body: Omit<WebhookBody, "sequence"> }, now: number,
-  options: { readonly isKnown?: (id: string) => boolean; readonly schedule?: Schedule } = {},
+  receiver: Receiver, event: { readonly id: string; readonly body: WebhookEvent }, now: number,
+  options: { readonly isKnown?: (id: string) => boolean; readonly waiting?: number; readonly schedule?: Schedule } = {},
 ): Queued {
   const id = webhookId(receiver.id, event.id);
   if (receiver.deliveries.some((d) => d.id === id) || options.isKnown?.(id) === true) return { receiver, delivery: undefined };
   const limit = (options.schedule ?? defaultSchedule).maxWaiting;
-  if (receiver.deliveries.length >= limit) throw new AppError("WEBHOOK_QUEUE_FULL", { waiting: receiver.deliveries.length, limit });
+  const waiting = receiver.deliveries.length + (options.waiting ?? 0);
+  if (waiting >= limit) throw new AppError("WEBHOOK_QUEUE_FULL", { waiting, limit });
   const sequence = receiver.nextSequence;
   const body = webhookBody({ ...event.body, sequence });
   const delivery: Delivery = { id, sequence, body, state: "waiting", attempts: 0, dueAt: now, createdAt: now, endedAt: null, failure: null, status: null };
   return { receiver: { ...receiver, nextSequence: sequence + 1, deliveries: [...receiver.deliveries, delivery] }, delivery };
+}
+
+/** An event that found the queue full: its number is taken, so that the receiver sees that one is missing. */
+export function skip(receiver: Receiver): Receiver {
+  return { ...receiver, nextSequence: receiver.nextSequence + 1 };
 }
 
 /** When to look at a receiver again, ms; undefined when there is nothing to send. */

@@ -9,6 +9,8 @@ export type ReceiverRules = {
   readonly allow?: readonly string[];
   /** Default: 443. */
   readonly ports?: readonly number[];
+  /** Plain http too, to addresses in `allow` alone: for a receiver on the same machine or network. */
+  readonly plainHttp?: boolean;
 };
 
 const maxUrlChars = 2048;
@@ -31,6 +33,12 @@ const metadata = ["169.254.169.254", "169.254.170.2", "169.254.0.23", "100.100.1
 type Address = { readonly bits: 32 | 128; readonly value: bigint };
 type Network = Address & { readonly prefix: number };
 
+/** Throws WEBHOOK_URL for rules that are none: an operator's slip must not open anything. */
+export function checkRules({ allow = [], ports = [] }: ReceiverRules): void {
+  for (const network of allow) networkOf(network);
+  if (!ports.every((port) => Number.isInteger(port) && port > 0 && port < 65_536)) throw new AppError("WEBHOOK_URL");
+}
+
 /** Throws WEBHOOK_URL unless the text may be registered as a receiver's address; returns it in its one spelling. Ask again before each delivery. */
 export function checkReceiverUrl(text: string, rules: ReceiverRules = {}): URL {
   const refuse = (cause?: unknown): never => {
@@ -38,33 +46,44 @@ export function checkReceiverUrl(text: string, rules: ReceiverRules = {}): URL {
   };
   if (text.length > maxUrlChars || !/^[\x21-\x7e]+$/.test(text) || text.includes("\\")) refuse();
   const url = URL.canParse(text) ? new URL(text) : refuse();
-  const port = url.port === "" ? 443 : Number(url.port);
-  if (url.protocol !== "https:" || url.username !== "" || url.password !== "" || text.includes("#") || !(rules.ports ?? [443]).includes(port)) refuse();
+  const isPlain = rules.plainHttp === true && url.protocol === "http:";
+  const standard = isPlain ? 80 : 443;
+  const port = url.port === "" ? standard : Number(url.port);
+  if ((url.protocol !== "https:" && !isPlain) || url.username !== "" || url.password !== "" || text.includes("#") || !(rules.ports ?? [443]).includes(port)) refuse();
   const host = url.hostname.replace(/\.$/, "");
   const literal = parseAddress(host.replace(/^\[|\]$/g, ""));
   if (literal !== undefined) {
     // The one spelling of it, so that an allowed network is compared with what is connected to.
-    if (!isAllowed(literal, rules)) refuse();
+    if (isPlain ? !isNamed(literal, rules) : !isAllowed(literal, rules)) refuse();
     return url;
   }
   if (!host.includes(".") || localNames.some((name) => host === name || host.endsWith(`.${name}`))) refuse();
   return url;
 }
 
-/** Throws WEBHOOK_ADDRESS unless every address that a receiver's name resolved to may be called, and there is one. */
-export function checkAddresses(addresses: readonly string[], rules: ReceiverRules = {}): void {
+/** Throws WEBHOOK_ADDRESS unless every address that a receiver's name resolved to may be called, and there is one. `isPlain`: by plain http. */
+export function checkAddresses(addresses: readonly string[], rules: ReceiverRules = {}, isPlain = false): void {
   const isRight = (text: string): boolean => {
     const address = parseAddress(text);
-    return address !== undefined && isAllowed(address, rules);
+    return address !== undefined && (isPlain ? isNamed(address, rules) : isAllowed(address, rules));
   };
   if (addresses.length === 0 || !addresses.every(isRight)) throw new AppError("WEBHOOK_ADDRESS", { addresses: addresses.length });
 }
 
-function isAllowed(address: Address, rules: ReceiverRules): boolean {
-  const plain = within(address, mapped6) ? { bits: 32 as const, value: address.value & 0xffff_ffffn } : address;
+const plainOf = (address: Address): Address => (within(address, mapped6) ? { bits: 32, value: address.value & 0xffff_ffffn } : address);
+
+/** In a network that the operator has named. */
+function isNamed(address: Address, rules: ReceiverRules): boolean {
+  const plain = plainOf(address);
   const allowed = (rules.allow ?? []).map(networkOf).filter((network) => within(plain, network));
   if (metadata.some((m) => m.bits === plain.bits && m.value === plain.value)) return allowed.some((network) => network.prefix === network.bits);
-  return allowed.length > 0 || isPublic(plain);
+  return allowed.length > 0;
+}
+
+function isAllowed(address: Address, rules: ReceiverRules): boolean {
+  const plain = plainOf(address);
+  const isMetadata = metadata.some((m) => m.bits === plain.bits && m.value === plain.value);
+  return isNamed(address, rules) || (!isMetadata && isPublic(plain));
 }
 
 function isPublic(address: Address): boolean {

@@ -12,7 +12,7 @@ const rng = (): Rng => seededRng(new Uint8Array(32), "delivery");
 const b64 = (text: string): string => Buffer.from(text).toString("base64url");
 const header = b64(JSON.stringify({ alg: "ECDH-ES", enc: "A256GCM", epk: { kty: "OKP", crv: "X25519", x: "A".repeat(43) } }));
 const eventOf = (n: number, salt = "x"): Parameters<typeof enqueue>[1] => ({
-  id: `alert_${n}`, body: { type: "monitor.alert", timestamp: "2025-06-01T00:00:00Z", data: { sealed: `${header}..${"B".repeat(16)}.${b64(`${n}${salt}`)}.${"C".repeat(22)}` } } });
+  id: `alert_${n}`, body: { type: "alert.new", timestamp: "2025-06-01T00:00:00Z", data: { alert: `alert_${String(n).padStart(16, "0")}`, sealed: `${header}..${"B".repeat(16)}.${b64(`${n}${salt}`)}.${"C".repeat(22)}` } } });
 const queued = (count: number): Receiver => Array.from({ length: count }, (_, i) => i + 1).reduce((r, n) => enqueue(r, eventOf(n), 0).receiver, newReceiver("recv_1"));
 const ok: Outcome = { kind: "response", status: 204 };
 const status = (code: number, after?: string): Outcome => ({ kind: "response", status: code, ...(after === undefined ? {} : { retryAfter: after }) });
@@ -59,7 +59,7 @@ describe("a queue of webhooks", () => {
     const schedule = scheduleSchema.parse({ maxWaiting: 2 });
     assert.equal(codeOf(() => enqueue(queued(2), eventOf(3), 0, { schedule })), "WEBHOOK_QUEUE_FULL");
     assert.equal(codeOf(() => enqueue(queued(2), eventOf(2), 0, { schedule })), "fine");
-    assert.equal(codeOf(() => enqueue(queued(1), { ...eventOf(2), body: { ...eventOf(2).body, data: { sealed: "plain" } } }, 0)), "WEBHOOK_BODY");
+    assert.equal(codeOf(() => enqueue(queued(1), { ...eventOf(2), body: { type: "alert.new", timestamp: "2025-06-01T00:00:00Z", data: { alert: "alert_0000000000000002", sealed: "plain" } } }, 0)), "WEBHOOK_BODY");
   });
 });
 

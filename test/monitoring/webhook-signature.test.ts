@@ -160,13 +160,28 @@ describe("the body of a webhook", () => {
   const bank = generateKeyPairSync("x25519");
   const seal = (text: string, header: object = {}): Promise<string> =>
     new CompactEncrypt(bytes(text)).setProtectedHeader({ alg: "ECDH-ES", enc: "A256GCM", ...header }).encrypt(bank.publicKey);
-  const bodyOf = (sealed: string, more: object = {}): WebhookBody => ({ type: "monitor.alert", timestamp: "2025-06-01T00:00:00Z", sequence: 1, data: { sealed }, ...more });
+  const alert = "alert_0123456789abcdef";
+  const bodyOf = (sealed: string, more: object = {}): WebhookBody => ({ type: "alert.new", timestamp: "2025-06-01T00:00:00Z", sequence: 1, data: { alert, sealed }, ...more });
 
   it("carries a sealed payload, and what is sealed comes out at the bank", async () => {
     const text = webhookBody(bodyOf(await seal("an alert", { cty: "json" })));
     assert.notInclude(text, "an alert");
-    const { data } = readWebhookBody(bytes(text));
-    assert.equal(Buffer.from((await compactDecrypt(data.sealed, bank.privateKey)).plaintext).toString(), "an alert");
+    const read = readWebhookBody(bytes(text));
+    const payload = read.type === "alert.new" ? (read.data.sealed ?? "") : "";
+    assert.equal(Buffer.from((await compactDecrypt(payload, bank.privateKey)).plaintext).toString(), "an alert");
+  });
+  it("names ids in the open, each type its own, and no company fits in", () => {
+    const put = (type: string, data: object): string => codeOf(() => webhookBody({ type, timestamp: "2025-06-01T00:00:00Z", sequence: 1, data } as WebhookBody));
+    const job = "job_0123456789abcdef";
+    assert.equal(put("job.done", { job, kind: "score" }), "fine");
+    assert.equal(put("job.failed", { job, kind: "score", code: "JOB_PEER_TIMEOUT" }), "fine");
+    assert.equal(put("service.ended", { service: job, kind: "serve", code: null }), "fine");
+    assert.equal(put("model.drift", { model: "model_0123456789abcdef", month: "2025-05" }), "fine");
+    assert.equal(put("webhook.test", { webhook: "hook_0123456789abcdef" }), "fine");
+    for (const [type, data] of [
+      ["job.done", { job, kind: "score", score: 512 }], ["job.done", { job: "91310000000000001X", kind: "score" }], ["job.failed", { job, kind: "score", code: "BECAUSE" }], ["job.done", { job }],
+      ["alert.new", { alert: "alert_91310000MA1FL0Q34A" }], ["alert.new", { alert: "91310000MA1FL0Q34A" }], ["job.done", { alert, kind: "score" }], ["evaluation.push", { evaluation: "grades: A, B" }],
+    ] as const) assert.equal(put(type, data), "WEBHOOK_BODY", type);
   });
   it("takes nothing else", async () => {
     const sealed = await seal("x");
@@ -181,7 +196,7 @@ describe("the body of a webhook", () => {
       withHeader({ zip: "DEF" }), withHeader({ uscc: "91310000000000001X" }), withHeader({ enc: "A128GCM" }), withHeader({ kid: "91310000000000001X" }), await seal("x".repeat(20_000))];
     for (const text of plain) assert.equal(codeOf(() => webhookBody(bodyOf(text))), "WEBHOOK_BODY", text.slice(0, 40));
     assert.equal(codeOf(() => webhookBody(bodyOf(withHeader({})))), "fine");
-    for (const more of [{ type: "gossip" }, { sequence: 0 }, { company: "x" }, { timestamp: "today" }, { data: { sealed, more: 1 } }]) {
+    for (const more of [{ type: "gossip" }, { sequence: 0 }, { company: "x" }, { timestamp: "today" }, { data: { alert, sealed, more: 1 } }, { data: { sealed } }]) {
       assert.equal(codeOf(() => webhookBody(bodyOf(sealed, more))), "WEBHOOK_BODY", JSON.stringify(more));
     }
   });
