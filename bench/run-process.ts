@@ -101,6 +101,7 @@ function nameOf(pid: number): string | undefined {
   const entry = args.findIndex((a) => !a.startsWith("-") && a.endsWith(".ts"));
   const file = args[entry] ?? "";
   if (file.endsWith("enclave/main.ts")) return basename(args[entry + 1] ?? "enclave");
+  if (file.endsWith("bench/main.ts")) return "bench";
   return file.endsWith("api/main.ts") ? "platform" : "command";
 }
 

@@ -2,14 +2,20 @@
 import type { PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { partyId } from "../core/names.ts";
-import { enclavePaths } from "../enclave/config.ts";
+import { modelColumns } from "../enclave/batch/columns.ts";
+import { enclavePaths, readConfig } from "../enclave/config.ts";
+import type { ExpectedColumns } from "../enclave/data/columns.ts";
 import { StateDatabase } from "../enclave/store/database.ts";
 import { crossboostGuestHalfSchema } from "../federation/crossboost/half.ts";
 import { gbdtGuestHalfSchema } from "../federation/gbdt/half.ts";
 import type { ModelShape } from "../federation/score/params.ts";
 import { guestHalfSchema } from "../federation/scorecard/finish.ts";
 
-export type Scorable = { readonly hosts: readonly PartyId[]; readonly shape: ModelShape };
+export type Scorable = {
+  readonly hosts: readonly PartyId[]; readonly shape: ModelShape;
+  /** Of scorecards: the bank's own columns that a batch needs, and as what. */
+  readonly expected?: ExpectedColumns;
+};
 
 /** `folder`: of the bank's enclave. Throws JOB_MODEL_UNKNOWN. */
 export function scorable(folder: string, model: string): Scorable {
@@ -18,8 +24,10 @@ export function scorable(folder: string, model: string): Scorable {
   if (row === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
   const half: unknown = JSON.parse(String(row["half"]));
   switch (row["kind"]) {
-    case "scorecard-guest":
-      return { hosts: guestHalfSchema.parse(half).hosts.map(partyId), shape: { kind: "scorecard" } };
+    case "scorecard-guest": {
+      const scorecard = guestHalfSchema.parse(half);
+      return { hosts: scorecard.hosts.map(partyId), shape: { kind: "scorecard" }, expected: modelColumns(scorecard, readConfig(folder).party) };
+    }
     case "gbdt-guest": {
       const { hosts, trees } = gbdtGuestHalfSchema.parse(half);
       const depth = Math.max(1, ...trees.trees.map((t) => t.cuts.length));

@@ -8,7 +8,8 @@ import type { Env } from "../../core/env.ts";
 import { silentLog } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
-import { loadBatch, stageBatch } from "../../enclave/batch.ts";
+import { loadBatch } from "../../enclave/batch/load.ts";
+import { stageBatch, stageOptions } from "../../enclave/batch/stage.ts";
 import { stageChallenger } from "../../enclave/challenger.ts";
 import { enclavePaths } from "../../enclave/config.ts";
 import { writeDurably } from "../../core/files.ts";
@@ -133,10 +134,12 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
   const exported = options.export === true ? await exportWhole(api, key, work, { ...options, model: report.model.id }) : [];
   if (options.batch === undefined) return { report, scores, exported };
   say({ kind: "step", en: "scoring new applications", zh: "为新申请评分" });
-  const staged = await stageBatch(partyFolder(work, guest.name), resolve(options.batch), guest.definition, silentLog);
+  const folder = partyFolder(work, guest.name);
+  const { shape, expected } = scorable(folder, report.model.id);
+  const staged = await stageBatch(resolve(options.batch), stageOptions(folder, silentLog, expected));
   if (registrar !== undefined) await consentAll(work, registrar, options, staged.batch);
   const scored = await scoreWithFallback(api, {
-    guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: { ...staged, shape: scorable(partyFolder(work, guest.name), report.model.id).shape }, explain: reasons > 0 ? { reasons, hosts: [] } : undefined, waitSeconds: batchWaitSeconds,
+    guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: { ...staged, shape }, explain: reasons > 0 ? { reasons, hosts: [] } : undefined, waitSeconds: batchWaitSeconds,
     say: (event) => say({ kind: "job", event }),
   });
   if (reasons > 0) copyExplanations(partyFolder(work, guest.name), scored, join(resolve(options.out), "batch"));

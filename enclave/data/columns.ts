@@ -21,7 +21,15 @@ export type ColumnPlan = {
   readonly integral: boolean;
 };
 /** A column to plan, with what the definition says of it. */
-export type Asked = { readonly column: SourceColumn; readonly declaration: ColumnDeclaration; readonly missing: readonly string[] };
+export type Asked = {
+  readonly column: SourceColumn; readonly declaration: ColumnDeclaration; readonly missing: readonly string[];
+  /** What a model takes it for, whatever it looks like here: then infinite values are missing, too. */
+  readonly expected?: ExpectedColumn | undefined;
+};
+/** ordered: numbers, or dates. */
+export type ExpectedColumn = "ordered" | "categorical";
+/** By name, the columns that are read and as what. */
+export type ExpectedColumns = ReadonlyMap<string, ExpectedColumn>;
 
 /** Above this share of numbers (or dates) the exceptions are taken for mistakes, not for categories. */
 export const mixedShare = 0.95;
@@ -85,17 +93,21 @@ type Counts = { present: number; numbers: number; infinite: number; dates: numbe
 export async function planColumns(session: DataSession, from: string, asked: readonly Asked[], where: Facts, fault: Fault): Promise<ColumnPlan[]> {
   for (const { column } of asked) if (column.native === "nested") throw new AppError("DATA_COLUMN_TYPE", { ...where, column: column.position });
   const counts = new Map<SourceColumn, Counts>();
-  const quick = asked.filter((a) => a.declaration.type !== "categorical" && a.column.native !== "date");
+  const quick = asked.filter((a) => !isCategorical(a) && a.column.native !== "date");
   for (const group of groupsOf(quick, quickGroup)) await quickPass(session, from, group, counts, fault);
   const exact = asked.filter((a) => needsExact(a, counts.get(a.column)));
   for (const group of groupsOf(exact, exactGroup)) await exactPass(session, from, group, counts, fault);
   return asked.map((a) => decide(a, counts.get(a.column), where));
 }
 
+function isCategorical({ declaration, expected }: Asked): boolean {
+  return declaration.type === "categorical" || (declaration.type === undefined && expected === "categorical");
+}
+
 function needsExact(asked: Asked, counts: Counts | undefined): boolean {
   if (asked.column.native !== "text") return false;
   if (asked.declaration.type === "date") return true;
-  return asked.declaration.type !== "categorical" && counts?.easy !== true;
+  return !isCategorical(asked) && counts?.easy !== true;
 }
 
 async function quickPass(
@@ -158,7 +170,7 @@ function decide(asked: Asked, counts: Counts | undefined, where: Facts): ColumnP
   const texts = kind === "categorical" ? [] : specialTexts(asked);
   const numbers = kind === "numeric" ? (declaration.special ?? []).map(String).filter(isNumber).map(Number) : [];
   return {
-    column, kind, declared: declaration.type !== undefined,
+    column, kind, declared: declaration.type !== undefined || asked.expected !== undefined,
     sql: readSql(asked, kind, texts, counts),
     missingNumbers: kind === "numeric" ? asked.missing.filter(isNumber).map(Number) : [],
     special: [...numbers, ...texts.map((_, k) => specialTextCode(k))],
@@ -166,9 +178,9 @@ function decide(asked: Asked, counts: Counts | undefined, where: Facts): ColumnP
   };
 }
 
-function kindOf({ column, declaration }: Asked, counts: Counts | undefined, facts: Facts): Kind {
-  const { type } = declaration;
-  if (type === "categorical") return type;
+function kindOf(asked: Asked, counts: Counts | undefined, facts: Facts): Kind {
+  const { column, declaration: { type }, expected } = asked;
+  if (isCategorical(asked)) return "categorical";
   if (column.native === "date") {
     if (type === "numeric") throw new AppError("DATA_WRONG_TYPE", facts);
     return "date";
@@ -185,6 +197,9 @@ function kindOf({ column, declaration }: Asked, counts: Counts | undefined, fact
     return type;
   }
   const others = present - numbers - infinite;
+  if (expected === "ordered" && type === undefined && others > 0 && dates === present) return "date";
+  if (expected === "ordered" && others === 0) return "numeric";
+  if (expected === "ordered") throw new AppError("DATA_WRONG_TYPE", { ...facts, rows: others });
   if (type === "numeric" && others > 0) throw new AppError("DATA_WRONG_TYPE", { ...facts, rows: others });
   if (numbers === present) return "numeric";
   if (others === 0) throw new AppError("DATA_NOT_FINITE", { ...facts, rows: infinite });

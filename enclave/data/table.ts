@@ -3,7 +3,7 @@ import type { EntityId } from "../../core/brand.ts";
 import type { Facts } from "../../core/errors.ts";
 import { AppError, isAppError } from "../../core/errors.ts";
 import type { Feature } from "../../models/features.ts";
-import type { Asked, ColumnPlan } from "./columns.ts";
+import type { Asked, ColumnPlan, ExpectedColumns } from "./columns.ts";
 import { groupsOf, planColumns, presentText } from "./columns.ts";
 import { checkDeclared, columnSources, featuresTable, type DatasetCatalogue } from "./declared.ts";
 import type { ColumnDeclaration, DatasetDefinition, FeatureTableDefinition } from "./definition.ts";
@@ -25,14 +25,16 @@ export type FeatureTableContent = {
 
 const readGroup = 256;
 
-/** Throws DATA_* as the codes say; rows in file order. Memory: the result, and DuckDB's buffers for 256 columns. */
+/** Throws DATA_* as the codes say; rows in file order. expected: no other columns are read, and these as they say. Memory: the result, and DuckDB's
+ *  buffers for 256 columns. */
 export async function readFeatureTable(
-  session: DataSession, source: Source, definition: FeatureTableDefinition, limits: DataLimits,
+  session: DataSession, source: Source, definition: FeatureTableDefinition, limits: DataLimits, expected?: ExpectedColumns,
 ): Promise<FeatureTableContent> {
   const { where } = source.file;
   const idColumn = idColumnOf(source, definition.idColumn);
   const labelColumn = definition.labelColumn === undefined ? undefined : columnOf(source, definition.labelColumn, { label: true });
-  const asked = askColumns(source, definition.columns, definition.missingTokens, [idColumn, labelColumn]);
+  const all = askColumns(source, definition.columns, definition.missingTokens, [idColumn, labelColumn]);
+  const asked = expected === undefined ? all : all.flatMap((a) => (expected.has(a.column.name) ? [{ ...a, expected: expected.get(a.column.name) }] : []));
   const catalogue = declaredColumns(source, definition, asked.map((a) => a.column.name));
   return withCause(session, source, async (fault) => {
     const rows = await countRows(session, source, asked.length, limits, fault);

@@ -7,12 +7,12 @@ import { writePiecesDurably } from "../../core/files.ts";
 import { explainBatch, type Explainer, type Told } from "../../federation/score/explain.ts";
 import type { BatchScores } from "../../federation/score/guest.ts";
 import { alignFeature } from "../../federation/rows/align.ts";
-import { scoreJobSchema } from "../../federation/score/params.ts";
+import { scoreJobSchema, type ScoreExplain } from "../../federation/score/params.ts";
 import type { HostReasons } from "../../federation/score/reasons-guest.ts";
 import type { HostExplain } from "../../federation/score/reasons-host.ts";
 import { pointDecimals } from "../../models/explain/parts.ts";
 import { gradeOfFeature } from "../data/declared.ts";
-import type { LoadedDataset } from "../data/load.ts";
+import type { Batch } from "../batch/load.ts";
 import type { JobContext } from "./context.ts";
 
 /** Name of the file in the job's folder of results: one line of JSON per company, in the order of the batch. */
@@ -26,7 +26,7 @@ export type ExplanationSummary = {
 
 /** Writes the explanations of a batch when its plan has any. Repeated after a restart it writes the same. */
 export async function keepExplanations(
-  { tools, input: { plan } }: JobContext, scored: { readonly explainer: Explainer; readonly scores: BatchScores; readonly batch: LoadedDataset },
+  { tools, input: { plan } }: JobContext, scored: { readonly explainer: Explainer; readonly scores: BatchScores; readonly batch: Batch },
 ): Promise<ExplanationSummary | undefined> {
   const { explain } = scoreJobSchema.parse(plan.params);
   const { explainer, scores, batch } = scored;
@@ -74,8 +74,7 @@ function lineOf(id: string, { score, base, contributions, reasons }: Told, parti
 
 /** What this provider's role may tell in this job; undefined when the plan does not ask it. Throws POLICY_EXPLAIN when its own policy
  *  does not let it tell what the plan asks for. */
-export function hostExplain({ tools, input: { plan, rule } }: JobContext): HostExplain | undefined {
-  const { explain } = scoreJobSchema.parse(plan.params);
+export function hostExplain({ tools, input: { plan, rule } }: JobContext, explain: ScoreExplain = scoreJobSchema.parse(plan.params).explain): HostExplain | undefined {
   if (!explain.hosts.includes(tools.identity.party)) return undefined;
   if (rule.explain === "nothing") throw new AppError("POLICY_EXPLAIN");
   const { catalogue } = tools.dataset;

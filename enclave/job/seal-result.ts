@@ -3,7 +3,7 @@
 import { CompactEncrypt, importJWK } from "jose";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 
-export async function sealResult(text: string, to: JobPlan["sealTo"], contentType: string): Promise<string> {
+export async function sealResult(text: string | Uint8Array, to: JobPlan["sealTo"], contentType: string): Promise<string> {
   const key = await importJWK({ kty: to.kty, crv: to.crv, x: to.x }, "ECDH-ES");
-  return new CompactEncrypt(new TextEncoder().encode(text)).setProtectedHeader({ alg: "ECDH-ES", enc: "A256GCM", cty: contentType }).encrypt(key);
+  return new CompactEncrypt(typeof text === "string" ? new TextEncoder().encode(text) : text).setProtectedHeader({ alg: "ECDH-ES", enc: "A256GCM", cty: contentType }).encrypt(key);
 }

@@ -11,8 +11,8 @@ import { scoreWithFallback } from "../../cli/score.ts";
 import { silentLog } from "../../core/env.ts";
 import { partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
-import { stageBatch } from "../../enclave/batch.ts";
-import { enclavePaths, readConfig } from "../../enclave/config.ts";
+import { stageBatch, stageOptions } from "../../enclave/batch/stage.ts";
+import { enclavePaths } from "../../enclave/config.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import { markedTables } from "../support/marked-tables.ts";
@@ -48,7 +48,7 @@ describe("what leaves a domain", () => {
     await topology.until(trained, "done");
     const batchFile = join(topology.work, "data", "bank", "new.csv");
     writeFileSync(batchFile, marked.batch);
-    const staged = await stageBatch(topology.folder("bank"), batchFile, readConfig(topology.folder("bank")).dataset, silentLog);
+    const staged = await stageBatch(batchFile, stageOptions(topology.folder("bank"), silentLog));
     assert.equal(staged.rows, marked.batchRows);
     const model = topology.rows("bank", "select model from models")[0]?.["model"] as string;
     scored = await scoreWithFallback(topology.api, {

@@ -9,7 +9,7 @@ import type { JobId, PartyId } from "../../core/brand.ts";
 import { silentLog } from "../../core/env.ts";
 import { sha256Hex } from "../../core/canonical.ts";
 import { systemRng } from "../../core/rng.ts";
-import { loadBatch } from "../../enclave/batch.ts";
+import { loadBatch } from "../../enclave/batch/load.ts";
 import { enclavePaths } from "../../enclave/config.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";

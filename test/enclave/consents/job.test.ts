@@ -13,7 +13,7 @@ import { consentDigest, type RevokedEntry } from "../../../consent/revocation.ts
 import { signConsent, type Consent } from "../../../consent/statement.ts";
 import type { FeatureTableDefinition } from "../../../enclave/data/definition.ts";
 import { BankConsents } from "../../../enclave/consents/guest.ts";
-import { stageBatch } from "../../../enclave/batch.ts";
+import { stageBatch } from "../../../enclave/batch/stage.ts";
 import { enclavePaths } from "../../../enclave/config.ts";
 import { modelIdOf } from "../../../federation/finish/end.ts";
 import { scorable } from "../../../cli/scorable.ts";
@@ -53,7 +53,7 @@ async function staged(workers: Workers, stock: Stock, count: number): Promise<{ 
   const rows = [head, ...lines.slice(1, count + 1)].map((line) => line.split(",").filter((_, i) => i !== 1).join(","));
   const file = join(workers.folder(bank), "batch.csv");
   writeFileSync(file, `${rows.join("\n")}\n`);
-  return stageBatch(workers.folder(bank), file, stock.definitions.get(bank) ?? assert.fail(), silentLog);
+  return stageBatch(file, { folder: workers.folder(bank), dataFolder: workers.folder(bank), definition: stock.definitions.get(bank) ?? assert.fail(), log: silentLog });
 }
 
 describe("scoring companies with credit codes", function () {
@@ -184,6 +184,9 @@ describe("scoring companies with credit codes", function () {
     await workers.until(second, "done");
     const refused = [...scores(second)].filter(([, s]) => s.refused !== "");
     assert.deepEqual(refused.map(([id, s]) => [id, s.refused]), [[usccOf(gone), "CONSENT_WITHDRAWN"]]);
+    const others = [...scores(second)].filter(([id]) => id !== usccOf(gone));
+    assert.lengthOf(others, 19);
+    assert.isTrue(others.every(([, { points }]) => Number.isFinite(Number.parseFloat(points))), "all others are scored");
   });
 
   describe("for a bank that shows consents which do not hold", () => {
