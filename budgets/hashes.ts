@@ -1,6 +1,6 @@
 // Keyed hashes (HMAC-SHA256, cut to 16 bytes): the only form in which budgets see a company, a claim or a value of a vector. The key stays in
 // the enclave; without it they cannot be compared with a list of credit codes.
-import { createHmac } from "node:crypto";
+import { createHmac, hash } from "node:crypto";
 import { z } from "zod";
 import type { Brand } from "../core/brand.ts";
 
@@ -43,7 +43,9 @@ export class KeyedHashes {
 
   /** values: canonical texts in the order of the model's own features; a missing one is the empty text. */
   vector(company: KeyedHash, model: string, values: readonly string[]): VectorHash {
-    const parts = values.map((value, i) => this.#mac("coordinate", company, model, String(i), value).subarray(0, coordinateBytes));
+    // A key of its own for each company and model; then one hash for each coordinate, cut to 4 of 32 bytes, which leaves nothing to extend.
+    const key = this.#mac("coordinates", company, model).toString("hex");
+    const parts = values.map((value, i) => hash("sha256", `${key}|${i}|${value}`, "buffer").subarray(0, coordinateBytes));
     return Buffer.concat(parts).toString("base64") as VectorHash;
   }
 }

@@ -1,7 +1,8 @@
 // Keyed hashes of companies as budgets remember them: packed, ascending, so that a million of them are one buffer, go into the
 // database in the order of its key, and two sets are compared in one pass.
+import { memberBytes, without } from "../budgets/counts/sets.ts";
 
-export const hashBytes = 16;
+export const hashBytes = memberBytes;
 
 export class RecordHashes {
   /** `hashBytes` bytes each, ascending. */
@@ -27,17 +28,7 @@ export class RecordHashes {
 
   /** Those that are not among `others` (packed, ascending). */
   without(others: Uint8Array): RecordHashes {
-    const left = Buffer.allocUnsafe(this.packed.length);
-    let length = 0;
-    let other = 0;
-    for (let at = 0; at < this.packed.length; at += hashBytes) {
-      let order = 1;
-      while (other < others.length && (order = this.packed.compare(others, other, other + hashBytes, at, at + hashBytes)) > 0) other += hashBytes;
-      if (other < others.length && order === 0) continue;
-      this.packed.copy(left, length, at, at + hashBytes);
-      length += hashBytes;
-    }
-    return new RecordHashes(left.subarray(0, length));
+    return new RecordHashes(without(this.packed, others));
   }
 }
 

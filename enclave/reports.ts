@@ -3,6 +3,8 @@
 import type { z } from "zod";
 import type { Audit } from "../audit/trail.ts";
 import type { Clock } from "../core/env.ts";
+import type { PrivateReports } from "./charges/private-reports.ts";
+import type { Behind } from "./charges/released.ts";
 import { releaseReport, type reportSchemas } from "./release.ts";
 import type { StateDatabase } from "./store/database.ts";
 import type { ReportKind, Reports } from "./transport/reports.ts";
@@ -39,7 +41,10 @@ export class ReportLedger {
   }
 }
 
-export type DeskParts = { readonly db: StateDatabase; readonly now: Clock; readonly audit: Pick<Audit, "record">; readonly reports: Reports };
+export type DeskParts = { readonly db: StateDatabase; readonly now: Clock; readonly audit: Pick<Audit, "record">; readonly reports: Reports;
+  /** Noise on counts, where the policy wants it. */
+  readonly figures?: Pick<PrivateReports, "toRelease">;
+};
 
 /** Where duties hand in their reports. */
 export class ReportDesk {
@@ -52,10 +57,10 @@ export class ReportDesk {
   }
 
   /** Resolves when the platform has it. Throws REPORT_SCHEMA for a body with anything else in it, before it is written down; AUDIT_STOPPED while it
-   *  cannot be audited; and what the platform refuses. */
-  async send<K extends ReportKind>(kind: K, body: ReportBody<K>): Promise<void> {
-    const { now, audit, reports } = this.#p;
-    const { report, entry } = releaseReport({ kind, body, at: now(), ledger: this.#ledger });
+   *  cannot be audited; BUDGET_PRIVACY when its noise cannot be paid for; and what the platform refuses. behind: exact counts that the body's figures are of. */
+  async send<K extends ReportKind>(kind: K, body: ReportBody<K>, behind?: Behind): Promise<void> {
+    const { now, audit, reports, figures } = this.#p;
+    const { report, entry } = releaseReport({ kind, body: figures === undefined ? body : figures.toRelease(kind, body, behind), at: now(), ledger: this.#ledger });
     await audit.record({ actor: { role: "enclave" }, action: "report.released", facts: { kind, entry, bytes: report.length } });
     await reports.putReport(kind, report);
     this.#ledger.acknowledge(entry);

@@ -43,8 +43,10 @@ export function toldPermille(result: Result): number | null {
   return result.counts === null || !mayLeave(result) ? null : coarse(result.counts.failed, result.counts.checked);
 }
 
-/** One rate per rule and item: no table, column or count. Checks about too few are left out of it; if none is left there is no figure. */
-export function publishedRates(results: readonly Result[]): PublishedRate[] {
+/** All results of one rule and item, and those of them that may be told of. */
+type Group = { readonly rule: string; readonly item: ItemId | null; readonly first: Result; readonly all: readonly Result[]; readonly told: readonly Result[] };
+
+function grouped(results: readonly Result[]): Group[] {
   const groups = new Map<string, { rule: string; item: ItemId | null; first: Result; all: Result[] }>();
   for (const result of results) {
     const { rule, item } = result.check;
@@ -53,12 +55,27 @@ export function publishedRates(results: readonly Result[]): PublishedRate[] {
     group.all.push(result);
     groups.set(key, group);
   }
-  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { rule, item, first, all }]) => {
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => ({ ...group, told: group.all.filter((r) => mayLeave(r)) }));
+}
+
+function countsOf({ told }: Group): { readonly checked: number; readonly failed: number } {
+  const sum = (of: (counts: NonNullable<Result["counts"]>) => number): number => told.reduce((s, r) => s + (r.counts === null ? 0 : of(r.counts)), 0);
+  return { checked: sum((c) => c.checked), failed: sum((c) => c.failed) };
+}
+
+/** What each published rate is of, in their order; they stay in the domain. null: not rated. */
+export function rateCounts(results: readonly Result[]): ({ readonly checked: number; readonly failed: number } | null)[] {
+  return grouped(results).map((group) => (group.told.length > 0 ? countsOf(group) : null));
+}
+
+/** One rate per rule and item: no table, column or count. Checks about too few are left out of it; if none is left there is no figure. */
+export function publishedRates(results: readonly Result[]): PublishedRate[] {
+  return grouped(results).map((group) => {
+    const { rule, item, first, all, told } = group;
     const { dimension, severity } = first.check;
     const limit = Math.min(...all.map((r) => r.check.limit));
-    const told = all.filter((r) => mayLeave(r));
-    const sum = (of: (counts: NonNullable<Result["counts"]>) => number): number => told.reduce((s, r) => s + (r.counts === null ? 0 : of(r.counts)), 0);
+    const { checked, failed } = countsOf(group);
     const state = told.length > 0 ? "rated" as const : all.every((r) => r.counts === null) ? "not-run" as const : "suppressed" as const;
-    return { rule, item, dimension, severity, limit, state, permille: state === "rated" ? coarse(sum((c) => c.failed), sum((c) => c.checked)) : null };
+    return { rule, item, dimension, severity, limit, state, permille: state === "rated" ? coarse(failed, checked) : null };
   });
 }

@@ -1,14 +1,15 @@
 // Counts over a window: plain ones, and of different members (companies, claims). One row per counter and one per member; a rolling window has a
 // bounded number of slots. A slot of the future, after a clock was set back, counts as well.
 import { z } from "zod";
-import { readRow, type BudgetStore } from "../store.ts";
+import { isKeyedHash } from "../hashes.ts";
+import { readNumbers, readTable, type BudgetStore } from "../store.ts";
+import { bytesOfHash, hasMember, type CountedSet } from "./sets.ts";
 import { slotOf, type Slot, type Window } from "./windows.ts";
 
-const slotsSchema = z.array(z.tuple([z.int(), z.int(), z.int().min(0)]));
 /** [from, expires, amount], by time. */
-type Slots = z.output<typeof slotsSchema>;
+type Slots = [from: number, expires: number, amount: number][];
 /** Slot in which it is counted, when that ends to count, weight, requests that counted it. */
-const memberSchema = z.tuple([z.int(), z.int(), z.int().min(0), z.int().min(1)]);
+type Member = [from: number, expires: number, weight: number, uses: number];
 
 /** What was written, to be taken back by `undo`. `member` absent: a plain count. */
 export const writtenSchema = z.strictObject({ counter: z.string(), from: z.int(), amount: z.int(), member: z.string().optional() });
@@ -19,26 +20,34 @@ export class Counter {
   readonly #key: string;
   readonly #slot: Slot;
   readonly #now: number;
+  readonly #sets: readonly CountedSet[];
+  readonly #besides: Slots;
   #slots: Slots;
 
-  /** key: of the counter, with the window in it. */
-  constructor(store: BudgetStore, key: string, window: Window, now: number) {
+  /** key: of the counter, with the window in it. sets: members that were counted together, their number is in the slots. besides: what counts here and
+   *  is kept elsewhere. */
+  constructor(store: BudgetStore, key: string, window: Window, now: number, more: { readonly slot?: Slot; readonly sets?: readonly CountedSet[]; readonly besides?: Slots } = {}) {
     this.#store = store;
     this.#key = key;
     this.#now = now;
-    this.#slot = slotOf(window, now);
-    this.#slots = (readRow(store, key, slotsSchema) ?? []).filter(([, expires]) => expires > now);
+    this.#slot = more.slot ?? slotOf(window, now);
+    this.#sets = more.sets ?? [];
+    this.#besides = more.besides ?? [];
+    this.#slots = ((readTable(store, key, 3) ?? []) as Slots).filter(([, expires]) => expires > now);
   }
 
   get used(): number {
-    return this.#slots.reduce((sum, [, , amount]) => sum + amount, 0);
+    return sumOf(this.#slots) + sumOf(this.#besides);
+  }
+  get slot(): Slot {
+    return this.#slot;
   }
 
   /** When `used` has fallen to `most` if nothing is added; undefined: never (below zero). */
   freeAt(most: number): number | undefined {
     let left = this.used;
     if (left <= most) return this.#now;
-    for (const [, expires, amount] of this.#slots.toSorted((a, b) => a[1] - b[1])) {
+    for (const [, expires, amount] of [...this.#slots, ...this.#besides].sort((a, b) => a[1] - b[1])) {
       left -= amount;
       if (left <= most) return expires;
     }
@@ -51,9 +60,21 @@ export class Counter {
     return { counter: this.#key, from: this.#slot.from, amount };
   }
 
+  /** Members that were counted in the slot from `from` are counted in that of now instead. */
+  move(from: number, expires: number, amount: number): void {
+    this.#change(from, expires, -amount);
+    this.add(amount);
+  }
+
   /** What a member would add: nothing while it is counted already. */
   weightOf(member: string, weight: number): number {
-    return this.#member(member) === undefined ? weight : 0;
+    return this.#member(member) === undefined && this.#setsWith(member).length === 0 ? weight : 0;
+  }
+
+  #setsWith(member: string): readonly CountedSet[] {
+    if (this.#sets.length === 0 || !isKeyedHash(member)) return [];
+    const bytes = bytesOfHash(member);
+    return this.#sets.filter(({ members }) => hasMember(members, bytes));
   }
 
   /** Counts a member once, in the newest slot in which it was seen. */
@@ -61,6 +82,8 @@ export class Counter {
     const known = this.#member(member);
     const { from, expires } = this.#slot;
     if (known === undefined) {
+      // In a set that counts as long; one that ends earlier goes on beside it, so that it is counted twice rather than too short.
+      if (this.#setsWith(member).some((set) => set.from >= from)) return { counter: this.#key, from, amount: 0 };
       this.#change(from, expires, weight);
       this.#put(member, [from, expires, weight, 1]);
     } else {
@@ -96,8 +119,8 @@ export class Counter {
     this.#save();
   }
 
-  #member(member: string): z.output<typeof memberSchema> | undefined {
-    const row = readRow(this.#store, this.#memberKey(member), memberSchema);
+  #member(member: string): Member | undefined {
+    const row = readNumbers(this.#store, this.#memberKey(member), 4) as Member | undefined;
     return row === undefined || row[1] <= this.#now ? undefined : row;
   }
 
@@ -105,7 +128,7 @@ export class Counter {
     return `${this.#key}|m|${member}`;
   }
 
-  #put(member: string, row: z.output<typeof memberSchema>): void {
+  #put(member: string, row: Member): void {
     this.#store.put(this.#memberKey(member), JSON.stringify(row), row[1]);
   }
 
@@ -121,4 +144,10 @@ export class Counter {
     if (last === 0) this.#store.delete(this.#key);
     else this.#store.put(this.#key, JSON.stringify(this.#slots), last);
   }
+}
+
+function sumOf(slots: Slots): number {
+  let sum = 0;
+  for (const [, , amount] of slots) sum += amount;
+  return sum;
 }

@@ -57,6 +57,19 @@ export class Accountant {
    * BUDGET_STATE; then nothing was charged and nothing is released. A store that fails to commit throws, and nothing is released either.
    */
   release(given: Release, contributions: Iterable<Contribution>): NoisySums {
+    return this.#released(given, (declaration) => clampedSums(declaration, contributions));
+  }
+
+  /** Of counts that are what the declaration says by how they were made: nobody is in more cells, nor in one by more. Throws as `release`; BUDGET_PRIVACY_PRICE for another
+   *  number of cells. */
+  releaseCounts(given: Release, counts: readonly number[]): NoisySums {
+    return this.#released(given, ({ cells }) => {
+      if (counts.length !== cells || !counts.every(Number.isSafeInteger)) throw new AppError("BUDGET_PRIVACY_PRICE");
+      return counts.map(BigInt);
+    });
+  }
+
+  #released(given: Release, sums: (declaration: Declaration) => bigint[]): NoisySums {
     const parsed = releaseSchema.safeParse(given);
     if (!parsed.success) throw new AppError("BUDGET_PRIVACY_PRICE");
     const release = parsed.data;
@@ -68,7 +81,7 @@ export class Accountant {
     const first = refuseOr();
     if ("values" in first) return first;
     const draw = price.noise === "laplace" ? discreteLaplace : discreteGaussian;
-    const values = clampedSums(declaration, contributions).map((sum) => sum + draw(noise, this.#rng));
+    const values = sums(declaration).map((sum) => sum + draw(noise, this.#rng));
     return this.#store.atomic(() => {
       const charge = refuseOr();
       if ("values" in charge) return charge;

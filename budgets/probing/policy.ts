@@ -44,6 +44,8 @@ export const probingPolicySchema = z.strictObject({
   sweep: amounts(maxVectors),
   /** Steps over all companies beyond what honest use explains, in units of the model's degrees of freedom. */
   extraction: z.strictObject({ ...expectation, excess: amounts(1e6) }),
+  /** Questions about one company, whatever stands in them. */
+  repeats: amounts(1e6),
 });
 export type ProbingPolicy = z.output<typeof probingPolicySchema>;
 
@@ -58,6 +60,8 @@ export const platformProbing: ProbingPolicy = {
   steps: { alert: 10, slow: 14, refuse: 22 },
   sweep: { alert: 8, slow: 11, refuse: 16 },
   extraction: { honestRate: 0.5, deviations: 4, excess: { alert: 0.5, slow: 1, refuse: 3 } },
+  /** Told of alone: where the answer rests on the provider's data and the company, the same question again tells nothing new. */
+  repeats: { alert: 60 },
 };
 
 const layerSchema = probingPolicySchema.partial();
@@ -74,6 +78,21 @@ export function parseProbing(value: unknown): ProbingLayers {
 /** Platform default < provider's policy < its word on the institution. */
 export function probingFor(institution: PartyId, layers: ProbingLayers, platform: ProbingPolicy = platformProbing): ProbingPolicy {
   return probingPolicySchema.parse({ ...platform, ...layers.signals, ...layers.institutions[institution] });
+}
+
+/** The most that is done about a signal: telling, slowing down, refusing. */
+export const actions = ["alert", "slow", "refuse"] as const;
+export type Action = (typeof actions)[number];
+
+/** The same thresholds, of which the graver ones only tell, or only slow down. */
+export function atMost(action: Action, policy: ProbingPolicy): ProbingPolicy {
+  const less = ({ alert, slow, refuse }: Thresholds): Thresholds => (action === "alert" ? { alert: alert ?? slow ?? refuse } : { alert, slow: slow ?? refuse });
+  if (action === "refuse") return policy;
+  return {
+    ...policy, claims: less(policy.claims), bits: less(policy.bits), claimSpread: { ...policy.claimSpread, excess: less(policy.claimSpread.excess) },
+    sets: { ...policy.sets, differences: less(policy.sets.differences) }, variants: less(policy.variants), steps: less(policy.steps), sweep: less(policy.sweep),
+    extraction: { ...policy.extraction, excess: less(policy.extraction.excess) }, repeats: less(policy.repeats),
+  };
 }
 
 export const windowOf = (policy: ProbingPolicy): Window => ({ rollingSeconds: policy.windowSeconds });

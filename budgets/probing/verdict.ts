@@ -7,7 +7,7 @@ import { readRow, type BudgetStore } from "../store.ts";
 export const verdicts = ["allow", "alert", "slow", "refuse"] as const;
 export type Verdict = (typeof verdicts)[number];
 
-export const signals = ["claims", "bits", "claim-spread", "near-set", "set-history", "variants", "steps", "sweep", "extraction"] as const;
+export const signals = ["claims", "bits", "claim-spread", "near-set", "set-history", "variants", "steps", "sweep", "extraction", "repeats"] as const;
 export type Signal = (typeof signals)[number];
 
 /** From which measure on a verdict holds; one that is absent is never given. */

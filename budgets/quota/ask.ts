@@ -17,6 +17,8 @@ export const itemNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63
 
 export const questionSchema = z.strictObject({
   company: keyedHashSchema,
+  /** The same company in counts that all institutions share, where `company` is a hash for this institution alone. */
+  shared: keyedHashSchema.optional(),
   item: itemNameSchema.optional(),
   /** A claim about the item's value. A blind one has no digest: nobody here sees it, so each counts as new. */
   claim: z.discriminatedUnion("kind", [
@@ -35,6 +37,8 @@ export const askSchema = z.strictObject({
   institution: partyIdSchema,
   service: z.enum(services),
   questions: z.array(questionSchema).min(1).max(maxQuestions),
+  /** Requests that it counts as. */
+  cost: z.int().min(1).max(1e6).optional(),
 });
 export type Ask = z.output<typeof askSchema>;
 

@@ -43,8 +43,8 @@ const days30 = { rollingSeconds: 30 * 86_400 } as const;
 /** The platform's default. Claims and bits have rolling windows: the turn of a month gives nobody twice as many guesses. */
 export const platformLimits: QuotaLayer = {
   "requests-a-day": { counts: "requests", per: ["institution"], window: { calendar: "day", timeZone: "Asia/Shanghai" }, limit: 2_000_000 },
-  "companies-a-month": { counts: "companies", per: ["institution"], window: month, limit: 1_000_000 },
-  "company-a-day": { counts: "requests", per: ["institution", "company"], window: { rollingSeconds: 86_400 }, limit: 50 },
+  "companies-a-month": { counts: "companies", per: ["institution"], window: month, limit: 5_000_000 },
+  "company-a-day": { counts: "requests", per: ["institution", "company"], window: { rollingSeconds: 86_400 }, limit: 10_000 },
   "claims-per-value": { counts: "claims", per: ["institution", "company", "item"], services: ["verify"], window: days30, limit: 12 },
   "bits-per-value": { counts: "bits", per: ["institution", "company", "item"], services: ["verify"], window: days30, limit: 36 },
   "claims-per-value-of-all": { counts: "claims", per: ["company", "item"], services: ["verify"], window: days30, limit: 60 },

@@ -1,27 +1,26 @@
 // Charges requests to the limits of an institution: all of them or none, once per request id, kept unless nothing left the domain.
 import { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
-import { digestOf } from "../../core/canonical.ts";
+import { digestOf, sha256Hex } from "../../core/canonical.ts";
 import type { Clock } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { Counter, writtenSchema, type Written } from "../counts/counter.ts";
-import { windowSchema } from "../counts/windows.ts";
+import { bytesOfHash, hasMember, isPacked, noSets, type SetStore } from "../counts/sets.ts";
+import { Slots, windowSchema, type Slot } from "../counts/windows.ts";
+import type { KeyedHash } from "../hashes.ts";
 import { readRow, type BudgetStore } from "../store.ts";
 import { answerBits, askSchema, claimMember, type Ask, type Question } from "./ask.ts";
-import type { NamedLimit } from "./policy.ts";
+import type { NamedLimit, Service } from "./policy.ts";
+import { overdrawn, type QuotaRefusal } from "./refusal.ts";
+import { eachCompany, peakKey, readPeak, SetBills } from "./set-bills.ts";
 
 /** How old a request may be, and how far ahead its clock. Rows of requests are kept twice as long. */
 export const askAgeMs = 24 * 3_600_000;
 export const askAheadMs = 300_000;
 
-const codes = { requests: "BUDGET_REQUESTS", companies: "BUDGET_COMPANIES", claims: "BUDGET_CLAIMS", bits: "BUDGET_ANSWER_BITS" } as const;
-
-/** freeAt, milliseconds since 1970: when a request of this size fits again if nothing else is charged; absent: never under this limit. */
-export type QuotaRefusal = {
-  readonly code: (typeof codes)[keyof typeof codes]; readonly name: string; readonly used: number; readonly asked: number; readonly limit: number;
-  readonly freeAt?: number | undefined;
-};
 export type Charged = { readonly ok: true; readonly replayed: boolean } | { readonly ok: false; readonly refusal: QuotaRefusal };
+/** freeAt: when all of it is free again if nothing more is charged. */
+export type QuotaUse = { readonly name: string; readonly counts: NamedLimit["counts"]; readonly used: number; readonly limit: number; readonly freeAt: number | undefined };
 export type Settlement = "answered" | "nothing-left";
 
 const askRowSchema = z.strictObject({
@@ -32,17 +31,32 @@ const askRowSchema = z.strictObject({
   written: z.array(writtenSchema.extend({ window: windowSchema })),
 });
 
-/** What one limit would be charged in one scope. */
-type Bill = { readonly limit: NamedLimit; readonly counter: Counter; plain: number; readonly members: Map<string, number> };
+/** A set of companies that one job asks about. id: names the charge; members: of this institution; shared: of the counts of all institutions, made when
+ *  such a count applies. Both packed, ascending, each company once. */
+export type SetAsk = {
+  readonly id: string; readonly institution: PartyId; readonly service: Service; readonly items: readonly string[]; readonly members: Buffer; readonly shared: () => Buffer;
+};
+
+/** What one limit would be charged in one scope. peak: the key under which the largest count of one company is kept. */
+type Bill = { readonly limit: NamedLimit; readonly counter: Counter; readonly peak?: string | undefined; plain: number; readonly members: Map<string, number> };
+/** Charges of sets are remembered longer than any job lives. */
+const setAgeMs = 40 * askAgeMs;
 
 export class Quotas {
   readonly #store: BudgetStore;
   readonly #now: Clock;
   readonly #limitsFor: (institution: PartyId) => readonly NamedLimit[];
+  readonly #sets: SetStore;
+  readonly #setBills: SetBills;
+  readonly #slots = new Slots();
+  /** Worked out once for each list of limits. */
+  readonly #byService = new WeakMap<readonly NamedLimit[], Map<Service, readonly NamedLimit[]>>();
 
   /** limitsFor: asked at every charge, so that a changed policy holds at once (`limitsFor` of policy.ts). */
-  constructor(options: { store: BudgetStore; now: Clock; limitsFor: (institution: PartyId) => readonly NamedLimit[] }) {
+  constructor(options: { store: BudgetStore; now: Clock; limitsFor: (institution: PartyId) => readonly NamedLimit[]; sets?: SetStore }) {
     this.#store = options.store;
+    this.#sets = options.sets ?? noSets;
+    this.#setBills = new SetBills({ store: this.#store, sets: this.#sets, slots: this.#slots });
     this.#now = options.now;
     this.#limitsFor = options.limitsFor;
   }
@@ -62,13 +76,54 @@ export class Quotas {
       if (earlier && earlier.digest !== digest) throw new AppError("BUDGET_ASK_CHANGED");
       if (earlier && earlier.state !== "refunded") return { ok: true, replayed: true };
       if (now - ask.madeAt > askAgeMs || ask.madeAt - now > askAheadMs) throw new AppError("BUDGET_ASK_OLD");
-      const limits = this.#limitsFor(ask.institution).filter((l) => l.services === undefined || l.services.includes(ask.service));
-      const bills = this.#bills(ask, limits, now);
-      const refusal = worst(bills.map((bill) => refusalOf(bill)).filter((r) => r !== undefined));
+      const { refusal, bills } = this.#admit(ask, now);
       if (refusal) return { ok: false, refusal };
-      const written = bills.flatMap((bill) => pay(bill).map((w) => ({ ...w, window: bill.limit.window })));
+      const written = bills.flatMap((bill) => this.#pay(bill).map((w) => ({ ...w, window: bill.limit.window })));
       this.#put(ask.institution, ask.id, { digest, state: "charged", madeAt: ask.madeAt, written });
       return { ok: true, replayed: false };
+    });
+  }
+
+  /** Charges a question whose protocol answers it once (its number only rises), without a row of its own; its form is the caller's word. A refusal changes
+   *  nothing. Throws BUDGET_STATE, BUDGET_POLICY. */
+  count(ask: Ask): QuotaRefusal | undefined {
+    return this.#store.atomic(() => {
+      const { refusal, bills } = this.#admit(ask, this.#now());
+      if (refusal === undefined) for (const bill of bills) this.#pay(bill);
+      return refusal;
+    });
+  }
+
+  /**
+   * Charges a job over a set of companies, once per institution and id, with a few rows and one packed set in place of rows for each company. Counts of
+   * requests and companies alone; claims have no sets. As one request where a count is not of single companies. A refusal changes nothing. Throws
+   * BUDGET_COMPANY_SET, BUDGET_ASK_CHANGED, BUDGET_STATE, BUDGET_POLICY.
+   */
+  countSet(ask: SetAsk): QuotaRefusal | undefined {
+    if (!isPacked(ask.members)) throw new AppError("BUDGET_COMPANY_SET");
+    return this.#store.atomic(() => {
+      const now = this.#now();
+      const digest = digestOf([ask.service, [...ask.items], sha256Hex(ask.members)]);
+      const earlier = this.#row(ask.institution, ask.id);
+      if (earlier !== undefined && earlier.digest !== digest) throw new AppError("BUDGET_ASK_CHANGED");
+      if (earlier !== undefined) return undefined;
+      const refusals: QuotaRefusal[] = [];
+      const pay: (() => void)[] = [];
+      for (const limit of this.#limitsOf(ask)) {
+        if (limit.counts === "claims" || limit.counts === "bits") continue;
+        const members = limit.per.includes("institution") ? ask.members : ask.shared();
+        for (const item of limit.per.includes("item") ? ask.items : [undefined]) {
+          const key = scopeKey(limit, { institution: ask.institution, company: eachCompany, item });
+          const bill = limit.per.includes("company") ? this.#setBills.each(limit, key, members, now) : this.#setBills.whole(limit, key, members, now);
+          if (bill.refusal) refusals.push(bill.refusal);
+          pay.push(bill.pay);
+        }
+      }
+      const refusal = worst(refusals);
+      if (refusal) return refusal;
+      for (const work of pay) work();
+      this.#store.put(askKey(ask.institution, ask.id), JSON.stringify({ digest, state: "answered", madeAt: now, written: [] }), now + setAgeMs);
+      return undefined;
     });
   }
 
@@ -91,23 +146,53 @@ export class Quotas {
   }
 
   /** What is used now of each limit in the scope of an institution (and company and item where a limit has these). */
-  usage(scope: { institution: PartyId; company?: string; item?: string }): { readonly name: string; readonly used: number; readonly limit: number }[] {
+  usage(scope: { institution: PartyId; company?: string; item?: string }): QuotaUse[] {
     return this.#limitsFor(scope.institution)
       .filter((limit) => limit.per.every((part) => scope[part] !== undefined))
-      .map((limit) => ({ name: limit.name, used: new Counter(this.#store, scopeKey(limit, scope), limit.window, this.#now()).used, limit: limit.limit }));
+      .map((limit) => {
+        const counter = new Counter(this.#store, scopeKey(limit, scope), limit.window, this.#now());
+        return { name: limit.name, counts: limit.counts, used: counter.used, limit: limit.limit, freeAt: counter.freeAt(0) };
+      });
   }
 
-  #bills(ask: Ask, limits: readonly NamedLimit[], now: number): Bill[] {
+  #limitsOf({ institution, service }: Pick<Ask, "institution" | "service">): readonly NamedLimit[] {
+    const all = this.#limitsFor(institution);
+    const byService = this.#byService.get(all) ?? new Map<Service, readonly NamedLimit[]>();
+    const found = byService.get(service) ?? all.filter((l) => l.services === undefined || l.services.includes(service));
+    this.#byService.set(all, byService.set(service, found));
+    return found;
+  }
+
+  #admit(ask: Ask, now: number): { readonly refusal: QuotaRefusal | undefined; readonly bills: readonly Bill[] } {
+    const bills = this.#bills(ask, now);
+    return { refusal: worst(bills.map((bill) => overdrawn(bill.limit, bill.counter, askedOf(bill))).filter((r) => r !== undefined)), bills };
+  }
+
+  #counter(limit: NamedLimit, key: string, setKey: string, company: string, now: number): Counter {
+    const slot: Slot = this.#slots.of(limit.window, now);
+    const sets = this.#sets.of(setKey, now);
+    if (sets.length === 0) return new Counter(this.#store, key, limit.window, now, { slot });
+    if (!limit.per.includes("company")) return new Counter(this.#store, key, limit.window, now, { slot, sets });
+    const bytes = bytesOfHash(company as KeyedHash);
+    return new Counter(this.#store, key, limit.window, now, { slot, besides: sets.filter((s) => hasMember(s.members, bytes)).map((s) => [s.from, s.expires, s.times ?? 1]) });
+  }
+
+  #bills(ask: Ask, now: number): Bill[] {
     const bills = new Map<string, Bill>();
-    for (const limit of limits) {
+    for (const limit of this.#limitsOf(ask)) {
       for (const [place, question] of ask.questions.entries()) {
         if (limit.per.includes("item") && question.item === undefined) continue;
-        const member = limit.counts === "companies" ? question.company : claimMember(ask, place, question);
+        const company = limit.per.includes("institution") ? question.company : (question.shared ?? question.company);
+        const member = limit.counts === "companies" ? company : claimMember(ask, place, question);
         if (limit.counts !== "requests" && member === undefined) continue;
-        const key = scopeKey(limit, { institution: ask.institution, company: question.company, item: question.item });
-        const bill = bills.get(key) ?? { limit, counter: new Counter(this.#store, key, limit.window, now), plain: 0, members: new Map<string, number>() };
-        bills.set(key, bill);
-        if (limit.counts === "requests") bill.plain = 1;
+        const key = scopeKey(limit, { institution: ask.institution, company, item: question.item });
+        let bill = bills.get(key);
+        if (bill === undefined) {
+          const each = limit.per.includes("company") ? scopeKey(limit, { institution: ask.institution, company: eachCompany, item: question.item }) : key;
+          bill = { limit, counter: this.#counter(limit, key, each, company, now), peak: each === key ? undefined : peakKey(each), plain: 0, members: new Map<string, number>() };
+          bills.set(key, bill);
+        }
+        if (limit.counts === "requests") bill.plain = ask.cost ?? 1;
         // The item belongs to the member: one text claimed of two items is two claims.
         else bill.members.set(limit.counts === "companies" ? `${member}` : `${question.item}|${member}`, weightOf(limit, question));
       }
@@ -115,14 +200,28 @@ export class Quotas {
     return [...bills.values()];
   }
 
+  #pay({ plain, members, counter, peak }: Bill): Written[] {
+    const written = [...(plain > 0 ? [counter.add(plain)] : []), ...[...members].map(([member, weight]) => counter.addMember(member, weight))];
+    if (peak !== undefined && plain > 0) {
+      const known = readPeak(this.#store, peak);
+      const { expires } = counter.slot;
+      const [most, until] = known !== undefined && known[1] > this.#now() ? known : [0, 0];
+      // Kept while any count below it lasts: too high is safe, it only makes sets be looked at company by company.
+      if (counter.used > most || expires > until) this.#store.put(peak, JSON.stringify([Math.max(counter.used, most), Math.max(expires, until)]), Math.max(expires, until));
+    }
+    return written;
+  }
+
   #row(institution: PartyId, id: string): z.output<typeof askRowSchema> | undefined {
-    return readRow(this.#store, `quota-ask|${institution}|${id}`, askRowSchema);
+    return readRow(this.#store, askKey(institution, id), askRowSchema);
   }
 
   #put(institution: PartyId, id: string, row: z.output<typeof askRowSchema>): void {
-    this.#store.put(`quota-ask|${institution}|${id}`, JSON.stringify(row), row.madeAt + 2 * askAgeMs);
+    this.#store.put(askKey(institution, id), JSON.stringify(row), row.madeAt + 2 * askAgeMs);
   }
 }
+
+const askKey = (institution: PartyId, id: string): string => `quota-ask|${institution}|${id}`;
 
 /** The window belongs to the key: a limit whose window is changed counts from new. */
 function scopeKey(limit: NamedLimit, scope: { readonly institution: PartyId; readonly company?: string | undefined; readonly item?: string | undefined }): string {
@@ -139,24 +238,7 @@ function askedOf({ plain, members, counter }: Bill): number {
   return [...members].reduce((sum, [member, weight]) => sum + counter.weightOf(member, weight), plain);
 }
 
-function refusalOf(bill: Bill): QuotaRefusal | undefined {
-  const { limit: { name, counts, limit }, counter } = bill;
-  const asked = askedOf(bill);
-  // What adds nothing is free, also when a lowered limit is exceeded already.
-  if (asked === 0 || counter.used + asked <= limit) return undefined;
-  return { code: codes[counts], name, used: counter.used, asked, limit, freeAt: asked > limit ? undefined : counter.freeAt(limit - asked) };
-}
-
-function pay({ plain, members, counter }: Bill): Written[] {
-  return [...(plain > 0 ? [counter.add(plain)] : []), ...[...members].map(([member, weight]) => counter.addMember(member, weight))];
-}
-
 /** The refusal that lasts longest. */
 function worst(refusals: readonly QuotaRefusal[]): QuotaRefusal | undefined {
   return refusals.toSorted((a, b) => (b.freeAt ?? Infinity) - (a.freeAt ?? Infinity))[0];
-}
-
-/** A refusal as the error that a client sees. */
-export function quotaError({ code, used, asked, limit, freeAt }: QuotaRefusal, now: number): AppError {
-  return new AppError(code, { used, asked, limit, ...(freeAt === undefined ? {} : { freeAt, retryAfter: Math.max(1, Math.ceil((freeAt - now) / 1000)) }) });
 }

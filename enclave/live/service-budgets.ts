@@ -1,111 +1,83 @@
-// What a service may be asked, at a provider: questions a day, companies a month, questions about one company a day, sets of providers about one
-// company ever, models about one company ever. Counted over all services of the same bank and model: a second service has no fresh budget.
-// Decisions are made in memory and written with the group of their answers; companies are remembered as keyed hashes.
+// What a service may be asked: by its plan, questions a day, companies a month, questions about one company a day, sets of providers about one company ever;
+// by the rule, models about one company ever; at a provider also the quotas of its policy, and signs of probing. Counted over all services of the same bank and
+// model. Decisions are made in memory and written with the group of their answers.
 import type { PartyId } from "../../core/brand.ts";
 import type { Clock } from "../../core/env.ts";
-import type { ServeRefusal } from "../../federation/serve/messages.ts";
-import type { ServeJobParams } from "../../federation/serve/params.ts";
+import type { Service } from "../../budgets/quota/policy.ts";
+import { serveRefusals, type ServeRefusal } from "../../federation/serve/messages.ts";
 import type { Budgets } from "../budgets.ts";
+import type { Claim, Refused, Varied } from "../charges/desk.ts";
 import type { StateDatabase } from "../store/database.ts";
+import type { ServiceCounts } from "./service-counts.ts";
 
-type Company = { readonly record: Uint8Array; month: string; day: string; asked: number; sets: string[] };
-type Count = { period: string; amount: number; isChanged: boolean };
-type Limits = Pick<ServeJobParams, "requestsPerDay" | "companiesPerMonth" | "perCompanyPerDay" | "setsPerCompany"> & { readonly maxModelsPerCompany: number };
-
-/** Companies kept in memory; those that have nothing to write are forgotten beyond it. */
-const maxKept = 100_000;
+/** setsPerCompany, maxModelsPerCompany: absent where nothing is scored. */
+type Limits = {
+  readonly requestsPerDay: number; readonly companiesPerMonth: number; readonly perCompanyPerDay: number; readonly setsPerCompany?: number; readonly maxModelsPerCompany?: number;
+};
+export type ServiceBudgetsOptions = {
+  readonly db: StateDatabase; readonly budgets: Budgets; readonly now: Clock; readonly guest: PartyId; readonly dataset: string; readonly model: string; readonly limits: Limits;
+  /** At a provider: what its policy's quotas count questions as, and the items of the sharing catalogue that answers rest on. Absent at the bank's own enclave. */
+  readonly charges?: { readonly service: string; readonly kind: Service; readonly items: readonly string[] };
+};
+/** What is left of the plan's own budgets. resetAt: ISO times at which the day and the month end. */
+export type Remaining = { readonly requests: number; readonly companies: number; readonly dayEnds: string; readonly monthEnds: string };
 
 export class ServiceBudgets {
-  readonly #db: StateDatabase;
-  readonly #budgets: Budgets;
-  readonly #now: Clock;
-  readonly #guest: PartyId;
-  readonly #dataset: string;
-  readonly #model: string;
-  readonly #limits: Limits;
-  readonly #scope: string;
-  readonly #companies = new Map<string, Company>();
-  readonly #changed = new Set<Company>();
-  readonly #requests: Count;
-  readonly #months: Count;
+  readonly #o: ServiceBudgetsOptions;
+  readonly #counts: ServiceCounts;
 
-  constructor(options: { db: StateDatabase; budgets: Budgets; now: Clock; guest: PartyId; dataset: string; model: string; limits: Limits }) {
-    this.#db = options.db;
-    this.#budgets = options.budgets;
-    this.#now = options.now;
-    this.#guest = options.guest;
-    this.#dataset = options.dataset;
-    this.#model = options.model;
-    this.#limits = options.limits;
-    this.#scope = `${options.guest}|${options.model}`;
-    this.#requests = this.#count("requests", 10);
-    this.#months = this.#count("companies", 7);
+  constructor(options: ServiceBudgetsOptions) {
+    this.#o = options;
+    this.#counts = options.budgets.serviceCounts(options.guest, options.dataset, options.model);
   }
 
-  /** Charges one question, or says why not and changes nothing. set: names the providers of the question. */
-  charge(company: string, set: string): ServeRefusal | undefined {
-    const today = new Date(this.#now()).toISOString();
-    const [day, month] = [today.slice(0, 10), today.slice(0, 7)];
-    const { requestsPerDay, companiesPerMonth, perCompanyPerDay, setsPerCompany } = this.#limits;
-    const requests = amountIn(this.#requests, day);
-    const companies = amountIn(this.#months, month);
-    const known = this.#companyOf(company);
-    const asked = known.day === day ? known.asked : 0;
-    const isNew = known.month !== month;
-    if (requests >= requestsPerDay || (isNew && companies >= companiesPerMonth)) return "SERVICE_BUDGET";
-    if (asked >= perCompanyPerDay) return "SERVICE_COMPANY_BUDGET";
-    const isNewSet = !known.sets.includes(set);
-    if (isNewSet && known.sets.length >= setsPerCompany) return "SERVICE_SETS";
+  /** Charges one question, or says why not and changes nothing. set: names the providers of the question. n: its number in the service. */
+  ask(company: string, set: string, n: number, more: { readonly claims?: readonly Claim[]; readonly varied?: Varied | undefined } = {}): Refused | undefined {
+    const { limits, charges, budgets, guest, model } = this.#o;
+    const counts = this.#counts;
+    const { periods } = counts;
+    const known = counts.companyOf(company);
+    const refuse = (code: Refused["code"], until?: string): Refused => ({ code, ...(until === undefined ? {} : { retryAfter: this.#secondsTo(until) }) });
+    if (counts.requests >= limits.requestsPerDay) return refuse("SERVICE_BUDGET", dayEnd(periods.day));
+    if (known.month < periods.month && counts.companies >= limits.companiesPerMonth) return refuse("SERVICE_BUDGET", monthEnd(periods.month));
+    if (known.day === periods.day && known.asked >= limits.perCompanyPerDay) return refuse("SERVICE_COMPANY_BUDGET", dayEnd(periods.day));
+    if (!known.sets.includes(set) && known.sets.length >= (limits.setsPerCompany ?? Infinity)) return refuse("SERVICE_SETS");
     // Each model is one more equation about a company; batches of the same model count as the same one.
-    if (known.sets.length === 0 && this.#otherModels(known.record) >= this.#limits.maxModelsPerCompany) return "BUDGET_TOTALS";
-    Object.assign(this.#requests, { period: day, amount: requests + 1, isChanged: true });
-    if (isNew) Object.assign(this.#months, { period: month, amount: companies + 1, isChanged: true });
-    Object.assign(known, { day, month, asked: asked + 1 });
-    this.#changed.add(known);
-    if (isNewSet) known.sets.push(set);
+    if (limits.maxModelsPerCompany !== undefined && known.sets.length === 0 && counts.otherModels(known) >= limits.maxModelsPerCompany) return refuse("BUDGET_TOTALS");
+    const refused = charges && budgets.desk.charge({ institution: guest, company, kind: charges.kind, id: `${charges.service}.${n}`, items: charges.items, model, ...more, hash: known.record });
+    if (refused !== undefined) return refused;
+    counts.count(known, set, periods);
     return undefined;
+  }
+
+  /** As `ask`, where nobody hears when to come again. */
+  charge(company: string, set: string): ServeRefusal | undefined {
+    const code = this.ask(company, set, 0)?.code;
+    return code === undefined ? undefined : (serveRefusals.find((known) => known === code) ?? "SERVICE_BUDGET");
+  }
+
+  get remaining(): Remaining {
+    const { requestsPerDay, companiesPerMonth } = this.#o.limits;
+    const { requests, companies, periods: { day, month } } = this.#counts;
+    return { requests: Math.max(0, requestsPerDay - requests), companies: Math.max(0, companiesPerMonth - companies), dayEnds: dayEnd(day), monthEnds: monthEnd(month) };
   }
 
   /** Within the transaction of a group. */
   write(): void {
-    for (const [name, count] of [["requests", this.#requests], ["companies", this.#months]] as const) {
-      if (count.isChanged) this.#db.run("insert or replace into service_counts values (?, ?, ?)", `${name}|${this.#scope}`, count.period, count.amount);
-      count.isChanged = false;
-    }
-    for (const company of this.#changed) {
-      this.#db.run("insert or replace into service_companies values (?, ?, ?, ?, ?, ?)", this.#scope, company.record, company.month, company.day, company.asked, JSON.stringify(company.sets));
-      this.#db.run("insert or ignore into openings values (?, ?, ?, ?)", this.#guest, this.#dataset, company.record, `score|${this.#model}`);
-    }
-    this.#changed.clear();
-    if (this.#companies.size > maxKept) this.#companies.clear();
+    this.#counts.write();
+    this.#o.budgets.desk.write();
   }
 
-  #count(name: string, length: number): Count {
-    const period = new Date(this.#now()).toISOString().slice(0, length);
-    const amount = this.#db.get("select amount from service_counts where scope = ? and period = ?", `${name}|${this.#scope}`, period)?.["amount"];
-    return { period, amount: Number(amount ?? 0), isChanged: false };
-  }
-
-  #companyOf(company: string): Company {
-    const record = this.#budgets.hashId(this.#guest, company);
-    const key = Buffer.from(record).toString("latin1");
-    const known = this.#companies.get(key);
-    if (known !== undefined) return known;
-    const row = this.#db.get("select month, day, asked, sets from service_companies where scope = ? and record = ?", this.#scope, record);
-    const read: Company = row === undefined
-      ? { record, month: "", day: "", asked: 0, sets: [] }
-      : { record, month: String(row["month"]), day: String(row["day"]), asked: Number(row["asked"]), sets: JSON.parse(String(row["sets"])) as string[] };
-    this.#companies.set(key, read);
-    return read;
-  }
-
-  #otherModels(record: Uint8Array): number {
-    const row = this.#db.get("select count(*) as n from openings where guest = ? and dataset = ? and record = ? and what >= 'score|' and what < 'score}' and what <> ?",
-      this.#guest, this.#dataset, record, `score|${this.#model}`);
-    return Number(row?.["n"] ?? 0);
+  #secondsTo(iso: string): number {
+    return Math.max(1, Math.ceil((Date.parse(iso) - this.#o.now()) / 1000));
   }
 }
 
-function amountIn(count: Count, period: string): number {
-  return count.period === period ? count.amount : 0;
+function dayEnd(day: string): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString();
+}
+
+function monthEnd(month: string): string {
+  const [year = 0, m = 0] = month.split("-").map(Number);
+  return new Date(Date.UTC(year, m, 1)).toISOString();
 }

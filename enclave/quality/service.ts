@@ -133,7 +133,7 @@ export class QualityService {
     const isWaiting = this.#refused !== undefined && this.#refused.revision === found?.revision && now < this.#refused.until && now >= this.#refused.until - resendMs;
     if (found === undefined || isWaiting) return;
     try {
-      await desk.send("quality", found.publication);
+      await desk.send("quality", found.publication, store.rateCounts());
       store.published(found.revision);
       this.#refused = undefined;
       const overdue = store.issues().filter((i) => isOverdue(i.state, i.dueAt, now)).length;

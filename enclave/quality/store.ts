@@ -4,7 +4,7 @@ import { itemIdSchema } from "../../catalogue/schema.ts";
 import { AppError } from "../../core/errors.ts";
 import { afterRun, type Issue } from "../../quality/issues.ts";
 import { maxPublishedIssues, maxPublishedRates, type Publication, type PublishedIssue } from "../../quality/publication.ts";
-import { exceeds, publishedRates, type Result } from "../../quality/rates.ts";
+import { exceeds, publishedRates, rateCounts, type Result } from "../../quality/rates.ts";
 import { dimensions, severities } from "../../quality/rules.ts";
 import { acceptReasons, isLive, issueStates } from "../../quality/states.ts";
 import type { Row, StateDatabase } from "../store/database.ts";
@@ -45,7 +45,7 @@ export class QualityStore {
       this.#db.run("delete from quality_results where run <= ?", id - keptRuns);
       this.#db.run("delete from quality_runs where id <= ?", id - keptRuns);
       // Kept as what it says: a reader of the publication needs the rules' limits of that run.
-      this.#meta("quality-rates", JSON.stringify({ at: run.at, rates: publishedRates(results).slice(0, maxPublishedRates) }));
+      this.#meta("quality-rates", JSON.stringify({ at: run.at, rates: publishedRates(results).slice(0, maxPublishedRates), counts: rateCounts(results).slice(0, maxPublishedRates) }));
       this.#meta("quality-rechecked", String(this.#lastCorrection()));
       this.#touch();
       return { opened: opened.length, closed: changed.filter((i) => i.state === "closed").length };
@@ -120,6 +120,12 @@ export class QualityStore {
     if (rates === undefined) return undefined;
     const { at, rates: list } = JSON.parse(rates) as { at: number; rates: Publication["rates"] };
     return { version: 1, ranAt: iso(at), rates: list, issues: this.#toldIssues() };
+  }
+
+  /** What the published rates are of, in their order: for noise, and never told. Undefined before the first run. */
+  rateCounts(): readonly ({ readonly checked: number; readonly failed: number } | null)[] | undefined {
+    const rates = this.#read("quality-rates");
+    return rates === undefined ? undefined : (JSON.parse(rates) as { counts?: readonly ({ checked: number; failed: number } | null)[] }).counts;
   }
 
   published(revision: number): void {

@@ -52,6 +52,10 @@ export class MemoryBudgetStore implements BudgetStore {
     this.#rows.delete(key);
   }
 
+  *each(prefix: string): Generator<readonly [string, string]> {
+    for (const [key, { value }] of Array.from(this.#rows)) if (key.startsWith(prefix)) yield [key, value];
+  }
+
   /** Forgets what may be forgotten. */
   sweep(now: number): void {
     for (const [key, row] of this.#rows) if (row.until < now) this.#rows.delete(key);

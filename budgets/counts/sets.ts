@@ -1,0 +1,69 @@
+// Companies that were counted together, as a job of a million of them is: one packed set under the key of a counter in place of a row for each.
+import type { KeyedHash } from "../hashes.ts";
+
+export const memberBytes = 16;
+
+/** members: packed hashes, ascending, each once. Counted from `from` until `expires`, milliseconds since 1970. times: how often, absent: once. */
+export type CountedSet = { readonly from: number; readonly expires: number; readonly members: Buffer; readonly times?: number };
+
+/** The port of whoever keeps them: written together with the rows of the same `atomic`, or not at all. */
+export type SetStore = {
+  /** Those under a key that have not ended, oldest first. */
+  of(key: string, now: number): readonly CountedSet[];
+  /** The same set from the same time again: once more. */
+  add(key: string, set: CountedSet): void;
+  remove(key: string, set: CountedSet): void;
+};
+
+export const noSets: SetStore = {
+  of: () => [],
+  add: () => {
+    throw new Error("a store without sets");
+  },
+  remove: () => {
+    throw new Error("a store without sets");
+  },
+};
+
+export function membersOf(packed: Buffer): number {
+  return packed.length / memberBytes;
+}
+
+export function bytesOfHash(hash: KeyedHash): Buffer {
+  return Buffer.from(hash, "hex");
+}
+
+export function hasMember(packed: Buffer, member: Buffer): boolean {
+  let low = 0;
+  let high = membersOf(packed) - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const order = packed.compare(member, 0, memberBytes, middle * memberBytes, (middle + 1) * memberBytes);
+    if (order === 0) return true;
+    if (order < 0) low = middle + 1;
+    else high = middle - 1;
+  }
+  return false;
+}
+
+/** Whether it is one: whole members in strictly rising order. */
+export function isPacked(packed: Buffer): boolean {
+  if (packed.length === 0 || packed.length % memberBytes !== 0) return false;
+  for (let at = memberBytes; at < packed.length; at += memberBytes) if (packed.compare(packed, at - memberBytes, at, at, at + memberBytes) <= 0) return false;
+  return true;
+}
+
+/** Members of `a` that are not in `b`, in one pass. */
+export function without(a: Buffer, b: Uint8Array): Buffer {
+  const left = Buffer.allocUnsafe(a.length);
+  let length = 0;
+  let other = 0;
+  for (let at = 0; at < a.length; at += memberBytes) {
+    let order = 1;
+    while (other < b.length && (order = a.compare(b, other, other + memberBytes, at, at + memberBytes)) > 0) other += memberBytes;
+    if (other < b.length && order === 0) continue;
+    a.copy(left, length, at, at + memberBytes);
+    length += memberBytes;
+  }
+  return left.subarray(0, length);
+}
