@@ -6,6 +6,7 @@ import { AppError } from "../core/errors.ts";
 import { featureRows, type Feature } from "../models/features.ts";
 import { elementTypes } from "../models/files/onnx-proto.ts";
 import { outlineOnnx, type OnnxOutline, type OutlineValue } from "../models/files/onnx-outline.ts";
+import { elementsOf, OnnxSizeError, sizeOfOnnx } from "../models/files/onnx-size.ts";
 
 export type OnnxTensor =
   | { readonly type: "float32"; readonly data: Float32Array; readonly dims: readonly number[] }
@@ -59,12 +60,16 @@ function tensorOf(runtime: Runtime, tensor: OnnxTensor): InstanceType<Runtime["T
 }
 
 export interface Challenger extends AsyncDisposable {
+  /** Of each feature, in the order of `featureNames`: what the model takes there. */
+  readonly kinds: readonly Feature["kind"][];
   /** Probability of an event per row. `features` hold at least those of the model, under their names. Throws MODEL_ONNX_INPUTS when
    *  one is missing or of another kind, MODEL_ONNX_OUTPUT for what is no probability. */
   score(features: readonly Feature[]): Promise<Float64Array>;
 }
 export type ChallengerOptions = {
   readonly maxBytes: number;
+  /** Of another party: checked as such. */
+  readonly isForeign?: boolean;
   /** The guest's own features, in the order of the model's columns where it takes them side by side. */
   readonly featureNames: readonly string[];
   readonly threads?: number;
@@ -74,7 +79,6 @@ export type ChallengerOptions = {
 const standardDomains: readonly string[] = ["", "ai.onnx", "ai.onnx.ml"];
 /** A score that is not the same twice cannot be audited. */
 const randomOperators: readonly string[] = ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"];
-const batchRows = 4096;
 
 /**
  * Opens the guest's own ONNX model from a file of its domain. Before the runtime reads it: it is a regular file of at most `maxBytes`,
@@ -89,17 +93,19 @@ export async function openChallenger(path: string, options: ChallengerOptions): 
 
 /** The same for bytes that are at hand. */
 export async function openScorer(bytes: Uint8Array, options: Omit<ChallengerOptions, "maxBytes">): Promise<Challenger> {
-  const outline = inspectModel(bytes);
+  const outline = options.isForeign === true ? inspectForeignModel(bytes) : inspectModel(bytes);
   const inputs = inputsOf(outline, options.featureNames);
   const output = probabilityOutput(outline);
   const model = await openModel(bytes, options.threads === undefined ? {} : { threads: options.threads });
+  const kinds = options.featureNames.map((_, column) => (inputs.find((i) => i.columns.includes(column))?.type === "string" ? "categorical" as const : "numeric" as const));
   return {
+    kinds,
     async score(features) {
       const columns = options.featureNames.map((name) => features.find((f) => f.name === name));
       const rows = features[0] === undefined ? 0 : featureRows(features[0]);
       const scores = new Float64Array(rows);
-      for (let from = 0; from < rows; from += batchRows) {
-        const to = Math.min(rows, from + batchRows);
+      for (let from = 0; from < rows; from += mostRows) {
+        const to = Math.min(rows, from + mostRows);
         const feeds = Object.fromEntries(inputs.map((input) => [input.name, tensorFor(input, columns, from, to)]));
         const { [output]: result } = await model.run(feeds, [output]);
         scores.set(probabilities(result, to - from), from);
@@ -137,7 +143,29 @@ function outlineOf(bytes: Uint8Array): OnnxOutline {
 export function inspectModel(bytes: Uint8Array): OnnxOutline {
   const outline = outlineOf(bytes);
   checkOutline(outline);
+  // Every number takes a byte or more: a tensor that declares more of them is to make somebody reserve memory.
+  const declared = outline.tensors.reduce((sum, tensor) => sum + elementsOf(tensor), 0);
+  if (declared > bytes.length) throw new AppError("MODEL_ONNX_SHAPE", { bytes: bytes.length });
   probabilityOutput(outline);
+  return outline;
+}
+
+/** Rows that a model is run with at once, and what a foreign one may take for them: numbers between its operators, multiplications of matrices. */
+const mostRows = 4096;
+const maxForeignElements = 2 ** 25;
+const maxForeignWork = 2 ** 34;
+
+/** The same for a model of another party: moreover its operators are known to us, and what it needs for `mostRows` rows is bounded before it
+ *  runs. Throws MODEL_ONNX_OPERATOR and MODEL_ONNX_SHAPE, too. */
+export function inspectForeignModel(bytes: Uint8Array): OnnxOutline {
+  const outline = inspectModel(bytes);
+  try {
+    const { elements, work } = sizeOfOnnx(outline, mostRows);
+    if (elements > maxForeignElements || work > maxForeignWork) throw new AppError("MODEL_ONNX_SHAPE", { elements, work });
+  } catch (error) {
+    if (!(error instanceof OnnxSizeError)) throw error;
+    throw new AppError(error.reason === "operator" ? "MODEL_ONNX_OPERATOR" : "MODEL_ONNX_SHAPE", {}, { cause: error });
+  }
   return outline;
 }
 
@@ -195,16 +223,23 @@ function tensorFor(input: ModelInput, features: readonly (Feature | undefined)[]
     const feature = features[column];
     const kind = input.type === "string" ? "categorical" : "numeric";
     if (feature?.kind !== kind || featureRows(feature) < to) throw new AppError("MODEL_ONNX_INPUTS", { column, found: feature !== undefined });
-    for (let row = 0; row < rows; row++) {
-      if (feature.kind === "categorical") texts.push(feature.levels[feature.codes[from + row] ?? -1] ?? "");
-      else {
-        const value = feature.values[from + row] ?? Number.NaN;
-        data[row * width + k] = Number.isFinite(value) ? value : Number.NaN;
-      }
-    }
+    if (feature.kind === "categorical") for (const code of feature.codes.subarray(from, to)) texts.push(feature.levels[code] ?? "");
+    else if (data instanceof Float32Array) fillColumn(data, feature.values.subarray(from, to), { at: k, step: width });
+    else fillColumn(data, feature.values.subarray(from, to), { at: k, step: width });
   });
   if (input.type === "string") return { type: "string", data: texts, dims };
   return data instanceof Float64Array ? { type: "float64", data, dims } : { type: "float32", data, dims };
+}
+
+/** One column of a matrix, row by row; what is no finite number is missing. */
+function fillColumn(matrix: Float32Array | Float64Array, values: Float64Array, { at, step }: { readonly at: number; readonly step: number }): void {
+  let index = at;
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] as number;
+    // Neither NaN nor an infinity less itself is 0.
+    matrix[index] = value - value === 0 ? value : Number.NaN;
+    index += step;
+  }
 }
 
 /** One number per row, or two of which the second is the event's. */
@@ -212,8 +247,13 @@ function probabilities(tensor: OnnxTensor | undefined, rows: number): Float64Arr
   const floats = tensor?.type === "float32" || tensor?.type === "float64" ? tensor.data : new Float32Array();
   const width = floats.length / rows;
   if (width !== 1 && width !== 2) throw new AppError("MODEL_ONNX_OUTPUT", { rows, numbers: floats.length });
-  const scores = Float64Array.from({ length: rows }, (_, row) => floats[row * width + width - 1] ?? Number.NaN);
-  const wrong = scores.findIndex((p) => !(p >= 0 && p <= 1));
-  if (wrong >= 0) throw new AppError("MODEL_ONNX_OUTPUT", { between0and1: false });
+  const scores = new Float64Array(rows);
+  let isRight = true;
+  for (let row = 0; row < rows; row++) {
+    const p = floats[row * width + width - 1] as number;
+    isRight &&= p >= 0 && p <= 1;
+    scores[row] = p;
+  }
+  if (!isRight) throw new AppError("MODEL_ONNX_OUTPUT", { between0and1: false });
   return scores;
 }

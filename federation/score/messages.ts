@@ -1,5 +1,6 @@
 // Reasons of a host for the scores of a batch, on the wire: only from hosts that the plan names and whose own policy allows it.
 import { z } from "zod";
+import { linearAnswerBytes } from "../../kernels/linear/params.ts";
 import { count, packed, type Messages } from "../../core/message.ts";
 
 /** Most reasons of one host about one company. */
@@ -8,6 +9,9 @@ export const mostReasons = 10;
 export const labelBytes = 2;
 export const reasonBytes = labelBytes + 1;
 export const reasonRowsPerChunk = 100_000;
+/** Companies of one message with 8 bits each. */
+export const unitRowsPerChunk = 100_000;
+const linearText: z.ZodType<Uint8Array> = z.instanceof(Uint8Array).refine((b) => b.length >= 1 && b.length <= linearAnswerBytes);
 /** Longest name of a feature or group, in UTF-16 units; 0 is none. */
 export const mostLabelText = 128;
 /** Labels of one host, at most as many as it has features. */
@@ -17,7 +21,8 @@ export const labelFrameBytes = 2 * 4 * mostLabelText + 32;
 
 /** What could drive a terminal or turn the direction of a text around. */
 export const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-const text = z.string().min(1).max(mostLabelText).refine((t) => t.search(unprintable) < 0);
+/** A name as it may stand on a screen. */
+export const labelText = z.string().min(1).max(mostLabelText).refine((t) => t.search(unprintable) < 0);
 
 export const scoreMessages = {
   "score/labels": {
@@ -27,7 +32,20 @@ export const scoreMessages = {
       zh: "理由中出现的特征名或特征类别名，以数据方自身策略允许的为限",
     },
     // Neither: all features of the host that have no group, or of which it names none.
-    body: z.strictObject({ labels: z.array(z.strictObject({ feature: text.optional(), group: text.optional() })).max(mostLabels) }),
+    body: z.strictObject({ labels: z.array(z.strictObject({ feature: labelText.optional(), group: labelText.optional() })).max(mostLabels) }),
+  },
+  "score/encrypted-part": {
+    from: "host", to: "guest", maxBytes: linearAnswerBytes + 512,
+    reveals: {
+      en: "with those of all hosts of the job: per company one sum of 28 bits of their codes under the bank's weights (with a single host, that host's own sum)",
+      zh: "与全部数据方合并后：每家企业一个 28 位的加权和（机构的权重作用于数据方编码；仅一个数据方时即该方之和）",
+    },
+    body: z.strictObject({ index: count(1000), last: z.boolean(), text: linearText }),
+  },
+  "score/odds": {
+    from: "host", to: "guest", maxBytes: 2 * 1024 * 1024,
+    reveals: { en: "per company 8 bits of this host's own result of the bank's model", zh: "每家企业：该数据方以机构模型计算的结果（8 位）" },
+    body: z.strictObject({ index: count(1000), last: z.boolean(), units: packed(1, unitRowsPerChunk) }),
   },
   "score/reasons": {
     from: "host", to: "guest", maxBytes: 4 * 1024 * 1024,

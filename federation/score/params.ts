@@ -1,6 +1,7 @@
 // Parameters of batch scoring, as they stand in the plan.
 import { z } from "zod";
 import { partyIdSchema } from "../../core/names.ts";
+import { encryptedModelShape, wholeModelShape } from "../serve/own-model.ts";
 import { mostReasons } from "./messages.ts";
 
 /** What of a model the statement of a scoring follows from: its kind and size. Every enclave compares it with its own half. */
@@ -8,9 +9,17 @@ export const modelShapeSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("scorecard") }),
   z.strictObject({ kind: z.literal("gbdt"), trees: z.number().int().min(0).max(10_000), depth: z.number().int().min(1).max(6) }),
   /** Bins of each column that a host picks from, at most; all of its features may be columns. */
+  /** Models that the bank brings, for this batch alone: federation/serve/README.md says of each protection who learns what. */
+  z.strictObject({ kind: z.literal("encrypted-model"), ...encryptedModelShape }),
+  z.strictObject({ kind: z.literal("whole-model"), ...wholeModelShape }),
   z.strictObject({ kind: z.literal("crossboost"), bins: z.number().int().min(2).max(254), totals: z.number().int().min(0).max(2) }),
 ]);
 export type ModelShape = z.output<typeof modelShapeSchema>;
+export type OwnShape = Extract<ModelShape, { kind: "encrypted-model" | "whole-model" }>;
+
+export function isOwnShape(shape: ModelShape): shape is OwnShape {
+  return shape.kind === "encrypted-model" || shape.kind === "whole-model";
+}
 
 /** Every score told by its parts. 0 reasons: no explanation at all. */
 export const explainSchema = z.strictObject({
@@ -28,5 +37,6 @@ export const scoreJobSchema = z.strictObject({
   rows: z.number().int().min(1).max(5_000_000),
   shape: modelShapeSchema.default({ kind: "scorecard" }),
   explain: explainSchema.prefault({}),
-}).refine((p) => p.explain.hosts.length === 0 || p.shape.kind === "scorecard", "only hosts of a scorecard know their weights");
+}).refine((p) => p.explain.hosts.length === 0 || p.shape.kind === "scorecard", "only hosts of a scorecard know their weights")
+  .refine((p) => p.explain.reasons === 0 || !isOwnShape(p.shape), "what the bank brings is not explained here");
 export type ScoreJobParams = z.output<typeof scoreJobSchema>;

@@ -8,7 +8,7 @@ export type ServeHostPorts = {
   /** Whether the consent holds for this company now; undefined when it does, or none is needed. */
   consent(company: string, jws: string, n: number): ServeRefusal | undefined;
   /** Charges one question about this company under this set of providers; asked last, so that nothing refused is charged. */
-  charge(company: string, set: string): ServeRefusal | undefined;
+  charge(company: string, set: string, n: number): ServeRefusal | undefined;
 };
 export type ServeHostOptions = {
   readonly self: PartyId; readonly hosts: readonly PartyId[];
@@ -33,14 +33,14 @@ export class ServeHost {
     return this.#lastN;
   }
 
-  /** undefined when the question is to be answered: it is then charged. */
-  refuses({ n, present, company, consent }: TypedBody<"serve/ask">): ServeRefusal | undefined {
+  /** undefined when the question is to be answered: it is then charged. variant: what else of it the answer depends on; each is a set of its own. */
+  refuses({ n, present, company, consent }: TypedBody<"serve/ask">, variant = ""): ServeRefusal | undefined {
     const { self, hosts, sharing, singleHostTotals, ports } = this.#o;
     if (n <= this.#lastN || !isSetOf(present, hosts) || !present.includes(self)) return "SERVICE_ASK";
     this.#lastN = n;
     const isAlone = present.filter((h) => sharing.includes(h)).length < 2;
     if (isAlone && sharing.includes(self) && !singleHostTotals) return "POLICY_SINGLE_HOST";
-    return ports.consent(company, consent, n) ?? ports.charge(company, present.join());
+    return ports.consent(company, consent, n) ?? ports.charge(company, `${present.join()}${variant}`, n);
   }
 }
 

@@ -1,25 +1,43 @@
-// Masks of one question: a byte per pair of providers from their own secret, that cancels in the sum over exactly the providers that the
-// question names (Bonawitz et al., CCS 2017, without dropout recovery). The secret stream is bound to the company: with another company under
-// the same number at another provider nothing cancels, and every provider answers a number once.
+// Masks of one question: a secret number per pair of providers, that cancels in the sum over exactly the providers that the question names
+// (Bonawitz et al., CCS 2017, without dropout recovery). The secret is bound to the company: with another company under the same number at
+// another provider nothing cancels, and every provider answers a number once.
 import { createHmac } from "node:crypto";
 import type { JobId, PartyId } from "../../core/brand.ts";
+import { linearPlainBits } from "../../kernels/linear/params.ts";
 
 export type MaskedAsk = { readonly n: number; readonly present: readonly PartyId[]; readonly company: string };
+type KeyOf = (peer: PartyId) => Uint8Array;
 
 /** The sum mod 256 of this provider's masks with all others. keyOf: 32 secret bytes that only this provider and that peer have. */
-export function maskOf(self: PartyId, service: JobId, ask: MaskedAsk, keyOf: (peer: PartyId) => Uint8Array): number {
-  const label = JSON.stringify(["yunei/serve/mask/v1", service, ask.n, ask.present, ask.company]);
-  let mask = 0;
-  for (const peer of ask.present) {
+export function maskOf(self: PartyId, service: JobId, ask: MaskedAsk, keyOf: KeyOf): number {
+  return sumOfMasks(self, ["yunei/serve/mask/v1", service, ask], keyOf) & 255;
+}
+
+/** The same modulo 2^28, signed, for scores under an encrypted model. */
+export function wideMaskOf(self: PartyId, service: JobId, ask: MaskedAsk, keyOf: KeyOf): number {
+  return wrapWide(sumOfMasks(self, ["yunei/serve/mask28/v1", service, ask], keyOf));
+}
+
+/** Modulo 2^28, signed. */
+export function wrapWide(sum: number): number {
+  const unused = 32 - linearPlainBits;
+  return (sum << unused) >> unused;
+}
+
+/** Modulo 2^32: its low bits are the sum modulo any smaller power of two. */
+function sumOfMasks(self: PartyId, [version, service, { n, present, company }]: readonly [string, JobId, MaskedAsk], keyOf: KeyOf): number {
+  const label = JSON.stringify([version, service, n, present, company]);
+  let sum = 0;
+  for (const peer of present) {
     if (peer === self) continue;
-    const byte = createHmac("sha256", keyOf(peer)).update(label).digest()[0] as number;
-    mask += self < peer ? byte : -byte;
+    const secret = createHmac("sha256", keyOf(peer)).update(label).digest().readUInt32LE(0);
+    sum = (self < peer ? sum + secret : sum - secret) | 0;
   }
-  return mask & 255;
+  return sum;
 }
 
 /** This provider's byte for a question: its own part under its masks. */
-export function maskedPart(self: PartyId, service: JobId, ask: MaskedAsk, own: number, keyOf: (peer: PartyId) => Uint8Array): number {
+export function maskedPart(self: PartyId, service: JobId, ask: MaskedAsk, own: number, keyOf: KeyOf): number {
   return (own + maskOf(self, service, ask, keyOf)) & 255;
 }
 

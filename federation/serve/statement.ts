@@ -1,23 +1,64 @@
 // What a service may send over its whole term: per request and period as the plan bounds it.
+import type { PartyId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
+import { sealedForOneBytes } from "../../kernels/linear/params.ts";
+import { encryptedModelAttacks, wholeModelAttacks } from "../attacks.ts";
 import { mostConsentText } from "../consents/messages.ts";
+import { labelFrameBytes } from "../score/messages.ts";
 import type { KindStatement } from "../leakage.ts";
-import type { Add, Sizes } from "../statement.ts";
-import { serveJobSchema } from "./params.ts";
+import type { MessageType } from "../messages.ts";
+import { chunks, type Add, type Sizes } from "../statement.ts";
+import { modelPieceBytes, mostEncryptedPartBytes } from "./messages.ts";
+import { requireProviders } from "./own-model.ts";
+import { explainOf, serveJobSchema, type ServeJobParams } from "./params.ts";
 
 /** CBOR of the names in one question, at most. */
 const askBytes = 1024;
+/** One column of the bank in a question: a number, or a text of 256 UTF-16 units. */
+const columnBytes = 800;
+/** Seal of a model that lies in an inbox. */
+const modelSealBytes = 64;
 
-export function serveStatement({ guest, hosts, datasets, params }: Sizes, add: Add): KindStatement {
-  const { days, requestsPerDay, setsPerCompany } = serveJobSchema.parse(params);
+/** A whole model on its way. */
+export function addWholeModel(add: Add, from: PartyId, to: PartyId, bytes: number): void {
+  // The whole file is the number of numbers in it.
+  add(from, to, "serve/whole-model", chunks(bytes + modelSealBytes, modelPieceBytes), bytes + modelSealBytes, bytes);
+}
+
+type Wire = { readonly ask: MessageType; readonly askBytes: number; readonly part: MessageType; readonly partBytes: number };
+
+export function serveStatement({ guest, hosts, datasets, params: plan }: Sizes, add: Add): KindStatement {
+  const params = serveJobSchema.parse(plan);
+  const { days, requestsPerDay, setsPerCompany } = params;
+  if (explainOf(params).hosts.some((h) => !hosts.includes(h))) throw new AppError("JOB_PARAMS", { hosts: explainOf(params).hosts.length });
+  if (params.protection !== "masked-points") requireProviders(params.protection === "encrypted-model" ? params : {}, hosts);
+  const wire = wireOf(params);
   // A request is asked again at most once for each further set of providers; a term touches one calendar day more than it has days.
-  const asks = (days + 1) * requestsPerDay * setsPerCompany;
+  const asks = (days + 1) * requestsPerDay * (params.protection === "whole-model" ? 1 : setsPerCompany);
   for (const host of hosts) {
     const consent = datasets[host]?.consents === true ? mostConsentText : 0;
-    // The company and which providers take part.
-    add(guest, host, "serve/ask", asks, asks * (askBytes + consent), 2 * asks);
+    if (params.protection === "encrypted-model") add(guest, host, "serve/encrypted-model", 1, sealedForOneBytes, 0);
+    if (params.protection === "whole-model") addWholeModel(add, guest, host, params.bytes);
+    // The company and which providers take part; the columns that go along.
+    const columns = params.protection === "whole-model" ? params.columns.length : 0;
+    add(guest, host, wire.ask, asks, bounded(asks * (wire.askBytes + consent)), (2 + columns) * asks);
     // The total, and whether the provider holds the company.
-    add(host, guest, "serve/part", asks, asks * 64, 2 * asks);
+    const explain = explainOf(params);
+    if (!explain.hosts.includes(host)) add(host, guest, wire.part, asks, bounded(asks * wire.partBytes), 2 * asks);
+    // A name and a size for each reason.
+    else add(host, guest, "serve/part-explained", asks, bounded(asks * (wire.partBytes + explain.reasons * labelFrameBytes)), (2 + 2 * explain.reasons) * asks);
     add(host, guest, "serve/refused", asks, asks * 64, asks);
   }
-  return { answered: [], attacks: [] };
+  return { answered: [], attacks: params.protection === "encrypted-model" ? encryptedModelAttacks : params.protection === "whole-model" ? wholeModelAttacks : [] };
+}
+
+function wireOf(params: ServeJobParams): Wire {
+  if (params.protection === "encrypted-model") return { ask: "serve/ask", askBytes, part: "serve/encrypted-part", partBytes: mostEncryptedPartBytes };
+  if (params.protection === "masked-points" || params.columns.length === 0) return { ask: "serve/ask", askBytes, part: params.protection === "masked-points" ? "serve/part" : "serve/odds", partBytes: 64 };
+  return { ask: "serve/ask-columns", askBytes: askBytes + params.columns.length * columnBytes, part: "serve/odds", partBytes: 64 };
+}
+
+/** A service of millions of requests a day for a year may send more bytes than a number holds exactly: then the number of messages bounds it. */
+function bounded(bytes: number): number {
+  return Math.min(bytes, Number.MAX_SAFE_INTEGER / 4);
 }

@@ -17,6 +17,15 @@ export const maxCode = 2 ** 8;
 /** Weights of one model at one provider. */
 export const maxWeights = 1024;
 
+/** Most bytes of an answer in SEAL's saved form: two polynomials modulo one prime, and a head. */
+export const linearAnswerBytes = 2 * linearDegree * 8 + 256;
+/** Most bytes of a key in its short form, of a text whose second polynomial is a seed, and of both where the weights are one polynomial. */
+export const sealedKeyBytes = linearPrimeBits.length * linearDegree * 8 + 1024;
+export const sealedTextBytes = dataPrimes * linearDegree * 8 + 1024;
+/** The same where each weight has a text of its own. */
+export const sealedBatchBytes = (weights: number): number => sealedKeyBytes + weights * (sealedTextBytes + 4) + 256;
+export const sealedForOneBytes = sealedKeyBytes + sealedTextBytes + 256;
+
 /**
  * The flood is uniform over 2^`floodBits` * p1 * p2 values, centred: about 2^131.9. Decoding needs |noise| < q / 2t = 2^133 before the switch to
  * one prime and below p / 2t = 2^25 after it, where the flood is 2^23.9 and the switch's own rounding below 2^13.

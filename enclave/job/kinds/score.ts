@@ -11,34 +11,44 @@ import { scoreTreesHost } from "../../../federation/gbdt/score-host.ts";
 import { crossboostExplainer, gbdtExplainer, scorecardExplainer, type Explainer } from "../../../federation/score/explain.ts";
 import { scoreGuest, type BatchScores } from "../../../federation/score/guest.ts";
 import { scoreHost } from "../../../federation/score/host.ts";
-import { scoreJobSchema, type ModelShape } from "../../../federation/score/params.ts";
+import { isOwnShape, scoreJobSchema, type ModelShape, type OwnShape } from "../../../federation/score/params.ts";
 import { guestHalfSchema } from "../../../federation/scorecard/finish.ts";
 import { hostHalfSchema } from "../../../federation/scorecard/half.ts";
-import type { LoadedDataset } from "../../data/load.ts";
+import { modelColumns } from "../../batch/columns.ts";
+import type { Batch } from "../../batch/load.ts";
 import { checkReceipts, type JobContext, type JobKind } from "../context.ts";
 import { bankConsents, withConsents } from "../consents.ts";
+import { guestDrift, hostDrift, rowsOf, seeingRows } from "../drift.ts";
 import { hostExplain, keepExplanations } from "../explain.ts";
 import { readHalf } from "../halves.ts";
-import { keepScores } from "../results.ts";
+import { keepScores } from "../batch-results.ts";
+import { scoreOwnGuest, scoreOwnHost } from "./score-own.ts";
 
 export const scoreKind: JobKind = {
   async guest(context) {
     const { tools, input } = context;
     const params = scoreJobSchema.parse(input.plan.params);
-    const batch = await tools.loadBatch(params.batch);
+    // A scorecard knows which of the bank's columns it needs, and as what.
+    const expected = params.shape.kind === "scorecard" ? modelColumns(readHalf(tools.db, input.plan, "scorecard-guest", guestHalfSchema), tools.identity.party) : undefined;
+    const batch = await tools.loadBatch(params.batch, expected);
     if (batch.rows !== params.rows) throw new AppError("JOB_PARAMS", { rows: batch.rows });
-    const { model, digest, scaling, scores, explainer } = await scoreBy[params.shape.kind](context, batch, params.shape, await bankConsents(context, batch.ids));
+    const consents = await bankConsents(context, batch.ids);
+    const { shape } = params;
+    const { model, digest, scaling, scores, explainer } = isOwnShape(shape) ? await scoreOwnGuest(context, batch, shape, consents) : await scoreBy[shape.kind](context, batch, shape, consents);
     checkReceipts(context, { id: model, digest }, scores.receipts);
-    const explanations = await keepExplanations(context, { explainer, scores, batch });
-    await keepScores(context, { model, scaling, scores, ids: batch.ids, explanations });
+    const explanations = explainer && await keepExplanations(context, { explainer, scores, batch });
+    await keepScores(context, { model, digest, scaling, scores, ids: batch.ids, explanations });
   },
   async host(context, tools) {
     const { tools: { db }, input: { plan } } = context;
     const { shape } = scoreJobSchema.parse(plan.params);
-    if (shape.kind === "scorecard") {
+    if (isOwnShape(shape)) await scoreOwnHost(context, tools, shape);
+    else if (shape.kind === "scorecard") {
       const half = readHalf(db, plan, "scorecard-host", hostHalfSchema);
       const { party, host } = withConsents(context, tools, half.columns.map((c) => c.feature));
-      await scoreHost(party, { ...host, explain: hostExplain(context), half });
+      const seen = seeingRows(host);
+      await scoreHost(party, { ...seen.host, explain: hostExplain(context), half });
+      hostDrift(context).noteBatch(seen.held().length, rowsOf(host.features, seen.held()));
     } else if (shape.kind === "crossboost") {
       const half = readHalf(db, plan, "crossboost-host", crossboostHostHalfSchema);
       const { party, host } = withConsents(context, tools, half.columns.map((c) => c.name));
@@ -51,14 +61,17 @@ export const scoreKind: JobKind = {
   },
 };
 
-type Scored = { readonly model: string; readonly digest: string; readonly scaling: { points: number; odds: number; pdo: number }; readonly scores: BatchScores; readonly explainer: Explainer };
-type ScoreBy = (context: JobContext, batch: LoadedDataset, shape: ModelShape, consents: GuestConsents | undefined) => Promise<Scored>;
+type Scored = { readonly model: string; readonly digest: string; readonly scaling: { points: number; odds: number; pdo: number }; readonly scores: BatchScores; readonly explainer?: Explainer };
+type ScoreBy = (context: JobContext, batch: Batch, shape: ModelShape, consents: GuestConsents | undefined) => Promise<Scored>;
 
-const scorecard: ScoreBy = async ({ tools, input, party, intersection }, batch, _shape, consents) => {
+const scorecard: ScoreBy = async (context, batch, _shape, consents) => {
+  const { tools, input, party, intersection } = context;
   const { plan } = input;
   const half = readHalf(tools.db, plan, "scorecard-guest", guestHalfSchema);
   const { explain } = scoreJobSchema.parse(plan.params);
   const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, explain, setSecret: tools.setSecret, intersection, consents });
+  const scored = Int32Array.from(batch.ids.keys()).filter((record) => !scores.refused.has(record));
+  guestDrift(context).noteBatch(scored.length, rowsOf(batch.features, scored));
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: scorecardExplainer(half, party.self) };
 };
 
@@ -81,4 +94,4 @@ const crossboost: ScoreBy = async ({ tools, input, party, intersection }, batch,
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: crossboostExplainer(half, half.typical) };
 };
 
-const scoreBy: Readonly<Record<ModelShape["kind"], ScoreBy>> = { scorecard, gbdt, crossboost };
+const scoreBy: Readonly<Record<Exclude<ModelShape, OwnShape>["kind"], ScoreBy>> = { scorecard, gbdt, crossboost };

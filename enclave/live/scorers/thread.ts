@@ -1,0 +1,88 @@
+// A scorer's heavy part in a thread of its own: one object, opened when it is first asked and again after it was lost. What waits is bounded.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Transferable } from "node:worker_threads";
+import { AppError, isAppError, type Code } from "../../../core/errors.ts";
+import { Pool, type Remote } from "../../../kernels/pool.ts";
+
+export type ThreadOptions = {
+  readonly module: URL; readonly open: string; readonly args: readonly unknown[];
+  /** A call that takes longer ends the thread, and fails with this code. */
+  readonly limit?: { readonly ms: number; readonly code: Code };
+  /** Calls that may wait. */
+  readonly mostWaiting?: number;
+};
+
+const mostOverruns = 3;
+
+export class ScorerThread implements AsyncDisposable {
+  readonly #o: ThreadOptions;
+  #pool: Pool | undefined;
+  #remote: Promise<Remote> | undefined;
+  #waiting = 0;
+  #overruns = 0;
+
+  constructor(options: ThreadOptions) {
+    this.#o = options;
+  }
+
+  /** More would only come too late. */
+  get isBusy(): boolean {
+    return this.#waiting >= (this.#o.mostWaiting ?? 32);
+  }
+
+  /** Opens the object now. Throws what its opening throws, and the limit's code. */
+  async start(): Promise<void> {
+    await this.#bounded(this.#open());
+  }
+
+  /** transfer: buffers of the arguments that are given away. */
+  async call<T>(method: string, args: readonly unknown[], transfer: readonly Transferable[] = []): Promise<T> {
+    // A model that never ends is not started for every question again.
+    if (this.#o.limit !== undefined && this.#overruns >= mostOverruns) throw new AppError(this.#o.limit.code);
+    this.#waiting += 1;
+    try {
+      return await this.#bounded(this.#open().then((remote) => remote.call<T>(method, args, transfer)));
+    } catch (error) {
+      if (isAppError(error) && error.code === "KERNEL_WORKER_LOST") this.#remote = undefined;
+      throw error;
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  #open(): Promise<Remote> {
+    this.#pool ??= new Pool({ threads: 1 });
+    const { module, open, args } = this.#o;
+    this.#remote ??= this.#pool.open(0, module, open, args);
+    this.#remote.catch(() => { this.#remote = undefined; });
+    return this.#remote;
+  }
+
+  async #bounded<T>(work: Promise<T>): Promise<T> {
+    const { limit } = this.#o;
+    if (limit === undefined) return work;
+    const done = new AbortController();
+    const late = delay(limit.ms, undefined, { signal: done.signal }).then(
+      () => {
+        // What runs in the library's own code ends with the thread, not before it returns.
+        this.#overruns += 1;
+        void this[Symbol.asyncDispose]();
+        throw new AppError(limit.code);
+      },
+      () => new Promise<never>(() => undefined),
+    );
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      done.abort();
+      work.catch(() => undefined);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    this.#remote = undefined;
+    await pool?.[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,34 @@
+// The thread of a scorer: bounded waiting, bounded time, and a new one after it was lost.
+import { assert } from "chai";
+import { describe, it } from "mocha";
+import { ScorerThread, type ThreadOptions } from "../../enclave/live/scorers/thread.ts";
+import { codeOf } from "../support/world.ts";
+
+const slow: ThreadOptions = { module: new URL("../support/slow-remote.ts", import.meta.url), open: "openSlow", args: [] };
+const limit = { ms: 1500, code: "MODEL_ONNX_TIME" } as const;
+
+describe("the thread of a scorer", () => {
+  it("ends a call that takes too long, goes on in a new thread, and does not begin a model again that never ends", async () => {
+    await using thread = new ScorerThread({ ...slow, limit });
+    for (let overrun = 1; overrun <= 3; overrun++) {
+      assert.equal(await thread.call("busy", [1]), 1, `before overrun ${overrun}`);
+      assert.equal(await codeOf(thread.call("busy", [3000])), "MODEL_ONNX_TIME");
+    }
+    assert.equal(await codeOf(thread.call("busy", [1])), "MODEL_ONNX_TIME");
+  });
+  it("says that it is busy when as many calls wait as it takes", async () => {
+    await using thread = new ScorerThread({ ...slow, mostWaiting: 2 });
+    await thread.start();
+    const first = thread.call("busy", [50]);
+    assert.isFalse(thread.isBusy);
+    const second = thread.call("busy", [50]);
+    assert.isTrue(thread.isBusy);
+    assert.deepEqual(await Promise.all([first, second]), [50, 50]);
+    assert.isFalse(thread.isBusy);
+  });
+  it("says why an object cannot be opened, each time", async () => {
+    await using thread = new ScorerThread({ ...slow, open: "openNothing" });
+    assert.equal(await codeOf(thread.start()), "KERNEL_WORKER_FAILED");
+    assert.equal(await codeOf(thread.call("busy", [1])), "KERNEL_WORKER_FAILED");
+  });
+});
