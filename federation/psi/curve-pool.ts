@@ -2,7 +2,7 @@
 // the process alive while they idle.
 import { Worker } from "node:worker_threads";
 import { AppError } from "../../core/errors.ts";
-import { doTask, type CurveTask } from "./curve-task.ts";
+import { doTask, type CurveTask, type SingleTask } from "./curve-task.ts";
 import type { CurveReply } from "./curve-worker.ts";
 import { loadCurve, type CurveWork } from "./curve.ts";
 
@@ -24,11 +24,18 @@ export class CurvePool implements CurveWork, AsyncDisposable {
   raise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array> {
     return this.#run({ kind: "raise", points: points.slice(), key: key.slice() });
   }
+  unraise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array> {
+    return this.#run({ kind: "unraise", points: points.slice(), key: key.slice() });
+  }
   tag(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array> {
     return this.#run({ kind: "tag", ids, domain, key: key.slice() });
   }
   finish(ids: readonly string[], points: Uint8Array, key: Uint8Array): Promise<Uint8Array> {
     return this.#run({ kind: "finish", ids, points: points.slice(), key: key.slice() });
+  }
+  /** Several small tasks as one; each is refused when one is. Their keys are wiped. */
+  many(tasks: readonly SingleTask[]): Promise<Uint8Array> {
+    return this.#run({ kind: "many", tasks });
   }
   /** Threads that are alive now. */
   get threads(): number {
@@ -57,7 +64,7 @@ export class CurvePool implements CurveWork, AsyncDisposable {
     thread.job = job;
     thread.worker.ref();
     thread.worker.postMessage(job.task, "points" in job.task ? [job.task.points.buffer as ArrayBuffer] : []);
-    job.task.key.fill(0);
+    for (const { key } of job.task.kind === "many" ? job.task.tasks : [job.task]) key.fill(0);
     this.#next();
   }
   #start(): Thread {
@@ -94,6 +101,7 @@ export async function inlineCurve(): Promise<CurveWork> {
     workers: 1,
     blind: (ids, domain, key) => run({ kind: "blind", ids, domain, key: key.slice() }),
     raise: (points, key) => run({ kind: "raise", points, key: key.slice() }),
+    unraise: (points, key) => run({ kind: "unraise", points, key: key.slice() }),
     tag: (ids, domain, key) => run({ kind: "tag", ids, domain, key: key.slice() }),
     finish: (ids, points, key) => run({ kind: "finish", ids, points, key: key.slice() }),
   };

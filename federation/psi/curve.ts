@@ -16,6 +16,8 @@ export interface CurveWork {
   blind(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array>;
   /** P^k, one point per point. PROTOCOL_BAD_POINT for the neutral element and for any encoding that RFC 9496 refuses. */
   raise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array>;
+  /** Takes k off again. PROTOCOL_BAD_POINT as in `raise`. */
+  unraise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array>;
   /** The tag of each id under k: what the key's holder computes. */
   tag(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array>;
   /** The tags of ids from their doubly raised points: takes k off again. PROTOCOL_BAD_POINT as in `raise`. */

@@ -42,6 +42,8 @@ function decimalOf(text: string, places: number): string {
   return sign === "-" && /[1-9]/.test(size) ? `-${size}` : size;
 }
 
+export const isOrdered = (type: ClaimType): boolean => type === "number" || type === "money" || type === "date";
+
 /** A value as an integer, for comparisons: millionths of a number, fen of money, days since 1970 of a date. Throws VERIFY_VALUE for the other types. */
 export function ordinal(type: ClaimType, text: string): bigint {
   const value = canonicalValue(type, text);
@@ -50,6 +52,17 @@ export function ordinal(type: ClaimType, text: string): bigint {
   const [, sign, whole = "", fraction = ""] = decimal.exec(value) ?? refuse();
   const size = BigInt(whole + fraction.padEnd(places, "0"));
   return sign === "-" ? -size : size;
+}
+
+/** Bits of the integers among which a blind range lies: days of some 700 years, or 40. */
+export const blindDepth = (type: ClaimType): number => (type === "date" ? 18 : 40);
+
+/** A value as an integer of `blindDepth` bits: fen, days, and thousandths of a number, rounded, half up. Throws VERIFY_VALUE. */
+export function blindOrdinal(type: ClaimType, text: string): bigint {
+  const exact = ordinal(type, text);
+  if (type !== "number") return exact;
+  const up = exact + 500n;
+  return (up - (((up % 1000n) + 1000n) % 1000n)) / 1000n;
 }
 
 function refuse(): never {

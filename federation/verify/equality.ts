@@ -6,7 +6,7 @@ import { bytes } from "../../core/message.ts";
 import { z } from "zod";
 import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
-import { keyBytes, type Curve } from "../psi/curve.ts";
+import { keyBytes, type CurveWork } from "../psi/curve.ts";
 import { pointBytes, tagBytes } from "../psi/messages.ts";
 
 /** Where a question stands: both sides derive the same from the request, so that its points are of no use elsewhere. */
@@ -17,7 +17,7 @@ export const equalityReplySchema = z.strictObject({ point: bytes(pointBytes), ta
 export type EqualityAsk = z.output<typeof equalityAskSchema>;
 export type EqualityReply = z.output<typeof equalityReplySchema>;
 /** The bank keeps it until the reply is there. */
-export type EqualityOpen = { readonly claim: string; readonly key: Uint8Array; readonly domain: string };
+export type EqualityOpen = { readonly claim: string; readonly key: Uint8Array };
 
 const idForm = /^[A-Za-z0-9_.#-]{1,64}$/;
 
@@ -27,28 +27,32 @@ export function questionDomain(kind: "equality" | "range", { request, party, ite
 }
 
 /** claim: canonical text (claims.ts). */
-export function askEqual(curve: Curve, question: Question, claim: string, rng: Rng): { ask: EqualityAsk; open: EqualityOpen } {
-  const domain = questionDomain("equality", question);
+export async function askEqual(curve: CurveWork, question: Question, claim: string, rng: Rng): Promise<{ ask: EqualityAsk; open: EqualityOpen }> {
   const key = rng(keyBytes);
-  return { ask: { blinded: curve.blindIds([claim], domain, key) }, open: { claim, key, domain } };
+  return { ask: { blinded: await curve.blind([claim], questionDomain("equality", question), key) }, open: { claim, key } };
 }
 
-/** value: canonical text. A fresh key per question. Throws PROTOCOL_BAD_POINT. */
-export function replyEqual(curve: Curve, question: Question, value: string, ask: EqualityAsk, rng: Rng): EqualityReply {
+/** value: canonical text; undefined for none: the same work then leads to a tag of nothing. A fresh key per question. Throws PROTOCOL_BAD_POINT. */
+export async function replyEqual(curve: CurveWork, question: Question, value: string | undefined, ask: EqualityAsk, rng: Rng): Promise<EqualityReply> {
   const domain = questionDomain("equality", question);
   const key = rng(keyBytes);
+  const held = value ?? Buffer.from(rng(nothingBytes)).toString("latin1");
   try {
-    return { point: curve.raisePoints(ask.blinded, key), tag: curve.tagIds([value], domain, key) };
+    const [point, tag] = await Promise.all([curve.raise(ask.blinded, key), curve.tag([held], domain, key)]);
+    return { point, tag };
   } finally {
     key.fill(0);
   }
 }
 
 /** Whether the claim is the value. Throws PROTOCOL_BAD_POINT. */
-export function openEqual(curve: Curve, { claim, key }: EqualityOpen, reply: EqualityReply): boolean {
+export async function openEqual(curve: CurveWork, { claim, key }: EqualityOpen, reply: EqualityReply): Promise<boolean> {
   try {
-    return timingSafeEqual(curve.finishTags([claim], reply.point, key), reply.tag);
+    return timingSafeEqual(await curve.finish([claim], reply.point, key), reply.tag);
   } finally {
     key.fill(0);
   }
 }
+
+/** A random text that no canonical value is: it has 32 bytes of chance. */
+const nothingBytes = 32;

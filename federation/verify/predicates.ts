@@ -6,6 +6,9 @@ import { canonicalValue, ordinal, type ClaimType } from "./claims.ts";
 const value = z.string().min(1).max(512);
 const count = z.int().min(0).max(1_000_000);
 
+export const predicateKinds = ["equals", "within", "one-of", "exists", "dated", "count"] as const;
+export type PredicateKind = (typeof predicateKinds)[number];
+
 export const predicateSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("equals"), value }),
   /** Both ends belong to it; one may be missing. */
@@ -19,7 +22,22 @@ export const predicateSchema = z.discriminatedUnion("kind", [
 ]);
 export type Predicate = z.output<typeof predicateSchema>;
 
-export const answers = ["match", "no-match", "not-available"] as const;
+/** Characters of its values. */
+export function textOf(predicate: Predicate): number {
+  switch (predicate.kind) {
+    case "equals":
+      return predicate.value.length;
+    case "one-of":
+      return predicate.values.reduce((sum, v) => sum + v.length, 0);
+    case "within":
+      return (predicate.from ?? "").length + (predicate.to ?? "").length;
+    default:
+      return 0;
+  }
+}
+
+/** In the order of their codes on the wire. */
+export const answers = ["no-match", "match", "not-available"] as const;
 export type Answer = (typeof answers)[number];
 
 /** What a provider has about one company and field: nothing at all, or the entries, of which there may be none. */
@@ -69,7 +87,8 @@ export function evaluate(type: ClaimType, predicate: Predicate, held: Held): Ans
   return readable.some(fits) ? "match" : "no-match";
 }
 
-function isReadable(type: ClaimType, entry: string): boolean {
+/** Whether a provider's own entry has a form that claims can be compared with. */
+export function isReadable(type: ClaimType, entry: string): boolean {
   try {
     canonicalValue(type, entry);
     return true;
