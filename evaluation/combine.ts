@@ -55,29 +55,38 @@ export function addParts(parts: readonly Part[]): Part {
   return { points, covered };
 }
 
+/** Throws EVALUATION_PART with how many companies have a sum that these indicators cannot give. */
+export function requireWithin(card: Pick<Card, "entries">, indicators: readonly string[], { points, covered }: Part): void {
+  const { lowest, highest, stake } = boundsOf(card, indicators);
+  const rows = points.length;
+  if (covered.length !== rows) throw new AppError("EVALUATION_PART", { rows });
+  let outside = 0;
+  for (let row = 0; row < rows; row++) {
+    const [p, c] = [points[row] as number, covered[row] as number];
+    if (p < lowest || p > highest || c < 0 || c > stake) outside++;
+  }
+  if (outside > 0) throw new AppError("EVALUATION_PART", { rows, outside });
+}
+
 /**
  * Scores and grades of the sum of all parts. A score is base + points, cut at 0 and 1000. A grade is given when the coverage is at least
  * the card's. Throws EVALUATION_PART when a sum lies outside of what the assigned indicators can give: a part is wrong, or masks did not cancel.
  */
 export function evaluate(card: Card, assignment: Assignment, sum: Part, asOf: string): Evaluation {
-  const { lowest, highest, stake } = boundsOf(card, [...assignment.parties.values()].flat());
+  requireWithin(card, [...assignment.parties.values()].flat(), sum);
   const whole = wholeStake(card);
   const rows = sum.points.length;
-  if (sum.covered.length !== rows) throw new AppError("EVALUATION_PART", { rows });
-  let outside = 0;
   const scores = new Int16Array(rows);
   const coverage = new Int16Array(rows);
   const grades = new Uint8Array(rows).fill(ungraded);
   for (let row = 0; row < rows; row++) {
     const points = sum.points[row] as number;
     const covered = sum.covered[row] as number;
-    if (points < lowest || points > highest || covered < 0 || covered > stake) outside++;
     const score = Math.min(bestScore, Math.max(0, card.base + points));
     scores[row] = score;
     coverage[row] = Math.floor((1000 * covered) / whole);
     if (covered >= card.minCoverage * whole) grades[row] = card.grades.findIndex((g) => score >= g.from);
   }
-  if (outside > 0) throw new AppError("EVALUATION_PART", { rows, outside });
   const { id, version, digest } = card;
   return { card: { id, version, digest }, basis: card.basis, asOf, absent: assignment.absent, partial: assignment.absent.length > 0, scores, coverage, grades };
 }

@@ -67,7 +67,8 @@ export function parseSubscriptions(values: readonly unknown[]): Subscription[] {
 }
 
 /**
- * The pushes of a run, by institution and purpose, in their order. A purpose gets the evaluation of a basis only when it needs every item
+ * The pushes of a run, by institution and purpose, in their order. Who is in a subscription with a filter by section is in that section, and the
+ * section is information that needs the company's authorisation (registry.industry): such a subscription gets `full` rows alone. A purpose gets the evaluation of a basis only when it needs every item
  * of that card (catalogue/purposes.ts); a purpose that needs neither is refused: CATALOGUE_UNNECESSARY. Throws EVALUATION_ROWS.
  */
 export function planPushes({ runs, subscriptions, mayReceive }: PushInput): Push[] {
@@ -78,7 +79,7 @@ export function planPushes({ runs, subscriptions, mayReceive }: PushInput): Push
     const [first] = wanted;
     if (first === undefined) return [];
     const { institution, purpose } = first;
-    const may = { open: needsAll(purpose, runs.open), full: needsAll(purpose, runs.full) };
+    const may = { open: runs.open !== undefined && needsAll(purpose, runs.open.card), full: runs.full !== undefined && needsAll(purpose, runs.full.card) };
     if (!may.open && !may.full && (runs.open ?? runs.full) !== undefined) throw new AppError("CATALOGUE_UNNECESSARY", { institution });
     const authorised = new Set<string>();
     let withheld = 0;
@@ -89,7 +90,7 @@ export function planPushes({ runs, subscriptions, mayReceive }: PushInput): Push
       else withheld++;
       return is;
     }) : [];
-    const openRows = may.open ? matching(open, wanted).filter((row) => !authorised.has(open?.usccs[row] ?? "")) : [];
+    const openRows = may.open ? matching(open, wanted.filter((s) => s.sectors === "all")).filter((row) => !authorised.has(open?.usccs[row] ?? "")) : [];
     const rows = { open: Uint32Array.from(openRows), full: Uint32Array.from(fullRows) };
     return [{ institution, purpose, subscriptions: wanted.map((s) => s.name).sort(), rows, withheld }];
   });
@@ -105,8 +106,9 @@ function prepared(run: RunOfCompanies | undefined): Prepared | undefined {
   return { usccs, places: usccs.map(provinceOf), sectors: sectors.map(sectionOf), grades: usccs.map((_, row) => gradeAt(evaluation, row) ?? withoutGrade) };
 }
 
-function needsAll(purpose: FinancingPurpose, run: RunOfCompanies | undefined): boolean {
-  return run !== undefined && [...new Set(run.card.entries.flatMap((e) => e.items))].every((id) => isNecessary(purpose, findItem(id)));
+/** Whether a purpose needs every item of a card (minimum and necessary): others get no evaluation by it. */
+export function needsAll(purpose: FinancingPurpose, card: Pick<Card, "entries">): boolean {
+  return [...new Set(card.entries.flatMap((e) => e.items))].every((id) => isNecessary(purpose, findItem(id)));
 }
 
 function matching(run: Prepared | undefined, wanted: readonly Subscription[]): number[] {

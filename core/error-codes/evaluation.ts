@@ -9,4 +9,8 @@ export const evaluationErrors = {
   EVALUATION_RUNS: { status: 409, en: "Two runs cannot be compared: another scorecard, another major version of it, or another basis. Compare runs of the same.", zh: "两次评价不可比：评分卡、其主版本或评价口径不同。请比较同一口径的两次评价。" },
   EVALUATION_ROWS: { status: 400, en: "Companies, sectors and evaluations are not of the same number, or a company is there twice. Correct the list of companies.", zh: "企业、行业与评价结果的数量不一致，或企业重复。请更正企业清单。" },
   EVALUATION_SUBSCRIPTION: { status: 400, en: "A subscription does not fit its schema, or one institution has two of the same name. Name provinces by the first two digits of GB/T 2260, sectors by the section letter of GB/T 4754.", zh: "订阅不符合结构要求，或同一机构有重名订阅。省级区划请用 GB/T 2260 前两位，行业请用 GB/T 4754 门类字母。" },
+  EVALUATION_BUSY: { status: 409, en: "An evaluation of this institution on this basis is waiting or running; one follows another. Look at it with `yunei evaluation list`, or cancel it.", zh: "本机构该口径的评价正在等待或进行；须逐次进行。请用 yunei evaluation list 查看或取消。" },
+  EVALUATION_NOT_FOUND: { status: 404, en: "There is no such evaluation run or push for you. List them with `yunei evaluation list` and `yunei evaluation pushes`.", zh: "没有可供查看的该评价批次或推送。请用 yunei evaluation list 与 yunei evaluation pushes 列出。" },
+  EVALUATION_PROVIDERS: { status: 502, en: "Too few data providers were left for this run, or one was away and the plan does not go on without it. Run it again when they are back, or with a lower `leastHosts`.", zh: "剩余数据方不足，或有数据方缺席而计划不允许继续。请待其恢复后重新运行，或降低 leastHosts。" },
+  EVALUATION_SCHEDULE: { status: 404, en: "This institution has no schedule of evaluations. Set one with `yunei evaluation schedule`.", zh: "本机构未设置定期评价。请用 yunei evaluation schedule 设置。" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -17,11 +17,13 @@ const rowsOf = (push: Push | undefined): { open: number[]; full: number[] } => (
 const subscription = (change: object = {}): object => ({ institution: "bank_a", name: "all", purpose: "credit-evaluation", ...change });
 
 describe("the plan of pushes", () => {
-  it("filters by province and sector, both", () => {
+  it("filters by province and, of those that authorised the institution alone, by sector", () => {
     assert.deepEqual(rowsOf(plan([subscription()])[0]).open, [0, 1, 2, 3]);
     assert.deepEqual(rowsOf(plan([subscription({ provinces: ["33"] })])[0]).open, [0, 1]);
-    assert.deepEqual(rowsOf(plan([subscription({ sectors: ["C"] })])[0]).open, [0, 2]);
-    assert.deepEqual(rowsOf(plan([subscription({ provinces: ["33", "11"], sectors: ["C", "-"] })])[0]).open, [0, 3]);
+    // Who is in the list of a section is in it: that is not public.
+    assert.deepEqual(rowsOf(plan([subscription({ sectors: ["C"] })])[0]), { open: [], full: [] });
+    assert.deepEqual(rowsOf(plan([subscription({ sectors: ["C"] })], () => true)[0]), { open: [], full: [1] });
+    assert.deepEqual(rowsOf(plan([subscription({ provinces: ["33"], sectors: ["C", "F"] })], () => true)[0]), { open: [], full: [0] });
     assert.deepEqual(rowsOf(plan([subscription({ provinces: ["50"] })])[0]).open, []);
   });
 
@@ -51,9 +53,9 @@ describe("the plan of pushes", () => {
       subscription({ name: "industry", sectors: ["C"] }), subscription({ name: "loans", purpose: "loan-approval", provinces: ["33"] }),
     ]);
     assert.deepEqual(pushes.map((p): unknown[] => [p.institution, p.purpose, p.subscriptions, [...p.rows.open]]), [
-      ["bank_a", "credit-evaluation", ["industry", "zhejiang"], [0, 1, 2]],
+      ["bank_a", "credit-evaluation", ["industry", "zhejiang"], [0, 1]],
       ["bank_a", "loan-approval", ["loans"], [0, 1]],
-      ["bank_b", "credit-evaluation", ["all"], [1]],
+      ["bank_b", "credit-evaluation", ["all"], []],
     ]);
     assert.deepEqual(plan([]), []);
   });

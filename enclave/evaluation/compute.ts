@@ -1,0 +1,26 @@
+// Runs an evaluation's task on a worker thread, so that the enclave goes on with its other jobs.
+import { Worker } from "node:worker_threads";
+import { AppError } from "../../core/errors.ts";
+import type { EvaluationOutcome, EvaluationTask } from "./task.ts";
+import type { WorkerReply } from "./worker.ts";
+
+/** Throws what the task throws, the signal's reason once it has aborted, and JOB_INTERNAL for a thread that died. */
+export async function compute(task: EvaluationTask, signal: AbortSignal): Promise<EvaluationOutcome> {
+  signal.throwIfAborted();
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: task });
+  const { promise, resolve, reject } = Promise.withResolvers<EvaluationOutcome>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  worker.on("message", (reply: WorkerReply) => {
+    if ("outcome" in reply) resolve(reply.outcome);
+    else reject("refused" in reply ? new AppError(reply.refused, reply.facts) : new AppError("JOB_INTERNAL", {}, { cause: new Error(reply.broken) }));
+  });
+  worker.on("error", () => reject(new AppError("JOB_INTERNAL")));
+  worker.on("exit", () => reject(new AppError("JOB_INTERNAL")));
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    await worker.terminate();
+  }
+}
