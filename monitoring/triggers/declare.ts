@@ -93,8 +93,3 @@ function source(
 
 /** Codes of categories are no amounts. */
 const categoryUnits: ReadonlySet<string> = new Set(["category", "size or legal form", "section of GB/T 4754"]);
-
-/** The most that leaves about one company in a time: one bit at each alert, for the statement of leakage. `days` > 0. */
-export function mostAlerts(set: Pick<TriggerSet, "triggers">, days: number): number {
-  return set.triggers.reduce((sum, t) => sum + Math.floor((days - 1) / t.coolDownDays) + 1, 0);
-}

@@ -15,6 +15,9 @@ import type { Watch, WatchStore } from "./store.ts";
 export type VerifiedConsent = {
   /** SHA-256 of its id. */
   readonly digest: string;
+  readonly registrar: string;
+  /** Digest of the company's own key, where that has signed. */
+  readonly key?: string | undefined;
   readonly subject: string;
   /** Party name of the institution that it was given to. */
   readonly grantee: string;
@@ -39,8 +42,8 @@ export type WatchListEnv = {
   readonly store: WatchStore;
   readonly now: Clock;
   readonly rng: Rng;
-  /** Whether the current list of its registrar has it as withdrawn; throws (CONSENT_LIST_STALE, ...) when that cannot be told. */
-  readonly isWithdrawn: (consent: string) => boolean;
+  /** Whether the current list of its registrar has it, or the key under it, as withdrawn; throws (CONSENT_LIST_STALE, ...) when that cannot be told. */
+  readonly isWithdrawn: (consent: Pick<VerifiedConsent, "digest" | "registrar" | "key">) => boolean;
   readonly limits?: WatchLimits;
 };
 
@@ -74,18 +77,18 @@ export class WatchList {
           watched++;
           // Thrown inside of the transaction: what was put before it is undone.
           if (watched > this.#limits.perInstitution) throw new AppError("WATCH_FULL", { limit: this.#limits.perInstitution, asked: consents.length });
-          store.put({ id: this.#newId(), institution, subject: consent.subject, consent: consent.digest, registeredAt: now, until: consent.notAfter });
+          store.put({ id: this.#newId(), institution, subject: consent.subject, ...termsOf(consent), registeredAt: now });
           return "added";
         }
         if (found.consent === consent.digest && found.until === consent.notAfter) return "already";
         // One that is over or withdrawn is no watch any more; its state must not live on under a new consent.
         if (this.#isOver(found, now)) {
           store.remove(found.id);
-          store.put({ ...found, id: this.#newId(), consent: consent.digest, registeredAt: now, until: consent.notAfter });
+          store.put({ id: this.#newId(), institution, subject: consent.subject, ...termsOf(consent), registeredAt: now });
           return "added";
         }
         if (consent.notAfter <= found.until) return "already";
-        store.put({ ...found, consent: consent.digest, until: consent.notAfter });
+        store.put({ ...found, ...termsOf(consent) });
         return "renewed";
       });
     });
@@ -98,7 +101,7 @@ export class WatchList {
     if (!needed.every((item) => consent.items.includes(item))) return "CONSENT_ITEM";
     if (now < consent.notBefore) return "CONSENT_NOT_YET";
     if (now >= consent.notAfter) return "CONSENT_EXPIRED";
-    return this.#env.isWithdrawn(consent.digest) ? "CONSENT_WITHDRAWN" : undefined;
+    return this.#env.isWithdrawn(consent) ? "CONSENT_WITHDRAWN" : undefined;
   }
 
   /** Stops watching; state and waiting alerts go with it. Throws WATCH_UNKNOWN. */
@@ -118,7 +121,7 @@ export class WatchList {
       let removed = 0;
       for (const consent of consents) {
         for (const watch of store.ofConsent(consent)) {
-          store.remove(watch.id);
+          store.remove(watch.id, "CONSENT_WITHDRAWN");
           removed++;
         }
       }
@@ -134,7 +137,7 @@ export class WatchList {
     for (;;) {
       const ended = store.transaction(() => {
         const found = store.ended(now, sweepSize);
-        for (const watch of found) store.remove(watch.id);
+        for (const watch of found) store.remove(watch.id, "CONSENT_EXPIRED");
         return found.length;
       });
       removed += ended;
@@ -153,7 +156,7 @@ export class WatchList {
       const watch = store.get(id);
       if (watch === undefined) return undefined;
       if (this.#isOver(watch, now)) {
-        store.remove(id);
+        store.remove(id, now >= watch.until ? "CONSENT_EXPIRED" : "CONSENT_WITHDRAWN");
         return undefined;
       }
       const text = store.state(id);
@@ -169,7 +172,8 @@ export class WatchList {
   }
 
   #isOver(watch: Watch, now: number): boolean {
-    return now >= watch.until || this.#env.isWithdrawn(watch.consent);
+    const { consent: digest, registrar, key } = watch;
+    return now >= watch.until || this.#env.isWithdrawn({ digest, registrar, key });
   }
 
   #seconds(): number {
@@ -179,6 +183,10 @@ export class WatchList {
   #newId(): string {
     return `watch_${Buffer.from(this.#env.rng(16)).toString("hex")}`;
   }
+}
+
+function termsOf({ digest, registrar, key, notAfter }: VerifiedConsent): Pick<Watch, "consent" | "registrar" | "key" | "until"> {
+  return { consent: digest, registrar, key, until: notAfter };
 }
 
 function isWellFormed(consent: VerifiedConsent): boolean {

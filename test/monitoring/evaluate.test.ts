@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { assert } from "chai";
 import { describe, it } from "mocha";
-import { mostAlerts } from "../../monitoring/triggers/declare.ts";
+import { mostAlerts } from "../../monitoring/triggers/bound.ts";
 import { evaluate, type Alert, type Snapshot } from "../../monitoring/triggers/evaluate.ts";
 import { publishedTriggers } from "../../monitoring/triggers/published.ts";
 import { parseState, serialiseState, type WatchState } from "../../monitoring/triggers/state.ts";

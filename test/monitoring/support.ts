@@ -54,7 +54,7 @@ export const usccOf = (n: number): string => {
 };
 export const now = Date.UTC(2025, 5, 1);
 export const consentOf = (n: number, more: Partial<VerifiedConsent> = {}): VerifiedConsent => ({
-  digest: sha256Hex(`consent ${n}`), subject: usccOf(n), grantee: "bank", kinds: ["monitor"], purpose: "post-loan-monitoring",
+  digest: sha256Hex(`consent ${n}`), registrar: "registrar", subject: usccOf(n), grantee: "bank", kinds: ["monitor"], purpose: "post-loan-monitoring",
   items: ["tax.arrears", "tax.payment"], notBefore: now / 1000 - 100, notAfter: now / 1000 + 1000, ...more,
 });
 
@@ -98,8 +98,12 @@ export class MemoryWatchStore implements WatchStore {
     this.watches.set(watch.id, watch);
   }
 
-  remove(id: string): void {
+  /** Watches that ended without their institution's knowing, with the reason. */
+  ends: [string, string][] = [];
+
+  remove(id: string, ended?: string): void {
     this.#write();
+    if (ended !== undefined) this.ends.push([id, ended]);
     this.watches.delete(id);
     this.states.delete(id);
     for (const [key, alert] of this.alerts) if (alert.watch === id) this.alerts.delete(key);

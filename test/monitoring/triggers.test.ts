@@ -1,7 +1,8 @@
 // What may be declared as a trigger.
 import { assert } from "chai";
 import { describe, it } from "mocha";
-import { declareTriggers, mostAlerts } from "../../monitoring/triggers/declare.ts";
+import { mostAlerts } from "../../monitoring/triggers/bound.ts";
+import { declareTriggers } from "../../monitoring/triggers/declare.ts";
 import { publishedTriggers } from "../../monitoring/triggers/published.ts";
 import { triggerKinds, type TriggerInput } from "../../monitoring/triggers/schema.ts";
 import { arrears, codeOf, collapse, declared, drift, drop, gone, listing, scores } from "./support.ts";

@@ -14,7 +14,7 @@ function listOf(limits?: WatchLimits): { list: WatchList; store: MemoryWatchStor
   const store = new MemoryWatchStore();
   const clock = { ms: now };
   const withdrawn = new Set<string>();
-  const env = { store, now: () => clock.ms, rng: seededRng(new Uint8Array(32), "watch"), isWithdrawn: (consent: string) => withdrawn.has(consent) };
+  const env = { store, now: () => clock.ms, rng: seededRng(new Uint8Array(32), "watch"), isWithdrawn: (consent: { digest: string }) => withdrawn.has(consent.digest) };
   return { list: new WatchList({ ...env, ...(limits === undefined ? {} : { limits }) }), store, clock, withdrawn };
 }
 const idOf = (store: MemoryWatchStore, n: number): string => store.find("bank", usccOf(n))?.id ?? assert.fail("not watched");
