@@ -15,5 +15,8 @@ export const servingErrors = {
   SERVING_NO_CHAMPION: { status: 503, en: "The deployment has no champion, so no request is answered. Promote a version.", zh: "该部署没有冠军版本，不应答任何请求。请先提升一个版本。" },
   SERVING_LIMIT: { status: 409, en: "The deployment has as many versions, shadows, canaries or challengers as it may (facts say how many). Retire or demote one first.", zh: "版本、影子、灰度或挑战者数量已达上限（见附注）。请先退役或降级其中之一。" },
   SERVING_HISTORY: { status: 500, en: "The recorded changes of the deployment do not fit together: one is missing, altered or out of order (facts name the revision). Nothing is served from them; restore the record from a backup or the audit log.", zh: "部署的变更记录不一致：有缺失、篡改或乱序（附注为修订号）。不据此提供服务；请从备份或审计日志恢复。" },
+  SERVING_SERVICE: { status: 409, en: "The job is no service for scores of this bank, stands in another deployment, or serves another purpose than the deployment's services. Name a service of the same purpose.", zh: "该任务不是本行的评分服务，或已属于其他部署，或用途与本部署的服务不同。请指定用途相同的服务。" },
+  SERVING_AWAY: { status: 503, en: "The version that has to answer has no running service at the bank's enclave. Start a service for its model and register it, or promote another version.", zh: "应答版本在银行节点上没有运行中的服务。请为其模型启动服务并登记，或提升其他版本。" },
+  SERVING_REPORT: { status: 422, en: "The report is not about this version's model, or its verdict is `act` and cannot be recorded as passed. Name the right report, or record it as failed.", zh: "报告与该版本的模型不符，或其结论为“处置”而不能登记为通过。请指定正确的报告，或登记为未通过。" },
   SERVING_KEY: { status: 500, en: "The routing key has fewer than 32 bytes. Make it from the enclave's secret store; requests are not routed with a short key.", zh: "路由密钥不足 32 字节。请由节点密钥库生成；不使用短密钥路由请求。" },
 } as const satisfies Record<string, ErrorSpec>;

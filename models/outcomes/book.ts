@@ -1,6 +1,6 @@
 // Takes returned rows one at a time, in any order, and keeps per loan one byte a month. A row that contradicts what is there is refused, alone.
 import { AppError } from "../../core/errors.ts";
-import { loanStatuses, monthNumber, outcomeRecordSchema, type BadDefinition } from "./record.ts";
+import { loanStatuses, monthNumber, outcomeRecordSchema, type BadDefinition, type OutcomeRecord } from "./record.ts";
 
 /** Bytes of a history: 0 nothing was returned, else 1 + place in `loanStatuses`. */
 export const statusCode = { none: 0, current: 1, dpd30: 2, dpd60: 3, dpd90: 4, chargedOff: 5, paid: 6 } as const;
@@ -74,8 +74,21 @@ export class OutcomeBook {
     }
     const isSame = this.#originated[known] === originated && this.#score[known] === score && this.#model[known] === this.#models.get(parsed.data.model);
     if (!isSame) throw new AppError("OUTCOME_CONFLICT", facts);
-    this.#check(known, month - originated, { status, facts });
+    const width = this.#maxMonths + 1;
+    const fault = faultOf(this.#history.subarray(known * width, (known + 1) * width), month - originated, status);
+    if (fault !== undefined) throw new AppError(fault, facts);
     this.#put(known, month - originated, status);
+  }
+
+  /** Takes a whole loan whose rows were checked before (`faultOf`). `history`: statuses by months on book; those after the last reported month are left out.
+   *  Throws OUTCOME_CONFLICT for a loan that is there already, OUTCOME_LIMIT. */
+  addLoan({ loan, ...of }: Pick<OutcomeRecord, "loan" | "score" | "model"> & { /** Month number. */ readonly originated: number }, history: Uint8Array): void {
+    if (this.#places.has(loan)) throw new AppError("OUTCOME_CONFLICT", { row: ++this.#row });
+    this.#row += 1;
+    const place = this.#newLoan(loan, of);
+    history.forEach((status, age) => {
+      if (status !== statusCode.none && of.originated + age <= this.#asOf) this.#put(place, age, status);
+    });
   }
 
   taken(): TakenRows {
@@ -88,19 +101,6 @@ export class OutcomeBook {
       count, asOf: this.#asOf, maxMonths: this.#maxMonths, originated: this.#originated.slice(0, count), score: this.#score.slice(0, count), model: this.#model.slice(0, count),
       models: [...this.#models.keys()], history: this.#history.slice(0, count * (this.#maxMonths + 1)),
     };
-  }
-
-  /** Nothing but its own repetition follows the end of a loan. */
-  #check(place: number, age: number, { status, facts }: { readonly status: number; readonly facts: { readonly row: number } }): void {
-    const width = this.#maxMonths + 1;
-    const history = this.#history.subarray(place * width, (place + 1) * width);
-    const there = history[age] ?? 0;
-    if (there !== 0 && there !== status) throw new AppError("OUTCOME_CONFLICT", facts);
-    for (let a = 0; a < width; a++) {
-      const other = history[a] ?? 0;
-      if (other === 0 || other === status || a === age) continue;
-      if ((hasEnded(other) && a < age) || (hasEnded(status) && a > age)) throw new AppError("OUTCOME_ORDER", facts);
-    }
   }
 
   #put(place: number, age: number, status: number): void {
@@ -140,6 +140,18 @@ export class OutcomeBook {
     this.#model = grown(new Uint16Array(size), this.#model);
     this.#history = grown(new Uint8Array(size * (this.#maxMonths + 1)), this.#history);
   }
+}
+
+/** What is wrong with a status, given the other months of the loan: nothing but its own repetition follows the end of a loan. */
+export function faultOf(history: Uint8Array, age: number, status: number): "OUTCOME_CONFLICT" | "OUTCOME_ORDER" | undefined {
+  const there = history[age] ?? 0;
+  if (there !== 0 && there !== status) return "OUTCOME_CONFLICT";
+  for (let a = 0; a < history.length; a++) {
+    const other = history[a] ?? 0;
+    if (other === 0 || other === status || a === age) continue;
+    if ((hasEnded(other) && a < age) || (hasEnded(status) && a > age)) return "OUTCOME_ORDER";
+  }
+  return undefined;
 }
 
 export function hasEnded(status: number): boolean {

@@ -99,7 +99,7 @@ function damaged(state: Deployment | undefined, options?: ErrorOptions): AppErro
 }
 
 /** What changes the answers to requests, or who may change them. Shadow scores answer nobody; going back and switching off must not wait. */
-function needsTwo({ type }: Change): boolean {
+export function needsTwo({ type }: Change): boolean {
   return type === "configure" || type === "canary" || type === "challenger" || type === "promote";
 }
 
