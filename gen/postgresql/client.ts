@@ -246,3 +246,58 @@ export type PublicDelivered = Prisma.PublicDeliveredModel
  * A credit report that was made: for whom, what for, and its text for as long as it can be fetched.
  */
 export type CreditReport = Prisma.CreditReportModel
+/**
+ * Model Webhook
+ * Where an institution's webhooks go. nextDueAt: when the first of its queue is due; none when nothing waits.
+ */
+export type Webhook = Prisma.WebhookModel
+/**
+ * Model WebhookDelivery
+ * A webhook on its way, or how it ended. The body holds ids and sealed bytes.
+ */
+export type WebhookDelivery = Prisma.WebhookDeliveryModel
+/**
+ * Model WebhookKey
+ * Numbers of the keys that sign an institution's webhooks; the platform derives the keys from its own secret.
+ */
+export type WebhookKey = Prisma.WebhookKeyModel
+/**
+ * Model EvaluationRun
+ * A full-coverage evaluation on one basis: a job, and another one without a provider that did not come.
+ */
+export type EvaluationRun = Prisma.EvaluationRunModel
+/**
+ * Model EvaluationSchedule
+ * When an institution's evaluations are due: one round at a time.
+ */
+export type EvaluationSchedule = Prisma.EvaluationScheduleModel
+/**
+ * Model EvaluationSubscription
+ * What an institution asked for of evaluations: filters, no company.
+ */
+export type EvaluationSubscription = Prisma.EvaluationSubscriptionModel
+/**
+ * Model EvaluationPush
+ * A part of what a run pushed to an institution: sealed bytes in blobs/.
+ */
+export type EvaluationPush = Prisma.EvaluationPushModel
+/**
+ * Model Alert
+ * An alert of a monitoring service, sealed to the institution by the enclave of its bank: which company and what, the platform cannot read.
+ */
+export type Alert = Prisma.AlertModel
+/**
+ * Model StabilityReport
+ * Stability of a model at one party in a month: indices per opaque feature, as its enclave released them.
+ */
+export type StabilityReport = Prisma.StabilityReportModel
+/**
+ * Model LoanOutcomes
+ * Counts of finished loans of one model version that the enclave of a bank let out: the last ones.
+ */
+export type LoanOutcomes = Prisma.LoanOutcomesModel
+/**
+ * Model ServedModels
+ * The versions of a deployment that a bank's enclave serves, with their states: digests only.
+ */
+export type ServedModels = Prisma.ServedModelsModel

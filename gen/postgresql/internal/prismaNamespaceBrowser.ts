@@ -91,7 +91,18 @@ export const ModelName = {
   PublicSubscription: 'PublicSubscription',
   PublicDelivery: 'PublicDelivery',
   PublicDelivered: 'PublicDelivered',
-  CreditReport: 'CreditReport'
+  CreditReport: 'CreditReport',
+  Webhook: 'Webhook',
+  WebhookDelivery: 'WebhookDelivery',
+  WebhookKey: 'WebhookKey',
+  EvaluationRun: 'EvaluationRun',
+  EvaluationSchedule: 'EvaluationSchedule',
+  EvaluationSubscription: 'EvaluationSubscription',
+  EvaluationPush: 'EvaluationPush',
+  Alert: 'Alert',
+  StabilityReport: 'StabilityReport',
+  LoanOutcomes: 'LoanOutcomes',
+  ServedModels: 'ServedModels'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -703,6 +714,160 @@ export const CreditReportScalarFieldEnum = {
 } as const
 
 export type CreditReportScalarFieldEnum = (typeof CreditReportScalarFieldEnum)[keyof typeof CreditReportScalarFieldEnum]
+
+
+export const WebhookScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  url: 'url',
+  events: 'events',
+  state: 'state',
+  reason: 'reason',
+  nextSequence: 'nextSequence',
+  nextDueAt: 'nextDueAt',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt'
+} as const
+
+export type WebhookScalarFieldEnum = (typeof WebhookScalarFieldEnum)[keyof typeof WebhookScalarFieldEnum]
+
+
+export const WebhookDeliveryScalarFieldEnum = {
+  id: 'id',
+  webhookId: 'webhookId',
+  sequence: 'sequence',
+  type: 'type',
+  body: 'body',
+  state: 'state',
+  attempts: 'attempts',
+  dueAt: 'dueAt',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt',
+  failure: 'failure',
+  status: 'status'
+} as const
+
+export type WebhookDeliveryScalarFieldEnum = (typeof WebhookDeliveryScalarFieldEnum)[keyof typeof WebhookDeliveryScalarFieldEnum]
+
+
+export const WebhookKeyScalarFieldEnum = {
+  institutionId: 'institutionId',
+  current: 'current',
+  previous: 'previous',
+  previousUntil: 'previousUntil'
+} as const
+
+export type WebhookKeyScalarFieldEnum = (typeof WebhookKeyScalarFieldEnum)[keyof typeof WebhookKeyScalarFieldEnum]
+
+
+export const EvaluationRunScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  guest: 'guest',
+  cause: 'cause',
+  basis: 'basis',
+  asOf: 'asOf',
+  terms: 'terms',
+  away: 'away',
+  state: 'state',
+  attempt: 'attempt',
+  jobId: 'jobId',
+  fullId: 'fullId',
+  failureCode: 'failureCode',
+  failureParty: 'failureParty',
+  figures: 'figures',
+  idempotencyKey: 'idempotencyKey',
+  createdAt: 'createdAt',
+  startedAt: 'startedAt',
+  endedAt: 'endedAt'
+} as const
+
+export type EvaluationRunScalarFieldEnum = (typeof EvaluationRunScalarFieldEnum)[keyof typeof EvaluationRunScalarFieldEnum]
+
+
+export const EvaluationScheduleScalarFieldEnum = {
+  institutionId: 'institutionId',
+  terms: 'terms',
+  state: 'state',
+  nextDueAt: 'nextDueAt',
+  lastDueAt: 'lastDueAt',
+  changedAt: 'changedAt'
+} as const
+
+export type EvaluationScheduleScalarFieldEnum = (typeof EvaluationScheduleScalarFieldEnum)[keyof typeof EvaluationScheduleScalarFieldEnum]
+
+
+export const EvaluationSubscriptionScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  name: 'name',
+  purpose: 'purpose',
+  terms: 'terms',
+  state: 'state',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt'
+} as const
+
+export type EvaluationSubscriptionScalarFieldEnum = (typeof EvaluationSubscriptionScalarFieldEnum)[keyof typeof EvaluationSubscriptionScalarFieldEnum]
+
+
+export const EvaluationPushScalarFieldEnum = {
+  runId: 'runId',
+  institutionId: 'institutionId',
+  purpose: 'purpose',
+  part: 'part',
+  bytes: 'bytes',
+  digest: 'digest',
+  createdAt: 'createdAt'
+} as const
+
+export type EvaluationPushScalarFieldEnum = (typeof EvaluationPushScalarFieldEnum)[keyof typeof EvaluationPushScalarFieldEnum]
+
+
+export const AlertScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  service: 'service',
+  sealed: 'sealed',
+  createdAt: 'createdAt',
+  acknowledgedAt: 'acknowledgedAt',
+  acknowledgedBy: 'acknowledgedBy'
+} as const
+
+export type AlertScalarFieldEnum = (typeof AlertScalarFieldEnum)[keyof typeof AlertScalarFieldEnum]
+
+
+export const StabilityReportScalarFieldEnum = {
+  modelId: 'modelId',
+  party: 'party',
+  month: 'month',
+  report: 'report',
+  createdAt: 'createdAt',
+  changedAt: 'changedAt'
+} as const
+
+export type StabilityReportScalarFieldEnum = (typeof StabilityReportScalarFieldEnum)[keyof typeof StabilityReportScalarFieldEnum]
+
+
+export const LoanOutcomesScalarFieldEnum = {
+  partyId: 'partyId',
+  model: 'model',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type LoanOutcomesScalarFieldEnum = (typeof LoanOutcomesScalarFieldEnum)[keyof typeof LoanOutcomesScalarFieldEnum]
+
+
+export const ServedModelsScalarFieldEnum = {
+  partyId: 'partyId',
+  deployment: 'deployment',
+  revision: 'revision',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type ServedModelsScalarFieldEnum = (typeof ServedModelsScalarFieldEnum)[keyof typeof ServedModelsScalarFieldEnum]
 
 
 export const SortOrder = {

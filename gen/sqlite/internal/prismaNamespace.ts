@@ -437,7 +437,18 @@ export const ModelName = {
   PublicSubscription: 'PublicSubscription',
   PublicDelivery: 'PublicDelivery',
   PublicDelivered: 'PublicDelivered',
-  CreditReport: 'CreditReport'
+  CreditReport: 'CreditReport',
+  Webhook: 'Webhook',
+  WebhookDelivery: 'WebhookDelivery',
+  WebhookKey: 'WebhookKey',
+  EvaluationRun: 'EvaluationRun',
+  EvaluationSchedule: 'EvaluationSchedule',
+  EvaluationSubscription: 'EvaluationSubscription',
+  EvaluationPush: 'EvaluationPush',
+  Alert: 'Alert',
+  StabilityReport: 'StabilityReport',
+  LoanOutcomes: 'LoanOutcomes',
+  ServedModels: 'ServedModels'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -453,7 +464,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "counter" | "party" | "enrolToken" | "institution" | "job" | "jobParty" | "jobEvent" | "relayChannel" | "relayFrame" | "jobResult" | "model" | "credential" | "logIssuer" | "logReceipt" | "witness" | "subjectLogin" | "subjectSession" | "consent" | "subjectKey" | "withdrawnKey" | "revocationList" | "writtenConsent" | "usesRequest" | "usesAnswer" | "objection" | "objectionStep" | "objectionNotice" | "subjectNotice" | "member" | "memberDecision" | "memberEvent" | "providerUsage" | "providerQuality" | "publicSource" | "publicBatch" | "publicItem" | "publicItemVersion" | "publicSubscription" | "publicDelivery" | "publicDelivered" | "creditReport"
+    modelProps: "counter" | "party" | "enrolToken" | "institution" | "job" | "jobParty" | "jobEvent" | "relayChannel" | "relayFrame" | "jobResult" | "model" | "credential" | "logIssuer" | "logReceipt" | "witness" | "subjectLogin" | "subjectSession" | "consent" | "subjectKey" | "withdrawnKey" | "revocationList" | "writtenConsent" | "usesRequest" | "usesAnswer" | "objection" | "objectionStep" | "objectionNotice" | "subjectNotice" | "member" | "memberDecision" | "memberEvent" | "providerUsage" | "providerQuality" | "publicSource" | "publicBatch" | "publicItem" | "publicItemVersion" | "publicSubscription" | "publicDelivery" | "publicDelivered" | "creditReport" | "webhook" | "webhookDelivery" | "webhookKey" | "evaluationRun" | "evaluationSchedule" | "evaluationSubscription" | "evaluationPush" | "alert" | "stabilityReport" | "loanOutcomes" | "servedModels"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -3491,6 +3502,820 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Webhook: {
+      payload: Prisma.$WebhookPayload<ExtArgs>
+      fields: Prisma.WebhookFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WebhookFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WebhookFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        findFirst: {
+          args: Prisma.WebhookFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WebhookFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        findMany: {
+          args: Prisma.WebhookFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>[]
+        }
+        create: {
+          args: Prisma.WebhookCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        createMany: {
+          args: Prisma.WebhookCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WebhookCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>[]
+        }
+        delete: {
+          args: Prisma.WebhookDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        update: {
+          args: Prisma.WebhookUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        deleteMany: {
+          args: Prisma.WebhookDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WebhookUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WebhookUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>[]
+        }
+        upsert: {
+          args: Prisma.WebhookUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        aggregate: {
+          args: Prisma.WebhookAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWebhook>
+        }
+        groupBy: {
+          args: Prisma.WebhookGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WebhookCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookCountAggregateOutputType> | number
+        }
+      }
+    }
+    WebhookDelivery: {
+      payload: Prisma.$WebhookDeliveryPayload<ExtArgs>
+      fields: Prisma.WebhookDeliveryFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WebhookDeliveryFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WebhookDeliveryFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>
+        }
+        findFirst: {
+          args: Prisma.WebhookDeliveryFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WebhookDeliveryFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>
+        }
+        findMany: {
+          args: Prisma.WebhookDeliveryFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>[]
+        }
+        create: {
+          args: Prisma.WebhookDeliveryCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>
+        }
+        createMany: {
+          args: Prisma.WebhookDeliveryCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WebhookDeliveryCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>[]
+        }
+        delete: {
+          args: Prisma.WebhookDeliveryDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>
+        }
+        update: {
+          args: Prisma.WebhookDeliveryUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>
+        }
+        deleteMany: {
+          args: Prisma.WebhookDeliveryDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WebhookDeliveryUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WebhookDeliveryUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>[]
+        }
+        upsert: {
+          args: Prisma.WebhookDeliveryUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookDeliveryPayload>
+        }
+        aggregate: {
+          args: Prisma.WebhookDeliveryAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWebhookDelivery>
+        }
+        groupBy: {
+          args: Prisma.WebhookDeliveryGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookDeliveryGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WebhookDeliveryCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookDeliveryCountAggregateOutputType> | number
+        }
+      }
+    }
+    WebhookKey: {
+      payload: Prisma.$WebhookKeyPayload<ExtArgs>
+      fields: Prisma.WebhookKeyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WebhookKeyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WebhookKeyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>
+        }
+        findFirst: {
+          args: Prisma.WebhookKeyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WebhookKeyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>
+        }
+        findMany: {
+          args: Prisma.WebhookKeyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>[]
+        }
+        create: {
+          args: Prisma.WebhookKeyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>
+        }
+        createMany: {
+          args: Prisma.WebhookKeyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WebhookKeyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>[]
+        }
+        delete: {
+          args: Prisma.WebhookKeyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>
+        }
+        update: {
+          args: Prisma.WebhookKeyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>
+        }
+        deleteMany: {
+          args: Prisma.WebhookKeyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WebhookKeyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WebhookKeyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>[]
+        }
+        upsert: {
+          args: Prisma.WebhookKeyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookKeyPayload>
+        }
+        aggregate: {
+          args: Prisma.WebhookKeyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWebhookKey>
+        }
+        groupBy: {
+          args: Prisma.WebhookKeyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookKeyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WebhookKeyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookKeyCountAggregateOutputType> | number
+        }
+      }
+    }
+    EvaluationRun: {
+      payload: Prisma.$EvaluationRunPayload<ExtArgs>
+      fields: Prisma.EvaluationRunFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.EvaluationRunFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.EvaluationRunFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>
+        }
+        findFirst: {
+          args: Prisma.EvaluationRunFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.EvaluationRunFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>
+        }
+        findMany: {
+          args: Prisma.EvaluationRunFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>[]
+        }
+        create: {
+          args: Prisma.EvaluationRunCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>
+        }
+        createMany: {
+          args: Prisma.EvaluationRunCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.EvaluationRunCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>[]
+        }
+        delete: {
+          args: Prisma.EvaluationRunDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>
+        }
+        update: {
+          args: Prisma.EvaluationRunUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>
+        }
+        deleteMany: {
+          args: Prisma.EvaluationRunDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.EvaluationRunUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.EvaluationRunUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>[]
+        }
+        upsert: {
+          args: Prisma.EvaluationRunUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationRunPayload>
+        }
+        aggregate: {
+          args: Prisma.EvaluationRunAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateEvaluationRun>
+        }
+        groupBy: {
+          args: Prisma.EvaluationRunGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationRunGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.EvaluationRunCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationRunCountAggregateOutputType> | number
+        }
+      }
+    }
+    EvaluationSchedule: {
+      payload: Prisma.$EvaluationSchedulePayload<ExtArgs>
+      fields: Prisma.EvaluationScheduleFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.EvaluationScheduleFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.EvaluationScheduleFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>
+        }
+        findFirst: {
+          args: Prisma.EvaluationScheduleFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.EvaluationScheduleFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>
+        }
+        findMany: {
+          args: Prisma.EvaluationScheduleFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>[]
+        }
+        create: {
+          args: Prisma.EvaluationScheduleCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>
+        }
+        createMany: {
+          args: Prisma.EvaluationScheduleCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.EvaluationScheduleCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>[]
+        }
+        delete: {
+          args: Prisma.EvaluationScheduleDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>
+        }
+        update: {
+          args: Prisma.EvaluationScheduleUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>
+        }
+        deleteMany: {
+          args: Prisma.EvaluationScheduleDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.EvaluationScheduleUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.EvaluationScheduleUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>[]
+        }
+        upsert: {
+          args: Prisma.EvaluationScheduleUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSchedulePayload>
+        }
+        aggregate: {
+          args: Prisma.EvaluationScheduleAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateEvaluationSchedule>
+        }
+        groupBy: {
+          args: Prisma.EvaluationScheduleGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationScheduleGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.EvaluationScheduleCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationScheduleCountAggregateOutputType> | number
+        }
+      }
+    }
+    EvaluationSubscription: {
+      payload: Prisma.$EvaluationSubscriptionPayload<ExtArgs>
+      fields: Prisma.EvaluationSubscriptionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.EvaluationSubscriptionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.EvaluationSubscriptionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>
+        }
+        findFirst: {
+          args: Prisma.EvaluationSubscriptionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.EvaluationSubscriptionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>
+        }
+        findMany: {
+          args: Prisma.EvaluationSubscriptionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>[]
+        }
+        create: {
+          args: Prisma.EvaluationSubscriptionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>
+        }
+        createMany: {
+          args: Prisma.EvaluationSubscriptionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.EvaluationSubscriptionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>[]
+        }
+        delete: {
+          args: Prisma.EvaluationSubscriptionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>
+        }
+        update: {
+          args: Prisma.EvaluationSubscriptionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>
+        }
+        deleteMany: {
+          args: Prisma.EvaluationSubscriptionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.EvaluationSubscriptionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.EvaluationSubscriptionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>[]
+        }
+        upsert: {
+          args: Prisma.EvaluationSubscriptionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationSubscriptionPayload>
+        }
+        aggregate: {
+          args: Prisma.EvaluationSubscriptionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateEvaluationSubscription>
+        }
+        groupBy: {
+          args: Prisma.EvaluationSubscriptionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationSubscriptionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.EvaluationSubscriptionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationSubscriptionCountAggregateOutputType> | number
+        }
+      }
+    }
+    EvaluationPush: {
+      payload: Prisma.$EvaluationPushPayload<ExtArgs>
+      fields: Prisma.EvaluationPushFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.EvaluationPushFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.EvaluationPushFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>
+        }
+        findFirst: {
+          args: Prisma.EvaluationPushFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.EvaluationPushFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>
+        }
+        findMany: {
+          args: Prisma.EvaluationPushFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>[]
+        }
+        create: {
+          args: Prisma.EvaluationPushCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>
+        }
+        createMany: {
+          args: Prisma.EvaluationPushCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.EvaluationPushCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>[]
+        }
+        delete: {
+          args: Prisma.EvaluationPushDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>
+        }
+        update: {
+          args: Prisma.EvaluationPushUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>
+        }
+        deleteMany: {
+          args: Prisma.EvaluationPushDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.EvaluationPushUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.EvaluationPushUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>[]
+        }
+        upsert: {
+          args: Prisma.EvaluationPushUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationPushPayload>
+        }
+        aggregate: {
+          args: Prisma.EvaluationPushAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateEvaluationPush>
+        }
+        groupBy: {
+          args: Prisma.EvaluationPushGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationPushGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.EvaluationPushCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationPushCountAggregateOutputType> | number
+        }
+      }
+    }
+    Alert: {
+      payload: Prisma.$AlertPayload<ExtArgs>
+      fields: Prisma.AlertFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.AlertFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.AlertFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>
+        }
+        findFirst: {
+          args: Prisma.AlertFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.AlertFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>
+        }
+        findMany: {
+          args: Prisma.AlertFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>[]
+        }
+        create: {
+          args: Prisma.AlertCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>
+        }
+        createMany: {
+          args: Prisma.AlertCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.AlertCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>[]
+        }
+        delete: {
+          args: Prisma.AlertDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>
+        }
+        update: {
+          args: Prisma.AlertUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>
+        }
+        deleteMany: {
+          args: Prisma.AlertDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.AlertUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.AlertUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>[]
+        }
+        upsert: {
+          args: Prisma.AlertUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AlertPayload>
+        }
+        aggregate: {
+          args: Prisma.AlertAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateAlert>
+        }
+        groupBy: {
+          args: Prisma.AlertGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AlertGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.AlertCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AlertCountAggregateOutputType> | number
+        }
+      }
+    }
+    StabilityReport: {
+      payload: Prisma.$StabilityReportPayload<ExtArgs>
+      fields: Prisma.StabilityReportFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.StabilityReportFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.StabilityReportFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>
+        }
+        findFirst: {
+          args: Prisma.StabilityReportFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.StabilityReportFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>
+        }
+        findMany: {
+          args: Prisma.StabilityReportFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>[]
+        }
+        create: {
+          args: Prisma.StabilityReportCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>
+        }
+        createMany: {
+          args: Prisma.StabilityReportCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.StabilityReportCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>[]
+        }
+        delete: {
+          args: Prisma.StabilityReportDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>
+        }
+        update: {
+          args: Prisma.StabilityReportUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>
+        }
+        deleteMany: {
+          args: Prisma.StabilityReportDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.StabilityReportUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.StabilityReportUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>[]
+        }
+        upsert: {
+          args: Prisma.StabilityReportUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StabilityReportPayload>
+        }
+        aggregate: {
+          args: Prisma.StabilityReportAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateStabilityReport>
+        }
+        groupBy: {
+          args: Prisma.StabilityReportGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StabilityReportGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.StabilityReportCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StabilityReportCountAggregateOutputType> | number
+        }
+      }
+    }
+    LoanOutcomes: {
+      payload: Prisma.$LoanOutcomesPayload<ExtArgs>
+      fields: Prisma.LoanOutcomesFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LoanOutcomesFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LoanOutcomesFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>
+        }
+        findFirst: {
+          args: Prisma.LoanOutcomesFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LoanOutcomesFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>
+        }
+        findMany: {
+          args: Prisma.LoanOutcomesFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>[]
+        }
+        create: {
+          args: Prisma.LoanOutcomesCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>
+        }
+        createMany: {
+          args: Prisma.LoanOutcomesCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LoanOutcomesCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>[]
+        }
+        delete: {
+          args: Prisma.LoanOutcomesDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>
+        }
+        update: {
+          args: Prisma.LoanOutcomesUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>
+        }
+        deleteMany: {
+          args: Prisma.LoanOutcomesDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LoanOutcomesUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LoanOutcomesUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>[]
+        }
+        upsert: {
+          args: Prisma.LoanOutcomesUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LoanOutcomesPayload>
+        }
+        aggregate: {
+          args: Prisma.LoanOutcomesAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLoanOutcomes>
+        }
+        groupBy: {
+          args: Prisma.LoanOutcomesGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LoanOutcomesGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LoanOutcomesCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LoanOutcomesCountAggregateOutputType> | number
+        }
+      }
+    }
+    ServedModels: {
+      payload: Prisma.$ServedModelsPayload<ExtArgs>
+      fields: Prisma.ServedModelsFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ServedModelsFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ServedModelsFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>
+        }
+        findFirst: {
+          args: Prisma.ServedModelsFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ServedModelsFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>
+        }
+        findMany: {
+          args: Prisma.ServedModelsFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>[]
+        }
+        create: {
+          args: Prisma.ServedModelsCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>
+        }
+        createMany: {
+          args: Prisma.ServedModelsCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ServedModelsCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>[]
+        }
+        delete: {
+          args: Prisma.ServedModelsDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>
+        }
+        update: {
+          args: Prisma.ServedModelsUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>
+        }
+        deleteMany: {
+          args: Prisma.ServedModelsDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ServedModelsUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ServedModelsUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>[]
+        }
+        upsert: {
+          args: Prisma.ServedModelsUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServedModelsPayload>
+        }
+        aggregate: {
+          args: Prisma.ServedModelsAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateServedModels>
+        }
+        groupBy: {
+          args: Prisma.ServedModelsGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ServedModelsGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ServedModelsCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ServedModelsCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -4122,6 +4947,160 @@ export const CreditReportScalarFieldEnum = {
 export type CreditReportScalarFieldEnum = (typeof CreditReportScalarFieldEnum)[keyof typeof CreditReportScalarFieldEnum]
 
 
+export const WebhookScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  url: 'url',
+  events: 'events',
+  state: 'state',
+  reason: 'reason',
+  nextSequence: 'nextSequence',
+  nextDueAt: 'nextDueAt',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt'
+} as const
+
+export type WebhookScalarFieldEnum = (typeof WebhookScalarFieldEnum)[keyof typeof WebhookScalarFieldEnum]
+
+
+export const WebhookDeliveryScalarFieldEnum = {
+  id: 'id',
+  webhookId: 'webhookId',
+  sequence: 'sequence',
+  type: 'type',
+  body: 'body',
+  state: 'state',
+  attempts: 'attempts',
+  dueAt: 'dueAt',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt',
+  failure: 'failure',
+  status: 'status'
+} as const
+
+export type WebhookDeliveryScalarFieldEnum = (typeof WebhookDeliveryScalarFieldEnum)[keyof typeof WebhookDeliveryScalarFieldEnum]
+
+
+export const WebhookKeyScalarFieldEnum = {
+  institutionId: 'institutionId',
+  current: 'current',
+  previous: 'previous',
+  previousUntil: 'previousUntil'
+} as const
+
+export type WebhookKeyScalarFieldEnum = (typeof WebhookKeyScalarFieldEnum)[keyof typeof WebhookKeyScalarFieldEnum]
+
+
+export const EvaluationRunScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  guest: 'guest',
+  cause: 'cause',
+  basis: 'basis',
+  asOf: 'asOf',
+  terms: 'terms',
+  away: 'away',
+  state: 'state',
+  attempt: 'attempt',
+  jobId: 'jobId',
+  fullId: 'fullId',
+  failureCode: 'failureCode',
+  failureParty: 'failureParty',
+  figures: 'figures',
+  idempotencyKey: 'idempotencyKey',
+  createdAt: 'createdAt',
+  startedAt: 'startedAt',
+  endedAt: 'endedAt'
+} as const
+
+export type EvaluationRunScalarFieldEnum = (typeof EvaluationRunScalarFieldEnum)[keyof typeof EvaluationRunScalarFieldEnum]
+
+
+export const EvaluationScheduleScalarFieldEnum = {
+  institutionId: 'institutionId',
+  terms: 'terms',
+  state: 'state',
+  nextDueAt: 'nextDueAt',
+  lastDueAt: 'lastDueAt',
+  changedAt: 'changedAt'
+} as const
+
+export type EvaluationScheduleScalarFieldEnum = (typeof EvaluationScheduleScalarFieldEnum)[keyof typeof EvaluationScheduleScalarFieldEnum]
+
+
+export const EvaluationSubscriptionScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  name: 'name',
+  purpose: 'purpose',
+  terms: 'terms',
+  state: 'state',
+  createdAt: 'createdAt',
+  endedAt: 'endedAt'
+} as const
+
+export type EvaluationSubscriptionScalarFieldEnum = (typeof EvaluationSubscriptionScalarFieldEnum)[keyof typeof EvaluationSubscriptionScalarFieldEnum]
+
+
+export const EvaluationPushScalarFieldEnum = {
+  runId: 'runId',
+  institutionId: 'institutionId',
+  purpose: 'purpose',
+  part: 'part',
+  bytes: 'bytes',
+  digest: 'digest',
+  createdAt: 'createdAt'
+} as const
+
+export type EvaluationPushScalarFieldEnum = (typeof EvaluationPushScalarFieldEnum)[keyof typeof EvaluationPushScalarFieldEnum]
+
+
+export const AlertScalarFieldEnum = {
+  id: 'id',
+  institutionId: 'institutionId',
+  service: 'service',
+  sealed: 'sealed',
+  createdAt: 'createdAt',
+  acknowledgedAt: 'acknowledgedAt',
+  acknowledgedBy: 'acknowledgedBy'
+} as const
+
+export type AlertScalarFieldEnum = (typeof AlertScalarFieldEnum)[keyof typeof AlertScalarFieldEnum]
+
+
+export const StabilityReportScalarFieldEnum = {
+  modelId: 'modelId',
+  party: 'party',
+  month: 'month',
+  report: 'report',
+  createdAt: 'createdAt',
+  changedAt: 'changedAt'
+} as const
+
+export type StabilityReportScalarFieldEnum = (typeof StabilityReportScalarFieldEnum)[keyof typeof StabilityReportScalarFieldEnum]
+
+
+export const LoanOutcomesScalarFieldEnum = {
+  partyId: 'partyId',
+  model: 'model',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type LoanOutcomesScalarFieldEnum = (typeof LoanOutcomesScalarFieldEnum)[keyof typeof LoanOutcomesScalarFieldEnum]
+
+
+export const ServedModelsScalarFieldEnum = {
+  partyId: 'partyId',
+  deployment: 'deployment',
+  revision: 'revision',
+  reportedAt: 'reportedAt',
+  body: 'body'
+} as const
+
+export type ServedModelsScalarFieldEnum = (typeof ServedModelsScalarFieldEnum)[keyof typeof ServedModelsScalarFieldEnum]
+
+
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -4384,6 +5363,17 @@ export type GlobalOmitConfig = {
   publicDelivery?: Prisma.PublicDeliveryOmit
   publicDelivered?: Prisma.PublicDeliveredOmit
   creditReport?: Prisma.CreditReportOmit
+  webhook?: Prisma.WebhookOmit
+  webhookDelivery?: Prisma.WebhookDeliveryOmit
+  webhookKey?: Prisma.WebhookKeyOmit
+  evaluationRun?: Prisma.EvaluationRunOmit
+  evaluationSchedule?: Prisma.EvaluationScheduleOmit
+  evaluationSubscription?: Prisma.EvaluationSubscriptionOmit
+  evaluationPush?: Prisma.EvaluationPushOmit
+  alert?: Prisma.AlertOmit
+  stabilityReport?: Prisma.StabilityReportOmit
+  loanOutcomes?: Prisma.LoanOutcomesOmit
+  servedModels?: Prisma.ServedModelsOmit
 }
 
 /* Types for Logging */

@@ -1,0 +1,33 @@
+-- CreateTable
+CREATE TABLE "Alert" (
+    "id" TEXT NOT NULL,
+    "institutionId" TEXT NOT NULL,
+    "service" TEXT NOT NULL,
+    "sealed" TEXT NOT NULL,
+    "createdAt" TIMESTAMP(3) NOT NULL,
+    "acknowledgedAt" TIMESTAMP(3),
+    "acknowledgedBy" TEXT,
+
+    CONSTRAINT "Alert_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "StabilityReport" (
+    "modelId" TEXT NOT NULL,
+    "party" TEXT NOT NULL,
+    "month" TEXT NOT NULL,
+    "report" TEXT NOT NULL,
+    "createdAt" TIMESTAMP(3) NOT NULL,
+    "changedAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "StabilityReport_pkey" PRIMARY KEY ("modelId","party","month")
+);
+
+-- CreateIndex
+CREATE INDEX "Alert_institutionId_createdAt_id_idx" ON "Alert"("institutionId", "createdAt", "id");
+
+-- CreateIndex
+CREATE INDEX "Alert_createdAt_idx" ON "Alert"("createdAt");
+
+-- CreateIndex
+CREATE INDEX "StabilityReport_changedAt_idx" ON "StabilityReport"("changedAt");
