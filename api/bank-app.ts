@@ -7,12 +7,16 @@ import { bankEndpoints as e } from "./contract.ts";
 import { newApp } from "./http/app.ts";
 import { addressOf, FailureLimit, institutionGuard, openGuard } from "./http/auth.ts";
 import { addCatalogue } from "./areas/catalogue.ts";
+import { addEvaluations } from "./areas/evaluations.ts";
 import { addConsents } from "./areas/consents.ts";
 import { addInstitutions } from "./areas/institutions.ts";
 import { addPublicCredit } from "./areas/public-credit.ts";
+import { addOutcomes } from "./areas/outcomes.ts";
 import { addQuality } from "./areas/quality.ts";
+import { addWebhooks } from "./areas/webhooks.ts";
 import { addUsage } from "./areas/usage.ts";
 import { addServices } from "./areas/services.ts";
+import { addMonitoring } from "./areas/monitoring.ts";
 import { addSubject } from "./areas/subject.ts";
 import { docsPage, docsPolicy } from "./http/docs-page.ts";
 import { sendEvents } from "./http/event-stream.ts";
@@ -46,6 +50,7 @@ export function buildBankApp(platform: Platform, version: string): Express {
   addAudit(app, platform, byRole);
   addQuality(app, platform, byRole);
   addUsage(app, platform, byRole);
+  addOutcomes(app, platform, byRole);
   addServices(app, new ServiceRequests(platform, platform.live), forInstitution);
   route(app, e.health, openGuard, async () => ({ status: "ok" as const }));
   addDocumentation(app, version);
@@ -55,7 +60,11 @@ export function buildBankApp(platform: Platform, version: string): Express {
     const datasets = (await listDatasets(read)).filter((row) => row.party === caller.party || !row.dataset.labelled);
     return { datasets };
   });
-  route(app, e.submitJob, forInstitution(e.submitJob), ({ caller, body, request }) => submitJob(platform, caller, body, idempotencyKey(request)));
+  route(app, e.submitJob, forInstitution(e.submitJob), ({ caller, body, request }) => {
+    // Its results belong to a run: POST /v1/evaluations.
+    if (body.kind === "evaluate") throw new AppError("JOB_PARAMS", { run: false });
+    return submitJob(platform, caller, body, idempotencyKey(request));
+  });
   route(app, e.listJobs, forInstitution(e.listJobs), async ({ caller, query }) => {
     if (query.cursor !== undefined && (await findJob(read, query.cursor))?.institution !== caller.institution)
       throw new AppError("REQUEST_INVALID");
@@ -98,9 +107,12 @@ export function buildBankApp(platform: Platform, version: string): Express {
   addLogRoutes(app, platform, forInstitution(receiptBankEndpoints.listReceipts));
   addInstitutions(app, platform, byRole);
   addCatalogue(app);
+  addEvaluations(app, platform, forInstitution);
   addPublicCredit(app, platform, forInstitution, byRole);
   addConsents(app, platform, byRole);
   addSubject(app, platform, byRole, failures);
+  addWebhooks(app, platform, forInstitution);
+  addMonitoring(app, platform, forInstitution);
   return finish();
 }
 

@@ -11,9 +11,14 @@ import { institutionEndpoints } from "./contract/institutions.ts";
 import { auditEndpoints, enclaveAuditEndpoints } from "./contract/audit.ts";
 import { enclaveSubjectEndpoints, subjectEndpoints } from "./contract/subject.ts";
 import { enclavePublicCreditEndpoints, publicCreditEndpoints } from "./contract/public-credit.ts";
+import { enclaveProbingEndpoints } from "./contract/probing.ts";
 import { enclaveQualityEndpoints, qualityEndpoints } from "./contract/quality.ts";
+import { webhookEndpoints } from "./contract/webhooks.ts";
 import { serviceEndpoints } from "./contract/services.ts";
+import { enclaveMonitoringEndpoints, monitoringEndpoints } from "./contract/monitoring.ts";
+import { enclaveEvaluationEndpoints, evaluationEndpoints } from "./contract/evaluations.ts";
 import { enclaveUsageEndpoints, usageEndpoints } from "./contract/usage.ts";
+import { enclaveOutcomeEndpoints, outcomeEndpoints } from "./contract/outcomes.ts";
 import { receiptBankEndpoints, receiptEnclaveEndpoints } from "./contract/receipts.ts";
 import { datasetSummarySchema, jobPlanSchema, jobRequestSchema, purposes } from "../federation/plan-schema.ts";
 
@@ -149,7 +154,11 @@ export const bankEndpoints = {
   ...auditEndpoints,
   ...qualityEndpoints,
   ...usageEndpoints,
+  ...evaluationEndpoints,
+  ...outcomeEndpoints,
   ...serviceEndpoints,
+  ...monitoringEndpoints,
+  ...webhookEndpoints,
 } as const satisfies Record<string, Endpoint>;
 
 export const enclaveEndpoints = {
@@ -219,8 +228,12 @@ export const enclaveEndpoints = {
   ...enclaveConsentEndpoints,
   ...enclavePublicCreditEndpoints,
   ...enclaveSubjectEndpoints,
+  ...enclaveProbingEndpoints,
   ...enclaveQualityEndpoints,
   ...enclaveUsageEndpoints,
+  ...enclaveEvaluationEndpoints,
+  ...enclaveMonitoringEndpoints,
+  ...enclaveOutcomeEndpoints,
 } as const satisfies Record<string, Endpoint>;
 
 export const endpoints = { ...bankEndpoints, ...enclaveEndpoints, ...receiptBankEndpoints, ...receiptEnclaveEndpoints } as const satisfies Record<string, Endpoint>;

@@ -5,8 +5,12 @@ import type { Express, Request } from "express";
 import { AppError } from "../core/errors.ts";
 import { addEnclaveAudit } from "./areas/audit.ts";
 import { addEnclaveConsents } from "./areas/consents.ts";
+import { addEnclaveOutcomes } from "./areas/outcomes.ts";
+import { addEnclaveProbing } from "./areas/probing.ts";
+import { addEnclaveEvaluations } from "./areas/evaluations.ts";
 import { addEnclaveQuality } from "./areas/quality.ts";
 import { addEnclaveUsage } from "./areas/usage.ts";
+import { addEnclaveMonitoring } from "./areas/monitoring.ts";
 import { addEnclaveSubject } from "./areas/subject.ts";
 import { enclaveEndpoints as e } from "./contract.ts";
 import { newApp } from "./http/app.ts";
@@ -85,9 +89,13 @@ export function buildEnclaveApp(platform: Platform): Express {
     putPublicBatch(platform, inFlight, caller.party, { digest: params.digest, bytes: length, source: bodyOf(request) }),
   );
   addEnclaveAudit(app, platform, guard);
+  addEnclaveEvaluations(app, platform, guard, inFlight);
   addEnclaveConsents(app, platform, guard);
+  addEnclaveProbing(app, platform, guard);
   addEnclaveQuality(app, platform, guard);
   addEnclaveUsage(app, platform, guard);
+  addEnclaveMonitoring(app, platform, guard);
+  addEnclaveOutcomes(app, platform, guard);
   addEnclaveSubject(app, platform, guard, inFlight, bodyOf);
   return finish();
 }

@@ -23,6 +23,8 @@ export type JobChange =
   | { readonly type: "cancel" }
   /** The plan's time ran out. */
   | { readonly type: "expire" }
+  /** The term of a service is over: for one that ran, its end. */
+  | { readonly type: "term" }
   /** The guest has been done for a while; hosts that do not answer any more hold nothing up. */
   | { readonly type: "settle" };
 
@@ -60,6 +62,8 @@ export function changeJob(job: JobMachine, change: JobChange): JobMachine {
       return { ...job, at: "cancelled" };
     case "expire":
       return isSettled(job) ? { ...job, at: "done" } : { ...job, at: "failed", failure: { code: "JOB_EXPIRED" } };
+    case "term":
+      return job.at === "running" ? { ...job, at: "done" } : { ...job, at: "failed", failure: { code: "JOB_EXPIRED" } };
     case "settle":
       return isSettled(job) ? { ...job, at: "done" } : job;
     default:

@@ -12,7 +12,9 @@ import type { Deadlines } from "./deadlines.ts";
 import type { Attester } from "./pki/attester.ts";
 import type { Authority } from "./pki/authority.ts";
 import type { PlatformRegistrar } from "./pki/registrar.ts";
+import type { WebhookKeys } from "./pki/webhook-keys.ts";
 import type { RevocationDesk } from "./services/revocations.ts";
+import type { WebhookSender } from "./services/webhook-sender.ts";
 import type { PlatformSettings } from "./settings.ts";
 import type { BlobStore } from "./store/blobs.ts";
 import type { Database } from "./store/database.ts";
@@ -93,4 +95,7 @@ export type Platform = {
   readonly compilePlan: CompilePlan;
   /** Frames and requests of standing services, in memory. */
   readonly live: LiveRelay;
+  /** Keys that sign webhooks, and what sends them. */
+  readonly webhookKeys: WebhookKeys;
+  readonly webhooks: WebhookSender;
 };

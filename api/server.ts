@@ -3,7 +3,8 @@
 import { constants } from "node:crypto";
 import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve as pathFrom } from "node:path";
 import type { RequestListener } from "node:http";
 import type { Request } from "express";
 import type { AuditDisk } from "../audit/disk.ts";
@@ -21,14 +22,20 @@ import { Sessions } from "./http/sessions.ts";
 import { readDeadlines } from "./deadlines.ts";
 import { openAttester } from "./pki/attester.ts";
 import { openRegistrar } from "./pki/registrar.ts";
+import { openWebhookKeys } from "./pki/webhook-keys.ts";
 import { defaultLimits, type CompilePlan, type Limits, type Platform } from "./platform.ts";
+import { sweepPushes } from "./services/evaluations/pushes.ts";
+import { stepRuns } from "./services/evaluations/runs.ts";
+import { planDueRounds } from "./services/evaluations/schedule.ts";
 import { endDueJobs } from "./services/jobs.ts";
 import { sweepMembers } from "./services/institutions/supervision.ts";
 import { forgetLogins } from "./services/login.ts";
 import { passTime } from "./services/objections.ts";
 import { sweepRelay } from "./services/relay.ts";
 import { RevocationDesk } from "./services/revocations.ts";
+import { sweepAlerts } from "./services/alerts.ts";
 import { sweepReports } from "./services/credit-reports.ts";
+import { WebhookSender, type SenderOptions } from "./services/webhook-sender.ts";
 import { withdrawOverdue } from "./services/public-items.ts";
 import { sweepUsesRequests } from "./services/uses-requests.ts";
 import { readSettings } from "./settings.ts";
@@ -60,6 +67,8 @@ export type PlatformOptions = {
   readonly limits?: Partial<Limits> | undefined;
   /** Where the audit log lies; `audit/` of the data directory by default. */
   readonly auditDisk?: AuditDisk | undefined;
+  /** How webhooks are sent, for tests. */
+  readonly webhooks?: Pick<SenderOptions, "schedule" | "resolve" | "timeoutMs">;
 };
 export type RunningPlatform = {
   readonly apiPort: number;
@@ -84,6 +93,9 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   const log = await orClose(db, () => TransparencyLog.open({ data, authority, db, env, wake: () => wakeups.wake("log") }));
   const opened = { close: () => closeBoth(log, db) };
   const audit = await orClose(opened, () => openPlatformAudit(data, authority, env, options.auditDisk));
+  const webhookKeys = await orClose(opened, async () => openWebhookKeys(data, env.rng));
+  const { caFile, ...rules } = settings.webhooks;
+  const ca = caFile === undefined ? undefined : await orClose(opened, async () => readFileSync(pathFrom(data, caFile), "utf8"));
   const platform: Platform = {
     db,
     log,
@@ -103,6 +115,8 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     limits: { ...defaultLimits, ...options.limits },
     settings,
     sessions: new Sessions(),
+    webhookKeys,
+    webhooks: new WebhookSender({ db, env, webhookKeys, audit, rules, ca, ...options.webhooks }),
     // Its connections are watched like all others: one of a suspended party is cut.
     live: new LiveRelay({ env, find: (id) => findService({ db, env }, id), identify: async (request) => (await guard(request as Request)).party }),
   };
@@ -140,7 +154,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     const stop = async (): Promise<void> => {
       platform.wakeups.close();
       platform.live.close();
-      await Promise.all([stopTicking(), close(bank), close(enclave)]);
+      await Promise.all([stopTicking(), platform.webhooks.close(), close(bank), close(enclave)]);
       await closeAudit(platform);
       await opened.close();
     };
@@ -211,6 +225,9 @@ function everySecond(platform: Platform): () => Promise<void> {
       // Without a log nothing is ended and nobody is suspended either.
       platform.audit.check();
       await endDueJobs(platform);
+      await planDueRounds(platform);
+      await stepRuns(platform);
+      await sweepPushes(platform);
       await sweepRelay(platform);
       await sweepMembers(platform);
       await platform.revocations.renew();
@@ -218,8 +235,10 @@ function everySecond(platform: Platform): () => Promise<void> {
       await sweepUsesRequests(platform);
       await withdrawOverdue(platform);
       await sweepReports(platform);
+      await sweepAlerts(platform);
       await forgetLogins(platform);
       await platform.sessions.sweep();
+      await platform.webhooks.look();
     } catch (error) {
       // Tried again at the next tick.
       platform.env.log.error("tick.failed", { reason: error instanceof Error ? error.name : "unknown" });

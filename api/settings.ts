@@ -4,6 +4,25 @@ import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 import { readBytes, writeDurably } from "../core/files.ts";
+import { checkRules } from "../monitoring/webhooks/receiver-url.ts";
+
+/** Where webhooks of institutions may go: public addresses on port 443 by https, unless said otherwise here. */
+const webhookSettings = z.strictObject({
+  /** Networks that may be called though they are not public ("10.20.0.0/16"). */
+  allow: z.array(z.string()).max(64).default([]),
+  ports: z.array(z.int()).min(1).max(64).default([443]),
+  /** Plain http too, to networks of `allow` alone. */
+  plainHttp: z.boolean().default(false),
+  /** A CA beside the well-known ones: a PEM file, from the data folder on. */
+  caFile: z.string().max(1024).optional(),
+}).refine((rules) => {
+  try {
+    checkRules(rules);
+    return true;
+  } catch {
+    return false;
+  }
+});
 
 const settingsSchema = z.strictObject({
   version: z.literal(1).default(1),
@@ -13,6 +32,7 @@ const settingsSchema = z.strictObject({
   reviewEveryDays: z.number().int().min(1).max(3650).default(365),
   /** Days from the warning of an overdue review to suspension. */
   reviewGraceDays: z.number().int().min(0).max(365).default(30),
+  webhooks: webhookSettings.default({ allow: [], ports: [443], plainHttp: false }),
 });
 export type PlatformSettings = z.output<typeof settingsSchema>;
 

@@ -7,9 +7,9 @@ import { canonicalJson, sha256Hex } from "../core/canonical.ts";
 export const actions = [
   "log.head", "log.recovered", "log.broken", "log.removed", "alert.raised", "alert.acknowledged",
   "process.started", "process.stopped", "config.changed", "operator.command", "database.migrated", "list.signed",
-  "request", "requests", "request.sent", "tls.refused", "head.taken", "head.refused", "job.state", "relay.sums",
+  "request", "requests", "request.sent", "tls.refused", "head.taken", "head.refused", "job.state", "relay.sums", "webhook.sent",
   "plan.approved", "plan.refused", "plan.asked", "job.started", "job.ended", "messages.released", "messages.taken", "message.refused", "report.released",
-  "budget.charged", "budget.refused", "consents.checked", "company.used", "company.shown", "receipt.made", "receipt.checked",
+  "budget.charged", "budget.refused", "probing.seen", "consents.checked", "company.used", "company.shown", "receipt.made", "receipt.checked",
 ] as const;
 export type Action = (typeof actions)[number];
 

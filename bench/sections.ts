@@ -1,17 +1,22 @@
 // The sections of the bench, in the order of the report: what each measures, how often by default, and how.
 import { attacksBench } from "./attacks.bench.ts";
 import { wideShape, type RealName, realNames } from "./cases.ts";
+import { batchBench } from "./batch.bench.ts";
 import { consentsBench } from "./consents.bench.ts";
 import { crossboostBench } from "./crossboost.bench.ts";
 import type { Figure } from "./figures.ts";
+import { encryptedModelBench } from "./encrypted-model.bench.ts";
 import { histogramBench } from "./histogram.bench.ts";
 import { scorecardBench, wideScorecardBench } from "./job.bench.ts";
 import { kernelBench } from "./kernel.bench.ts";
 import { networkBench } from "./network.bench.ts";
+import { onnxBench } from "./onnx.bench.ts";
 import { psiBench } from "./psi.bench.ts";
 import { receiptsBench } from "./receipts.bench.ts";
 import { scalingBench } from "./scaling.bench.ts";
 import { scoreBench } from "./score.bench.ts";
+import { servingBench } from "./serving.bench.ts";
+import { verifyBench } from "./verify.bench.ts";
 import { gbdtBench, longTreeBench, treeBench, wideTreeBench } from "./trees.bench.ts";
 
 export type Context = {
@@ -100,6 +105,34 @@ export const sections: readonly Section[] = [
     name: "scoring", title: "Scoring throughput", runs: 1,
     about: "A batch of companies through alignment, the model's protocol and receipts, in real processes, after the model was trained.",
     measure: ({ runs, note }) => scoreBench(runs, note),
+  },
+  {
+    name: "batch", title: "A million companies scored", runs: 1,
+    about: "`yunei score` with the masked scorecard, as a bank runs it: from the start of the command to the file of scores. Platform, the bank's enclave and two providers' are processes of their own on this machine, "
+      + "over mutual TLS; their data are loaded and the model is trained before. CPU and largest memory of each process from /proc.",
+    measure: ({ note }) => batchBench(note),
+  },
+  {
+    name: "serving", title: "Online scoring", runs: 1,
+    about: "A standing service of a bank and four providers over a scorecard that was just trained: platform and enclaves as processes, mutual TLS, receipts on. The load is a process of its own that sends at fixed "
+      + "times, answered or not, and counts from when a request was due; all seven processes share the machine. 5,000 companies, all asked.",
+    measure: ({ runs }) => servingBench(runs),
+  },
+  {
+    name: "encrypted-model", title: "Scores under an encrypted model", runs: 1,
+    about: "The bank's linear weights under its key (BFV, node-seal). The provider's product, fresh zero and flood for blocks of 8,192 companies, one thread, CPU of the process; then single requests one after another "
+      + "through a service of a bank and two providers as processes, mutual TLS, receipts on.",
+    measure: () => encryptedModelBench(),
+  },
+  {
+    name: "onnx", title: "A bank's model file at a provider", runs: 1,
+    about: "Both score the same companies in turn, one thread each, medians of 21 turns; every one of the results is compared.",
+    measure: () => onnxBench(),
+  },
+  {
+    name: "verify", title: "Verification", runs: 1,
+    about: "Blind claims, both sides in one thread; then a service of a bank and a provider as processes, requests and answers sealed, ledger, budgets and uses durable before each answer. CPU of both enclaves together.",
+    measure: () => verifyBench(),
   },
   {
     name: "receipts", title: "Consents, receipts and their transparency log", runs: 1,

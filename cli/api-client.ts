@@ -162,7 +162,9 @@ export class ApiClient implements AsyncDisposable {
     }
     if (reply.statusCode < 400) return reply;
     const problem = problemSchema.safeParse(await reply.body.json().catch(() => undefined));
-    throw problem.success ? new AppError(problem.data.code, { status: reply.statusCode }) : new AppError("PLATFORM_REFUSED", { status: reply.statusCode });
+    const after = Number(reply.headers["retry-after"]);
+    const facts = { status: reply.statusCode, ...(Number.isInteger(after) ? { retryAfterSeconds: after } : {}) };
+    throw problem.success ? new AppError(problem.data.code, facts) : new AppError("PLATFORM_REFUSED", facts);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,7 +13,7 @@ import { isoSeconds, newConsentId } from "../consent/book.ts";
 import { keyId, publicHalf, rawKey } from "../consent/keys.ts";
 import { currentNotice } from "../consent/notice.ts";
 import { consentDigest, maxLifetimeMs, signRevocationList, type RevokedEntry } from "../consent/revocation.ts";
-import { signConsent, type Consent } from "../consent/statement.ts";
+import { signConsent, type Consent, type ConsentKind } from "../consent/statement.ts";
 import { registrarsSchema, type RegistrarsPolicy } from "../enclave/consents/trust.ts";
 import type { DatasetDefinition } from "../enclave/data/definition.ts";
 
@@ -46,8 +46,8 @@ export class LocalRegistrar {
     return registrarsSchema.parse({ keys: [{ name: this.name, key: rawKey(this.#key), from: iso(from), to: iso(to) }] });
   }
 
-  /** One consent per line, of each company, for repeated scoring and training over 30 days. */
-  async consents(subjects: readonly string[], terms: { readonly grantee: PartyId; readonly items: readonly string[]; readonly purpose: FinancingPurpose }): Promise<string> {
+  /** One consent per line, of each company, for repeated scoring and training, or what else is named, over 30 days. */
+  async consents(subjects: readonly string[], terms: { readonly grantee: PartyId; readonly items: readonly string[]; readonly purpose: FinancingPurpose; readonly kinds?: readonly ConsentKind[] }): Promise<string> {
     const { notice, digest } = currentNotice();
     const at = seconds(this.#env.now());
     const lines: string[] = [];
@@ -55,7 +55,7 @@ export class LocalRegistrar {
       if (i % signedAtOnce === signedAtOnce - 1) await setImmediate();
       const consent: Consent = {
         version: 1, id: newConsentId(this.#env.rng), subject, grantee: { party: terms.grantee, uscc: `${bankBody}${usccCheckCharacter(bankBody) ?? ""}` },
-        items: [...terms.items], purpose: terms.purpose, kinds: ["score", "train"], issuedAt: iso(at), notBefore: iso(at), notAfter: iso(at + termDays * 86_400),
+        items: [...terms.items], purpose: terms.purpose, kinds: [...(terms.kinds ?? ["score", "train"])], issuedAt: iso(at), notBefore: iso(at), notAfter: iso(at + termDays * 86_400),
         use: { kind: "repeated" }, notice: { version: notice.version, digest },
         evidence: { kind: "online", realName: { provider: partyId("demo-identity"), at: iso(at), assurance: "low" } }, issuer: { kind: "registrar", registrar: this.name },
       };

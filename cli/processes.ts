@@ -8,7 +8,7 @@ import { AppError } from "../core/errors.ts";
 
 const root = join(import.meta.dirname, "..");
 /** What an enclave reads of this repository: its program, and no other file that may lie beside it. */
-const programParts = ["core", "kernels", "models", "federation", "report", "enclave", "catalogue", "quality", "consent", "receipts", "audit", "public-credit", "api/contract.ts", "api/contract", "node_modules", "package.json"].map((part) => join(root, part));
+const programParts = ["core", "kernels", "models", "federation", "report", "enclave", "catalogue", "quality", "consent", "receipts", "audit", "public-credit", "indicators", "evaluation", "monitoring", "budgets", "serving", "api/contract.ts", "api/contract", "node_modules", "package.json"].map((part) => join(root, part));
 /** What it reads of the system: libraries, the CA list and how names of hosts are resolved. */
 const systemParts = ["/usr", "/lib", "/lib64", "/bin", "/etc/ssl", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
 const readyTimeoutMs = 120_000;

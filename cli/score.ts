@@ -3,38 +3,51 @@
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { JobEvent } from "../api/contract.ts";
-import type { PartyId } from "../core/brand.ts";
-import { AppError } from "../core/errors.ts";
+import type { JobId, PartyId } from "../core/brand.ts";
+import { AppError, isAppError } from "../core/errors.ts";
 import { enclavePaths } from "../enclave/config.ts";
 import { explanationsFile } from "../enclave/job/explain.ts";
 import type { ModelShape } from "../federation/score/params.ts";
-import { jobRequestSchema } from "../federation/plan-schema.ts";
+import { jobRequestSchema, type JobRequest } from "../federation/plan-schema.ts";
 import { existingFile } from "./arguments.ts";
 import { failureOf, refuseEnd, type ApiClient } from "./api-client.ts";
 
-export type ScoreRequest = {
-  readonly guest: PartyId; readonly hosts: readonly PartyId[]; readonly model: string; readonly purpose: string;
+type Scoring = {
+  readonly guest: PartyId; readonly hosts: readonly PartyId[]; /** Absent for one that the bank brings. */ readonly model?: string | undefined; readonly purpose: string;
   readonly params: { readonly batch: string; readonly rows: number; readonly shape: ModelShape };
   /** Explanations: most reasons of a company, and hosts that tell their own part. */
   readonly explain?: { readonly reasons: number; readonly hosts: readonly PartyId[] } | undefined;
-  readonly waitSeconds: number; readonly say: (event: JobEvent) => void;
 };
+export type ScoreRequest = Scoring & { readonly waitSeconds: number; readonly say: (event: JobEvent) => void };
 
-/** Returns the id of the job that was done. */
-export async function scoreWithFallback(api: ApiClient, request: ScoreRequest): Promise<string> {
+/** The job of a scoring with these of its hosts. Throws CLI_ARGUMENT. */
+export function scoreRequest({ guest, purpose, model, explain, params }: Scoring, hosts: readonly PartyId[]): JobRequest {
+  const here = explain && { ...explain, hosts: explain.hosts.filter((h) => hosts.includes(h)) };
+  const parsed = jobRequestSchema.safeParse({ kind: "score", guest, hosts, purpose, params: { ...params, ...(here && { explain: here }) }, model });
+  if (!parsed.success) throw new AppError("CLI_ARGUMENT", { problems: parsed.error.issues.length });
+  return parsed.data;
+}
+
+/** Withdrawals in the middle of a batch that are lived through. */
+const mostWithdrawals = 3;
+
+/** Returns the id of the job that was done. A provider stops its part when a company withdraws in the middle, before anything leaves it: then the
+ *  batch is scored once more, without that company. */
+export async function scoreWithFallback(api: ApiClient, request: ScoreRequest): Promise<JobId> {
   let { hosts } = request;
+  let withdrawals = 0;
   while (hosts.length > 0) {
-    const { guest, purpose, model } = request;
-    const here = hosts;
-    const explain = request.explain && { ...request.explain, hosts: request.explain.hosts.filter((h) => here.includes(h)) };
-    const params = { ...request.params, ...(explain && { explain }) };
-    const parsed = jobRequestSchema.safeParse({ kind: "score", guest, hosts, purpose, params, model });
-    if (!parsed.success) throw new AppError("CLI_ARGUMENT", { problems: parsed.error.issues.length });
-    const job = await api.submit(parsed.data);
+    const job = await api.submit(scoreRequest(request, hosts));
     const away = await silentHosts(api, job.id, request);
     if (away.length === 0) {
-      await followToEnd(api, job.id, request.say);
-      return job.id;
+      try {
+        await followToEnd(api, job.id, request.say);
+        return job.id;
+      } catch (error) {
+        withdrawals += 1;
+        if (!isAppError(error) || error.code !== "CONSENT_WITHDRAWN" || withdrawals > mostWithdrawals) throw error;
+        continue;
+      }
     }
     await api.cancel(job.id);
     hosts = hosts.filter((h) => !away.includes(h));

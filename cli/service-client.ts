@@ -35,22 +35,51 @@ export class ServiceClient {
     return new ServiceClient(api, view, await importJWK({ kty: "OKP", crv: "X25519", x: serviceKey }, "ECDH-ES"));
   }
 
-  async seal({ company, consent, columns, id = randomBytes(18).toString("base64url") }: Asked, now: number): Promise<SealedRequest> {
+  async seal({ company, consent, columns, id }: Asked, now: number): Promise<SealedRequest> {
+    const asked: Pick<ServiceRequest, "company" | "consent" | "columns"> = { company, ...(consent === undefined ? {} : { consent }), ...(columns === undefined ? {} : { columns }) };
+    return this.#seal(asked, now, id);
+  }
+
+  /** A request of another kind of service, with an answer of another shape. Throws as `send`. */
+  async exchange<T extends { readonly id: string; readonly service: string }>(asked: object, schema: z.ZodType<T>): Promise<T> {
+    return this.sendAs(await this.#seal(asked, Date.now()), schema);
+  }
+
+  /** Such a request, to be sent later, or again. */
+  async sealAs(asked: object, now: number, id?: string): Promise<SealedRequest> {
+    return this.#seal(asked, now, id);
+  }
+
+  async sendAs<T extends { readonly id: string; readonly service: string }>(sealed: SealedRequest, schema: z.ZodType<T>): Promise<T> {
+    return this.#open(sealed, await this.#ask(sealed), schema);
+  }
+
+  async #seal(asked: object, now: number, id = randomBytes(18).toString("base64url")): Promise<SealedRequest> {
     const answerKey = new Uint8Array(randomBytes(32));
-    const request: ServiceRequest = {
-      version: 1, id, service: this.view.id, at: new Date(now).toISOString(), answerKey: Buffer.from(answerKey).toString("base64url"), company,
-      ...(consent === undefined ? {} : { consent }), ...(columns === undefined ? {} : { columns }),
-    };
+    const request = { version: 1, id, service: this.view.id, at: new Date(now).toISOString(), answerKey: Buffer.from(answerKey).toString("base64url"), ...asked };
     const jwe = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify(request))).setProtectedHeader({ alg: "ECDH-ES", enc: "A256GCM" }).encrypt(this.#key);
     return { id, jwe, answerKey };
   }
 
   /** Throws SERVICE_*, and CLI_SEAL for an answer that is not this request's. */
-  async send({ id, jwe, answerKey }: SealedRequest): Promise<ServiceAnswer> {
+  async send(sealed: SealedRequest): Promise<ServiceAnswer> {
+    return this.opened(sealed, await this.#ask(sealed));
+  }
+
+  async #ask({ id, jwe }: SealedRequest): Promise<string> {
     const { answer } = await this.#api.call(serviceEndpoints.askService, { params: { id: this.view.id }, body: { request: jwe }, headers: { "idempotency-key": id } });
+    return answer;
+  }
+
+  /** Throws CLI_SEAL. */
+  async opened(sealed: SealedRequest, answer: string): Promise<ServiceAnswer> {
+    return this.#open(sealed, answer, serviceAnswerSchema);
+  }
+
+  async #open<T extends { readonly id: string; readonly service: string }>({ id, answerKey }: SealedRequest, answer: string, schema: z.ZodType<T>): Promise<T> {
     try {
       const { plaintext } = await compactDecrypt(answer, answerKey, { keyManagementAlgorithms: ["dir"], contentEncryptionAlgorithms: ["A256GCM"], maxDecompressedLength: 0 });
-      const opened = serviceAnswerSchema.parse(JSON.parse(new TextDecoder().decode(plaintext)));
+      const opened = schema.parse(JSON.parse(new TextDecoder().decode(plaintext)));
       if (opened.id !== id || opened.service !== this.view.id) throw new AppError("CLI_SEAL");
       return opened;
     } catch (cause) {

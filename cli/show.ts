@@ -1,4 +1,6 @@
 // What a person reads where a program would read `--json`: jobs, plans, parties and an enclave's state as lines of text.
+import { askedFields, fieldLines } from "./claims/show.ts";
+import type { AskedField } from "../federation/verify/fields.ts";
 import type { HalfDigests } from "../enclave/job/halves.ts";
 import type { JobView } from "../api/contract.ts";
 import type { Code } from "../core/errors.ts";
@@ -69,7 +71,7 @@ export function attackLines(attacks: JobPlan["attacks"], language: Language): st
 export function planLines(plan: JobPlan, digest: string, language: Language): string[] {
   const sizes = Object.entries(plan.datasets).map(([party, d]) => `  ${padded(party, 20)} ${sizeOf(d, language)}`);
   const head = [`${plan.job}  ${plan.kind}  ${plan.purpose}  ${plan.expiresAt}`, `  sha256 ${digest}`];
-  return [...head, ...sizes, ...leakageLines(plan.leakage, language), ...attackLines(plan.attacks, language)];
+  return [...head, ...sizes, ...fieldLines(askedFields(plan), language).map((line) => `  ${line}`), ...leakageLines(plan.leakage, language), ...attackLines(plan.attacks, language)];
 }
 
 type Size = { readonly rows: number; readonly features: number };
@@ -99,6 +101,8 @@ export type EnclaveStatus = {
 export type EnclaveJobStatus = {
   readonly job: string; readonly state: string; readonly code: Code | null; readonly kind: string; readonly guest: string; readonly purpose: string;
   readonly hosts: readonly string[];
+  /** Of a verification: the fields that it asks about, at a provider its own. */
+  readonly fields?: readonly AskedField[];
   /** At the guest: the key to which results would be sealed, for comparison with the institution's own. */
   readonly sealTo?: string;
   /** Only while the job waits for this enclave's operator: lines of the leakage statement from and to this party. */
@@ -136,7 +140,7 @@ function jobStatusLines(job: EnclaveJobStatus, language: Language): string[] {
   ];
   const eyes = job.fourEyes === undefined ? [] : [`  ${language === "zh" ? "四眼原则，已批准" : "four eyes, approved by"} ${job.fourEyes.approvedBy.length}/${job.fourEyes.needed}: ${job.fourEyes.approvedBy.join(", ") || "–"}`];
   return [
-    head, ...seal, ...eyes, ...learnt.map((line) => `  ${line}`),
+    head, ...fieldLines(job.fields ?? [], language).map((line) => `  ${line}`), ...seal, ...eyes, ...learnt.map((line) => `  ${line}`),
     `  ${language === "zh" ? "批准或拒绝" : "to decide"}: yunei enclave approve|refuse ${job.job} --dir …`,
   ];
 }

@@ -14,8 +14,8 @@ const dayMs = 86_400_000;
 /** The longest term of a consent. The texts set none; a loan's usual term, and then the company is asked again. */
 export const maxTermMs = 1096 * dayMs;
 
-/** What may be computed: a score of the company, a comparison (数据核验), training of a model with others. */
-export const consentKinds = ["score", "train", "verify"] as const;
+/** What may be computed: alerts about the company (动态监测), a score of it, training of a model with others, a comparison (数据核验). */
+export const consentKinds = ["monitor", "score", "train", "verify"] as const;
 export type ConsentKind = (typeof consentKinds)[number];
 
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/);

@@ -5,8 +5,12 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import type { Clock } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { floors, type GuestGuard, type HostGuard } from "../federation/guards.ts";
+import type { Service } from "../budgets/quota/policy.ts";
 import type { Charge } from "./audit/job-audit.ts";
-import type { PolicyRule } from "./policy.ts";
+import { ChargeDesk, type DeskHooks } from "./charges/desk.ts";
+import { standardBudgets } from "./charges/policy.ts";
+import { ServiceCounts, type Opening } from "./live/service-counts.ts";
+import { defaultEvaluationRule, type PolicyRule } from "./policy.ts";
 import { hashBytes, RecordHashes } from "./record-hashes.ts";
 import type { StateDatabase } from "./store/database.ts";
 
@@ -16,13 +20,27 @@ export class Budgets {
   readonly #now: Clock;
   readonly #key: Uint8Array;
   readonly #onCharge: (charge: Charge) => void;
+  readonly #services = new Map<string, ServiceCounts>();
+  readonly #opening: Opening = new Map();
+  /** Quotas and signs of probing of all kinds of questions. */
+  readonly desk: ChargeDesk;
 
   /** onCharge: hears of every charge before it is committed, and of every refused one; what it throws undoes the charge. */
-  constructor(db: StateDatabase, now: Clock, key: Uint8Array, onCharge: (charge: Charge) => void = () => {}) {
+  constructor(db: StateDatabase, now: Clock, key: Uint8Array, onCharge: (charge: Charge) => void = () => {},
+    desk: DeskHooks = {}) {
     this.#onCharge = onCharge;
     this.#db = db;
     this.#now = now;
     this.#key = key;
+    this.desk = new ChargeDesk({ db, now, key, hashOf: (institution, company) => this.hashId(institution, company), policy: () => standardBudgets, ...desk });
+  }
+
+  /** What services of this bank and model have used: one for all of them, so that a second service has no budget of its own. */
+  serviceCounts(guest: PartyId, dataset: string, model: string): ServiceCounts {
+    const scope = `${guest}|${model}`;
+    const known = this.#services.get(scope) ?? new ServiceCounts({ db: this.#db, now: this.#now, hashOf: (company) => this.hashId(guest, company), guest, dataset, model, opening: this.#opening });
+    this.#services.set(scope, known);
+    return known;
   }
 
   used(scope: string): number {
@@ -70,10 +88,14 @@ export class Budgets {
     this.#db.run("update budget set amount = min(amount, ?) where scope = ? and job = ? and label = ?", amount, scope, job, label);
   }
 
-  /** The scope of this month, or of the month in which the job was charged at first: it may be replayed in a later one. */
+  /** The scope of this month, or of the month in which the job was charged at first: it may be replayed in a later one. A clock that is set back finds the
+   *  latest month that was charged, not one with a budget of its own. */
   monthly(name: string, job: JobId): string {
     const known = this.#db.get("select scope from budget where job = ? and substr(scope, 1, ?) = ?", job, name.length + 1, `${name}|`)?.["scope"];
-    return typeof known === "string" ? known : `${name}|${new Date(this.#now()).toISOString().slice(0, 7)}`;
+    if (typeof known === "string") return known;
+    const latest = this.#db.get("select max(scope) as scope from budget where scope >= ? and scope < ?", `${name}|`, `${name}}`)?.["scope"];
+    const now = `${name}|${new Date(this.#now()).toISOString().slice(0, 7)}`;
+    return typeof latest === "string" && latest > now ? latest : now;
   }
 
   /** Those that this guest never asked about before job `job`. */
@@ -92,7 +114,7 @@ export class Budgets {
   /** Writes down that one more total of each of these companies is opened, or throws when one of them has had `limit` already:
    *  each opened total is one equation about the company, whichever set it stood in. `what` names the opening; the same one
    *  again (a replay, the same model) is free. */
-  open(options: { guest: PartyId; dataset: string; kind: "training" | "score"; what: string; hashes: RecordHashes; limit: number }): void {
+  open(options: { guest: PartyId; dataset: string; kind: "training" | "score" | "evaluation"; what: string; hashes: RecordHashes; limit: number }): void {
     const { guest, dataset, hashes, limit } = options;
     const what = `${options.kind}|${options.what}`;
     this.#db.transaction(() => {
@@ -141,14 +163,18 @@ export function hostGuard(options: {
   budgets: Budgets; job: JobId; guest: PartyId; dataset: string; rule: PolicyRule; ids: readonly string[];
   /** The sandbox's switch: what goes out is still written down, nothing is refused for it. */
   liftFloors?: boolean;
+  /** What scores of sets of companies are charged as, and the items of the sharing catalogue that they rest on. */
+  service?: Service; items?: readonly string[];
 }): HostGuard {
-  const { budgets, job, guest, dataset, rule, ids, liftFloors = false } = options;
+  const { budgets, job, guest, dataset, rule, ids, liftFloors = false, service = "score", items = [] } = options;
   let sums: { scope: string; rows: number } | undefined;
-  let scored: { scope: string; hashes: RecordHashes } | undefined;
+  let scored: { scope: string; hashes: RecordHashes; places: Int32Array } | undefined;
   const known = <T>(value: T | undefined): T => {
     if (value === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
     return value;
   };
+  const chargeQuotas = (label: string, hashes: RecordHashes, places: Int32Array): void =>
+    budgets.desk.chargeSet({ id: `${job}.${label}`, institution: guest, kind: service, items, hashes, companies: () => places.values().map((place) => ids[place] ?? "") });
   type Open = Parameters<HostGuard["admitSet"]>[0];
   // With its size: an old digest with more ids is another set.
   const setScope = (open: Open): string => `set|${guest}|${Buffer.from(open.setDigest).toString("hex")}|${open.size}`;
@@ -183,7 +209,7 @@ export function hostGuard(options: {
       const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
       sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
       const set = createHash("sha256").update(all.packed).digest("hex");
-      scored = { scope: `scores|${guest}|${dataset}|${set}`, hashes: all };
+      scored = { scope: `scores|${guest}|${dataset}|${set}`, hashes: all, places: held };
     },
     admitCompany(hosts) {
       if (hosts < 2 && !rule.singleHostTotals) throw new AppError("POLICY_SINGLE_HOST");
@@ -202,8 +228,16 @@ export function hostGuard(options: {
     chargeTotals(label) {
       budgets.open({ guest, dataset, kind: "training", what: `${job}|${label}`, hashes: known(scored).hashes, limit: floors.maxTotalsPerRow });
     },
+    chargeEvaluation(set) {
+      const { hashes, places } = known(scored);
+      chargeQuotas("evaluation", hashes, places);
+      const { maxRunsPerMonth, maxSetsPerCompany } = rule.evaluation ?? defaultEvaluationRule;
+      budgets.charge({ scope: budgets.monthly(`evaluations|${guest}|${dataset}`, job), job, label: "run", amount: 1, limit: maxRunsPerMonth, code: "BUDGET_TOTALS" });
+      budgets.open({ guest, dataset, kind: "evaluation", what: set, hashes, limit: maxSetsPerCompany });
+    },
     chargeScores(model) {
-      const { scope, hashes } = known(scored);
+      const { scope, hashes, places } = known(scored);
+      chargeQuotas("score", hashes, places);
       budgets.charge({ scope: budgets.monthly(scope, job), job, label: "score", amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
       budgets.open({ guest, dataset, kind: "score", what: model, hashes, limit: rule.maxModelsPerCompany });
     },

@@ -30,6 +30,8 @@ export const enclaveConfigSchema = z.strictObject({
   quality: z.strictObject({ everyHours: z.number().min(1).max(8760).default(24), memoryMb: z.number().int().min(64).max(65_536).default(512), publish: z.boolean().default(true) }).optional(),
   /** As a provider: tells the platform which items its finished jobs used (federation/feedback/README.md). */
   publishUsage: z.boolean().optional(),
+  /** Tells the platform each month how far what was scored is from training, per model, as indices (monitoring/README.md). */
+  publishStability: z.boolean().optional(),
   peerTimeoutSeconds: z.number().int().min(5).max(7 * 86_400).default(86_400),
 });
 export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;

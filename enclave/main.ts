@@ -11,7 +11,7 @@ import { kkrtIntersection } from "../federation/kkrt/kkrt.ts";
 import { ecdhIntersection } from "../federation/psi/ecdh.ts";
 import { createKernels } from "../kernels/kernels.ts";
 import { enclavePaths, readConfig } from "./config.ts";
-import { startDuties } from "./duties.ts";
+import { openReportDesk, startDuties } from "./duties.ts";
 import { activeLayers } from "./confinement.ts";
 import { HeadExchange } from "./audit/heads.ts";
 import { openEnclaveAudit, ticking } from "./audit/open.ts";
@@ -20,6 +20,9 @@ import { loadOwn, memoryKeyOf } from "./data/own.ts";
 import { ConsentDesk } from "./consents/desk.ts";
 import { SecretBox } from "./keys/box.ts";
 import { certificatesEnd, loadIdentity } from "./keys/identity.ts";
+import { largestBatch } from "./drift/batches.ts";
+import { developmentOf } from "./outcomes/development.ts";
+import { GivenScores, modelDigests } from "./outcomes/scores.ts";
 import { openWitnessKey } from "./receipts/witnessing.ts";
 import { readPolicy, type Policy } from "./policy.ts";
 import { readSplit } from "./split.ts";
@@ -64,11 +67,15 @@ async function main(folder: string): Promise<void> {
   });
   const worker = new EnclaveWorker({
     folder, config, env, identity, db, box, platform, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey, consents, rights: platform,
-    audit, live, heads: new HeadExchange({ audit, platform, ca: identity.ca, env }), log: platform, witness: openWitnessKey(paths.witness, config.party),
+    audit, live, evaluation: { desk: openReportDesk({ folder, env, db, audit, reports: platform }), platform }, heads: new HeadExchange({ audit, platform, ca: identity.ca, env }), log: platform, witness: openWitnessKey(paths.witness, config.party),
   });
   process.stdout.write(`${JSON.stringify({ event: "ready", party: config.party, rows: dataset.rows, layers })}\n`);
   await using beside = new AsyncDisposableStack();
-  beside.use(startDuties({ folder, config, env, db, audit, reports: platform }));
+  beside.use(startDuties({ folder, config, env, db, box, audit, reports: platform, policy: () => policyOf(paths.policy),
+    drift: {
+      scores: new GivenScores({ db, box, memoryKey }), batch: (model, month) => largestBatch({ db, results: paths.results }, model, month),
+      development: (digest) => developmentOf(digest, { db, box, results: paths.results, data: async () => dataset }), digestOf: (model) => modelDigests(db).get(model),
+    } }));
   await worker.serve(stop.signal);
 }
 

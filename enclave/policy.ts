@@ -9,16 +9,22 @@ import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
-import { hasCompanySet, jobKinds, purposes, trainingKinds, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { evaluateJobSchema } from "../federation/evaluate/params.ts";
+import { hasCompanySet, isServing, jobKinds, purposes, trainingKinds, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import { requireMinimum } from "../federation/plan.ts";
 import { alignmentProtocol } from "../federation/psi/choose.ts";
-import { scoreJobSchema } from "../federation/score/params.ts";
+import { isOwnShape, scoreJobSchema } from "../federation/score/params.ts";
 import { endOfService } from "../federation/live/params.ts";
-import { serveJobSchema } from "../federation/serve/params.ts";
+import { explainOf, serveJobSchema } from "../federation/serve/params.ts";
+import { fieldNameSchema, requireFields } from "../federation/verify/fields.ts";
+import { verifyJobSchema } from "../federation/verify/params.ts";
+import { triggersOf, watchJobSchema } from "../federation/watch/params.ts";
+import { triggerKinds } from "../monitoring/triggers/schema.ts";
 import { pairOf } from "../federation/statement.ts";
 import { namings } from "../models/explain/contribution.ts";
 import { readBytes } from "../core/files.ts";
 import { usccSchema } from "../consent/statement.ts";
+import { budgetsPolicySchema } from "./charges/policy.ts";
 import { registrarsSchema } from "./consents/trust.ts";
 
 const serviceRuleSchema = z.strictObject({
@@ -27,6 +33,41 @@ const serviceRuleSchema = z.strictObject({
   maxCompaniesPerMonth: z.number().int().positive().default(50_000),
   maxPerCompanyPerDay: z.number().int().positive().default(24),
   maxSetsPerCompany: z.number().int().min(1).max(17).default(1),
+});
+const evaluationRuleSchema = z.strictObject({
+  /** Runs that this party takes part in, in one month. */
+  maxRunsPerMonth: z.number().int().positive().default(12),
+  /** Different sums by which one company may be evaluated, over all runs: other parties present, other indicators or another basis make another
+   *  sum, and the difference of two may be one party's part. */
+  maxSetsPerCompany: z.number().int().positive().default(4),
+  /** In the rule of the evaluating party: keys (x, base64url) to which it seals what it pushes, by the institution's party. A plan that pushes to
+   *  others waits for a person. */
+  subscribers: z.record(z.string(), z.string().regex(/^[A-Za-z0-9_-]{43}$/)).default({}),
+});
+export const defaultEvaluationRule = evaluationRuleSchema.parse({});
+/** Services by the bank's own linear model under its key: what its answers may tell about one company is bounded by how many models there are. */
+const encryptedModelSchema = z.strictObject({
+  maxModelsPerCompany: z.number().int().positive().default(2),
+  /** Features of this provider in one model. */
+  maxWeights: z.number().int().min(1).max(1024).default(64),
+});
+/** Services by the bank's own model file, which runs at the provider. */
+const wholeModelSchema = z.strictObject({
+  maxModelsPerCompany: z.number().int().positive().default(2),
+  maxBytes: z.number().int().positive().default(16 * 2 ** 20),
+  /** In the bank's own rule: own columns that may go to the provider with a request. */
+  columns: z.array(z.string().min(1).max(128)).max(64).default([]),
+});
+const watchRuleSchema = z.strictObject({
+  /** Kinds of triggers that this party watches for the bank: each alert is one bit about a value. None unless they are named here. */
+  triggers: z.array(z.enum(triggerKinds)).default([]),
+  maxDays: z.number().int().min(1).max(366).default(366),
+  maxCompanies: z.number().int().min(1).max(100_000).default(10_000),
+  maxAlertsPerDay: z.number().int().min(1).max(100_000).default(1000),
+});
+const verificationRuleSchema = serviceRuleSchema.omit({ maxSetsPerCompany: true }).extend({
+  /** Own fields about which this bank may make claims: seen by this party, blind only, or either. None unless they are named here. */
+  fields: z.record(fieldNameSchema, z.enum(["clear", "blind", "any"])).default({}),
 });
 const ruleSchema = z.strictObject({
   guest: partyIdSchema,
@@ -58,6 +99,15 @@ const ruleSchema = z.strictObject({
   /** Standing services: the most that a plan may ask for. sets: of providers under which one company may be scored; each beyond the first may
    *  tell the bank one provider's own total about it. */
   service: serviceRuleSchema.optional(),
+  /** Protections of services beyond masked points: refused unless they stand here, at the bank as at each provider. */
+  encryptedModel: encryptedModelSchema.optional(),
+  wholeModel: wholeModelSchema.optional(),
+  /** Full-coverage evaluations (kind `evaluate`). */
+  evaluation: evaluationRuleSchema.optional(),
+  /** Monitoring services: which triggers, and the most that a plan may ask for. */
+  watch: watchRuleSchema.optional(),
+  /** Verification services: which fields and how, and the most that a plan may ask for. */
+  verification: verificationRuleSchema.optional(),
   /** Batch scorings of the same set of companies in one month. */
   maxScoresPerSetAndMonth: z.number().int().positive().default(31),
 });
@@ -69,8 +119,12 @@ export const policySchema = z.strictObject({
   pinned: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)).default({}),
   /** Consents of companies, where their data need them. "off" counts in experiments alone; elsewhere such a policy refuses everything. */
   consents: z.enum(["required", "off"]).default("required"),
+  /** In a bank's policy: whether a person here may tell the platform counts of finished loans (models/outcomes/release.ts). */
+  outcomes: z.enum(["nothing", "counts"]).default("nothing"),
   /** Whose word on companies' consents counts. */
   registrars: registrarsSchema.prefault({}),
+  /** Quotas of questions, what is done about probing, privacy of released figures (enclave/charges). Absent: the standard ones, without noise. */
+  budgets: budgetsPolicySchema.optional(),
 });
 export type Policy = z.output<typeof policySchema>;
 export type PolicyRule = z.output<typeof ruleSchema>;
@@ -93,6 +147,10 @@ export type JudgeOptions = {
   readonly hasTags?: boolean;
   /** By the present policy: whether it checks consents. Undefined where nothing in its data needs any. */
   readonly checksConsents?: boolean;
+  /** The same for claims about its verifiable fields. */
+  readonly checksClaims?: boolean;
+  /** Whether its data have what the triggers of a plan watch; the code of the refusal otherwise. */
+  readonly watchable?: (plan: JobPlan) => Code | undefined;
 };
 
 /** What this enclave says to a plan. Pure. */
@@ -113,20 +171,24 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   const unnecessary = moreThanNecessary(plan);
   if (unnecessary !== undefined) return refuse(unnecessary);
   if (!keepsConsents(plan, self, { policy, rule, own, options })) return refuse("POLICY_CONSENTS");
-  // An export opens no total.
-  if (plan.kind !== "export" && plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
+  // An export and a verification open no total.
+  if (plan.kind !== "export" && plan.kind !== "verify" && plan.kind !== "watch" && plan.hosts.length === 1 && plan.hosts[0] === self && !rule.singleHostTotals) return refuse("POLICY_SINGLE_HOST");
   if (plan.params["liftFloors"] === true && options.experiments !== true) return refuse("POLICY_FLOORS");
   if (!usesReviewedSums(plan)) return refuse("KERNEL_PARAMS");
   if (!statesItsLeakage(plan)) return refuse("POLICY_LEAKAGE");
   const needsTags = plan.guest !== self && hasCompanySet(plan.kind) && alignmentProtocol(pairOf(plan, self)) === "reusable";
   if (needsTags && options.hasTags === false) return refuse("ENCLAVE_TAGS_MISSING");
   if (plan.kind === "serve" && !isServiceWithin(plan, rule)) return refuse("POLICY_SERVICE");
-  const isTelling = plan.kind === "score" && scoreJobSchema.parse(plan.params).explain.hosts.includes(self);
+  const unwatched = plan.kind === "watch" ? refusesWatch(plan, self, { rule, options }) : undefined;
+  if (unwatched !== undefined) return refuse(unwatched);
+  if (plan.kind === "verify" && !isVerificationWithin(plan, self, rule)) return refuse("POLICY_VERIFY");
+  if (!isProtectionWithin(plan, self, rule)) return refuse("POLICY_PROTECTION");
+  const isTelling = (plan.kind === "score" && scoreJobSchema.parse(plan.params).explain.hosts.includes(self)) || (plan.kind === "serve" && explainOf(serveJobSchema.parse(plan.params)).hosts.includes(self));
   if (isTelling && rule.explain === "nothing") return refuse("POLICY_EXPLAIN");
   if (plan.log2FloodDistance > floodBudgetBits) return refuse("KERNEL_FLOOD_BUDGET");
   if (plan.guest === self && plan.params["feedback"] !== undefined && rule.feedback === "nothing") return refuse("POLICY_FEEDBACK");
   if (plan.guest === self && rule.sealTo !== undefined && rule.sealTo !== plan.sealTo.x) return refuse("POLICY_SEAL_TO");
-  const isKeyKnown = plan.guest !== self || rule.sealTo !== undefined;
+  const isKeyKnown = plan.guest !== self || (rule.sealTo !== undefined && knowsSubscribers(plan, rule));
   return { kind: rule.approve === "auto" && isKeyKnown ? "approve" : "ask", rule };
 }
 
@@ -137,9 +199,16 @@ export function ruleFor(plan: Pick<JobPlan, "guest" | "kind" | "purpose">, polic
 
 /** What of a data set a plan holds its party to: all of it, or for a service, which outlives snapshots, all but rows and digest. */
 function shapeOf(summary: DatasetSummary, kind: JobPlan["kind"]): Partial<DatasetSummary> {
-  if (kind !== "serve") return summary;
+  if (!isServing(kind)) return summary;
   const { rows: _rows, snapshotDigest: _digest, ...shape } = summary;
   return shape;
+}
+
+/** Whether everything that an evaluation pushes is sealed to keys that this party's own rule names: those of the plan come from the platform. */
+function knowsSubscribers(plan: JobPlan, rule: PolicyRule): boolean {
+  if (plan.kind !== "evaluate") return true;
+  const { subscribers } = rule.evaluation ?? defaultEvaluationRule;
+  return evaluateJobSchema.parse(plan.params).pushes.every(({ institution, sealTo }) => Object.hasOwn(subscribers, institution) && subscribers[institution] === sealTo);
 }
 
 /** Whether a service asks for no more than this party's rule allows, and ends when its plan says. */
@@ -148,6 +217,63 @@ function isServiceWithin(plan: JobPlan, rule: PolicyRule): boolean {
   const { days, requestsPerDay, companiesPerMonth, perCompanyPerDay, setsPerCompany } = serveJobSchema.parse(plan.params);
   return plan.expiresAt === endOfService(plan.createdAt, days) && days <= service.maxDays && requestsPerDay <= service.maxRequestsPerDay && companiesPerMonth <= service.maxCompaniesPerMonth
     && perCompanyPerDay <= service.maxPerCompanyPerDay && setsPerCompany <= service.maxSetsPerCompany;
+}
+
+/** Whether this party's rule names the way in which a service or batch protects model and data, and its part is within it. */
+function isProtectionWithin(plan: JobPlan, self: PartyId, { encryptedModel, wholeModel }: PolicyRule): boolean {
+  const model = broughtModel(plan);
+  if (model === undefined) return true;
+  if ("features" in model) return encryptedModel !== undefined && model.features.filter((f) => f.party === self).length <= encryptedModel.maxWeights;
+  if (wholeModel === undefined) return false;
+  return plan.guest === self ? model.columns.every((c) => wholeModel.columns.includes(c)) : model.bytes <= wholeModel.maxBytes;
+}
+
+type Brought = { readonly features: readonly { readonly party: PartyId }[] } | { readonly bytes: number; readonly columns: readonly string[] };
+
+/** What a plan says of a model that the bank brings, where it does. */
+function broughtModel(plan: Pick<JobPlan, "kind" | "params">): Brought | undefined {
+  if (plan.kind === "serve") {
+    const params = serveJobSchema.parse(plan.params);
+    return params.protection === "masked-points" ? undefined : params;
+  }
+  if (plan.kind !== "score") return undefined;
+  const { shape } = scoreJobSchema.parse(plan.params);
+  return isOwnShape(shape) ? { columns: [], ...shape } : undefined;
+}
+
+/** Different models by which one company may be scored under this plan's protection. */
+export function modelsPerCompany(plan: Pick<JobPlan, "kind" | "params">, rule: PolicyRule): number {
+  const model = broughtModel(plan);
+  if (model === undefined) return rule.maxModelsPerCompany;
+  return ("features" in model ? rule.encryptedModel?.maxModelsPerCompany : rule.wholeModel?.maxModelsPerCompany) ?? 0;
+}
+
+/** Why this party does not take part in a monitoring service: it asks for more than its rule allows, or for what its data do not have. */
+function refusesWatch(plan: JobPlan, self: PartyId, { rule, options }: { rule: PolicyRule; options: JudgeOptions }): Code | undefined {
+  const { maxDays, maxCompanies, maxAlertsPerDay, triggers } = watchRuleSchema.parse(rule.watch ?? {});
+  const params = watchJobSchema.parse(plan.params);
+  const own = plan.guest === self ? [] : triggersOf(params, self);
+  const isWithin = plan.expiresAt === endOfService(plan.createdAt, params.days) && params.days <= maxDays && params.companies <= maxCompanies && params.alertsPerDay <= maxAlertsPerDay;
+  if (!isWithin || !own.every(({ kind }) => triggers.includes(kind))) return "POLICY_WATCH";
+  return own.length === 0 ? undefined : options.watchable?.(plan);
+}
+
+/** Whether a verification service asks about fields that this party lets be asked about, in ways that it allows, and no more often. */
+function isVerificationWithin(plan: JobPlan, self: PartyId, rule: PolicyRule): boolean {
+  const { maxDays, maxRequestsPerDay, maxCompaniesPerMonth, maxPerCompanyPerDay, fields } = verificationRuleSchema.parse(rule.verification ?? {});
+  const params = verifyJobSchema.parse(plan.params);
+  try {
+    requireFields(plan, params.fields);
+  } catch (error) {
+    if (error instanceof AppError) return false;
+    throw error;
+  }
+  const isAllowed = ({ field, clear, blind }: (typeof params.fields)[number]): boolean => {
+    const way = Object.hasOwn(fields, field) ? fields[field] : undefined;
+    return way === "any" || (way === "blind" && clear.length === 0) || (way === "clear" && blind.length === 0);
+  };
+  return params.fields.every((asked) => asked.party !== self || isAllowed(asked)) && plan.expiresAt === endOfService(plan.createdAt, params.days) && params.days <= maxDays
+    && params.requestsPerDay <= maxRequestsPerDay && params.companiesPerMonth <= maxCompaniesPerMonth && params.perCompanyPerDay <= maxPerCompanyPerDay;
 }
 
 /** The code of the refusal when a party's items are more than the purpose needs, whatever the platform compiled. */
@@ -165,6 +291,7 @@ function moreThanNecessary(plan: JobPlan): Code | undefined {
 function keepsConsents(
   plan: JobPlan, self: PartyId, { policy, rule, own, options }: { policy: Policy; rule: PolicyRule; own: DatasetSummary; options: JudgeOptions },
 ): boolean {
+  if (plan.kind === "verify") return options.checksClaims === undefined || ((policy.consents !== "off" || options.experiments === true) && options.checksClaims === (own.verification?.consents === true));
   if (policy.consents === "off" && options.experiments !== true && options.checksConsents !== undefined) return false;
   // The policy was changed while the enclave ran: what it has published says something else.
   if (options.checksConsents !== undefined && options.checksConsents !== (own.consents === true)) return false;

@@ -1,6 +1,11 @@
 // The one door out of a domain: schema, plan and ledger first, then the seal; for reports to the platform schema and ledger. Transports accept
 // nothing but what it returns.
 import type { KeyObject } from "node:crypto";
+import type { z } from "zod";
+import { alertReportSchema } from "../api/contract/monitoring.ts";
+import { probingReportSchema } from "../api/contract/probing.ts";
+import { servedModelsSchema } from "../api/contract/outcomes.ts";
+import { evaluationReportSchema } from "../api/contract/evaluations.ts";
 import { usageReportSchema } from "../api/contract/usage.ts";
 import type { BufferPool } from "../core/buffer-pool.ts";
 import type { PartyId, Released } from "../core/brand.ts";
@@ -9,6 +14,8 @@ import { encodeFrame } from "../core/codec.ts";
 import { AppError } from "../core/errors.ts";
 import { serviceAnswerSchema, type ServiceAnswer } from "../api/contract/services.ts";
 import { checkBody, type Ends } from "../federation/messages.ts";
+import { outcomeCountsSchema } from "../models/outcomes/release.ts";
+import { stabilityReportSchema } from "../monitoring/drift/report.ts";
 import { publicationSchema } from "../quality/publication.ts";
 import { frameDigest, sealFrame } from "./channel/seal.ts";
 import type { Session } from "./channel/session.ts";
@@ -49,14 +56,19 @@ export async function releaseLive(options: {
 
 /** Checks one answer of a service to its bank, waits until what it rests on is durable, and seals it under the key of the request. Throws REPORT_SCHEMA. */
 export async function releaseAnswer(options: { readonly answer: ServiceAnswer; readonly key: string; readonly settled: () => Promise<void> }): Promise<Released> {
-  const checked = serviceAnswerSchema.safeParse(options.answer);
+  return releaseSealed({ ...options, schema: serviceAnswerSchema });
+}
+
+/** The same of an answer of another shape. */
+export async function releaseSealed<T>(options: { readonly answer: T; readonly schema: z.ZodType<T>; readonly key: string; readonly settled: () => Promise<void> }): Promise<Released> {
+  const checked = options.schema.safeParse(options.answer);
   if (!checked.success) throw new AppError("REPORT_SCHEMA", { problems: checked.error.issues.length });
   await options.settled();
   return Buffer.from(await sealAnswer(checked.data, options.key)) as Uint8Array as Released;
 }
 
-/** All that may leave in a report to the platform: there is no room in it for a count of records, a name of a table or column, a text or a company. */
-export const reportSchemas = { quality: publicationSchema, usage: usageReportSchema } as const satisfies Record<ReportKind, unknown>;
+/** All that may leave in a report to the platform: there is no room in it for a count of records (finished loans alone are counted, from 20 on), a name of a table or column, a text or a company. */
+export const reportSchemas = { quality: publicationSchema, probing: probingReportSchema, usage: usageReportSchema, evaluation: evaluationReportSchema, outcomes: outcomeCountsSchema, "served-models": servedModelsSchema, alert: alertReportSchema, stability: stabilityReportSchema } as const satisfies Record<ReportKind, unknown>;
 
 /** Checks a report and writes it down. Throws REPORT_SCHEMA before anything is written when it may not leave. */
 export function releaseReport(options: { readonly kind: ReportKind; readonly body: unknown; readonly at: number; readonly ledger: Pick<ReportLedger, "enter"> }): { readonly report: Released; readonly entry: number } {

@@ -15,13 +15,43 @@ export function summaryOf(config: EnclaveConfig, dataset: LoadedDataset, policy:
     ...(catalogue === undefined || catalogue.items.length === 0 ? {} : { catalogue: { version: catalogue.version, items: [...catalogue.items], authorised: [...catalogue.authorised] } }),
     ...(checksConsents(config, dataset, policy) ? { consents: true } : {}),
     ...(config.ownData === true ? { ownData: true } : {}),
+    ...verificationOf(config, dataset, policy),
+  };
+}
+
+function verificationOf(config: EnclaveConfig, dataset: LoadedDataset, policy: Policy | undefined): Pick<DatasetSummary, "verification"> {
+  const { verifiable } = dataset;
+  if (verifiable === undefined) return {};
+  const { version, fields } = verifiable;
+  const isClaimed = fields.some(({ items }) => items.length > 0);
+  return { verification: {
+    ...(version === undefined || !isClaimed ? {} : { catalogue: version }), fields: fields.map((field) => ({ ...field, items: [...field.items], authorised: [...field.authorised] })),
+    ...(checksClaims(config, dataset, policy) ? { consents: true as const } : {}),
+  } };
+}
+
+/** What is checked by the present policy; nothing where the data need none. */
+export function consentsNow(config: EnclaveConfig, dataset: LoadedDataset, policy: Policy | undefined): { readonly checksConsents?: boolean; readonly checksClaims?: boolean } {
+  const always = { dataset: config.dataset };
+  return {
+    ...(checksConsents(always, dataset, undefined) ? { checksConsents: checksConsents(config, dataset, policy) } : {}),
+    ...(checksClaims(always, dataset, undefined) ? { checksClaims: checksClaims(config, dataset, policy) } : {}),
   };
 }
 
 /** Whether a score about one of its companies needs that company's consent: where it can be named by its credit code and the data need it. Only
  *  experiments, all of whose parties are one person's files, may leave it out. */
 export function checksConsents(config: Pick<EnclaveConfig, "dataset" | "experiments">, { catalogue }: Pick<LoadedDataset, "catalogue">, policy: Policy | undefined): boolean {
-  if (config.dataset.idKind !== "uscc" || (catalogue?.authorised.length ?? 0) === 0) return false;
+  return areChecked(config, catalogue?.authorised ?? [], policy);
+}
+
+/** The same for claims about its verifiable fields. */
+function checksClaims(config: Pick<EnclaveConfig, "dataset" | "experiments">, { verifiable }: Pick<LoadedDataset, "verifiable">, policy: Policy | undefined): boolean {
+  return areChecked(config, verifiable?.fields.flatMap(({ authorised }) => authorised) ?? [], policy);
+}
+
+function areChecked(config: Pick<EnclaveConfig, "dataset" | "experiments">, authorised: readonly string[], policy: Policy | undefined): boolean {
+  if (config.dataset.idKind !== "uscc" || authorised.length === 0) return false;
   return !(config.experiments === true && policy?.consents === "off");
 }
 

@@ -9,7 +9,7 @@ import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { ivBands, type IvBand } from "../federation/feedback/bands.ts";
 import { keptFeedbackSchema } from "../federation/feedback/host.ts";
-import { jobPlanSchema, type JobPlan } from "../federation/plan-schema.ts";
+import { hasCompanySet, jobPlanSchema, type JobPlan } from "../federation/plan-schema.ts";
 import { jobRows } from "../federation/statement.ts";
 import type { EnclaveConfig } from "./config.ts";
 import { columnSources, sourceItems } from "./data/declared.ts";
@@ -55,7 +55,7 @@ export function usageOf(db: StateDatabase, config: Pick<EnclaveConfig, "party" |
     for (const name of names) for (const item of itemsOf(name)) items.set(item, [...(items.get(item) ?? []), { name, band: bands.get(name) ?? null }]);
     return [{
       job: plan.job, endedAt: new Date(Number(row["finished_at"])).toISOString(), guest: plan.guest, kind: plan.kind, purpose: plan.purpose, model,
-      companies: plan.kind === "export" ? 0 : jobRows(plan), items: [...items].map(([item, indicators]) => ({ item, indicators })), uplift: feedback?.uplift ?? null,
+      companies: hasCompanySet(plan.kind) ? jobRows(plan) : 0, items: [...items].map(([item, indicators]) => ({ item, indicators })), uplift: feedback?.uplift ?? null,
     }];
   });
 }

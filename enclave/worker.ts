@@ -6,7 +6,7 @@ import type { EnclaveJob } from "../api/contract.ts";
 import type { JobId, PartyId } from "../core/brand.ts";
 import type { Env } from "../core/env.ts";
 import { AppError, type Code } from "../core/errors.ts";
-import { planDigest, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { isServing, planDigest, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import type { FreshIntersections } from "../federation/align/intersection.ts";
 import type { CurveWork } from "../federation/psi/curve.ts";
 import type { Kernels } from "../kernels/api.ts";
@@ -17,9 +17,10 @@ import { isStoppedError } from "../audit/log.ts";
 import type { HeadExchange } from "./audit/heads.ts";
 import { JobAudit } from "./audit/job-audit.ts";
 import { auditPaths } from "./audit/open.ts";
-import { loadBatch } from "./batch.ts";
+import { loadBatch } from "./batch/load.ts";
 import { featureGroups } from "./data/definition.ts";
-import { Budgets } from "./budgets.ts";
+import type { Budgets } from "./budgets.ts";
+import { openBudgets } from "./charges/open.ts";
 import { createEphemeralKey } from "./channel/session.ts";
 import { enclavePaths, type EnclaveConfig } from "./config.ts";
 import type { ActiveLayer } from "./confinement.ts";
@@ -37,12 +38,14 @@ import { approvalsNeeded, countDecisions } from "./operators/decisions.ts";
 import { readOperators } from "./operators/list.ts";
 import { judge, readPolicy, type Policy, type Verdict } from "./policy.ts";
 import { ReceiptBook } from "./receipts/book.ts";
+import { ServedModels } from "./serving/served.ts";
 import { deliverReceipts } from "./receipts/courier.ts";
 import { witnessLog } from "./receipts/witnessing.ts";
 import type { StateDatabase } from "./store/database.ts";
-import { checksConsents } from "./summary.ts";
+import { consentsNow } from "./summary.ts";
 import { removeTree } from "../core/files.ts";
 import { openTags, type Tags } from "./tags/shelves.ts";
+import { unwatchable } from "./watch/sources.ts";
 import { markScores } from "./subject/marks.ts";
 import { followObjections, ObjectionBook } from "./subject/objections.ts";
 import { answerUsesRequests } from "./subject/uses.ts";
@@ -66,7 +69,7 @@ export type WorkerParts = {
   readonly log: LogPlatform; readonly witness: NoteSigner;
   readonly audit: Audit;
   /** For standing services. */
-  readonly live?: LiveTransport | undefined;
+  readonly live?: LiveTransport | undefined; readonly evaluation?: Parameters<typeof runJob>[0]["evaluation"];
   readonly heads?: HeadExchange | undefined;
 };
 
@@ -86,6 +89,7 @@ export class EnclaveWorker {
   readonly #receipts: ReceiptBook;
   readonly #objections: ObjectionBook;
   readonly #audit: JobAudit;
+  readonly #served: ServedModels;
   readonly #noticed: Noticed;
   readonly #running = new Map<JobId, { readonly abort: AbortController; readonly task: Promise<void> }>();
 
@@ -98,9 +102,10 @@ export class EnclaveWorker {
     const { policy, config, operators } = enclavePaths(parts.folder);
     const { noticed, settings } = auditPaths(parts.folder);
     this.#noticed = new Noticed(parts.audit, noticed, { policy, config, operators, audit: settings });
-    this.#budgets = new Budgets(db, env.now, parts.memoryKey, (charge) => audit.charged(charge));
+    this.#budgets = openBudgets({ db, now: env.now, key: parts.memoryKey, audit, policyFile: policy });
     this.#receipts = new ReceiptBook({ db, box, rng: env.rng, key: parts.identity.signKey, certificate: parts.identity.identityCertificate, onUses: (job, companies) => audit.used(job, companies) });
     this.#objections = new ObjectionBook({ db, box });
+    this.#served = new ServedModels({ db, box, memoryKey: parts.memoryKey, now: env.now, log: env.log });
     this.#tags = openTags({ db, box, rng: env.rng, folder: enclavePaths(parts.folder).tags });
   }
 
@@ -262,18 +267,11 @@ export class EnclaveWorker {
     if (!(Date.parse(plan.expiresAt) > env.now())) return refuse("JOB_EXPIRED");
     try {
       const policy = readPolicy(enclavePaths(folder).policy);
-      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true, hasTags: this.#tags.made.canServe(plan.guest, summary), ...this.#consentsNow(policy) }), policy };
+      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true, hasTags: this.#tags.made.canServe(plan.guest, summary), watchable: (p) => unwatchable(p, { dataset: this.#p.dataset, self: identity.party, db: this.#p.db }), ...consentsNow(this.#p.config, this.#p.dataset, policy) }), policy };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return refuse(error.code);
     }
-  }
-
-  /** Whether consents are checked by the present policy; nothing where the data need none. */
-  #consentsNow(policy: Policy | undefined): { checksConsents?: boolean } {
-    const { config, dataset } = this.#p;
-    const isNeeded = checksConsents({ dataset: config.dataset }, dataset, undefined);
-    return isNeeded ? { checksConsents: checksConsents(config, dataset, policy) } : {};
   }
 
   async #approve(plan: JobPlan): Promise<string> {
@@ -283,7 +281,7 @@ export class EnclaveWorker {
     if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
     const jws = await signApproval({
       job: plan.job, party: identity.party, planDigest: planDigest(plan), snapshotDigest: summary.snapshotDigest,
-      channelKey: secrets.ephemeral.publicX, ...(plan.kind === "serve" && plan.guest === identity.party ? { serviceKey: serviceKeyOf(secrets.seed).x } : {}), at: new Date(env.now()).toISOString(),
+      channelKey: secrets.ephemeral.publicX, ...(isServing(plan.kind) && plan.guest === identity.party ? { serviceKey: serviceKeyOf(secrets.seed).x } : {}), at: new Date(env.now()).toISOString(),
     }, identity.signKey);
     this.#records.approved(plan.job, jws);
     return jws;
@@ -314,8 +312,8 @@ export class EnclaveWorker {
       await runJob({
         audit: this.#audit,
         identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, receipts: this.#receipts, kernels: p.kernels, curve: p.curve, tags: this.#tags, intersections: p.intersections, policy,
-        live: p.live && { transport: p.live, box: p.box, rng: env.rng },
-        dataset: p.dataset, loadBatch: (batch) => loadBatch(p.folder, batch, p.config.dataset, env.log), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), consents: p.consents, marks: (providers) => this.#objections.marks(providers), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
+        evaluation: p.evaluation, live: p.live && { transport: p.live, box: p.box, rng: env.rng, served: this.#served },
+        dataset: p.dataset, loadBatch: (batch, expected) => loadBatch(p.folder, batch, p.config.dataset, env.log, expected), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), consents: p.consents, marks: (providers) => this.#objections.marks(providers), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });
       await this.#audit.ended(plan, undefined, this.#receipts.of(plan.job)?.jws);
@@ -372,7 +370,7 @@ export class EnclaveWorker {
   #receiptOfEnded(plan: JobPlan): void {
     const { db, identity, env } = this.#p;
     const uses = this.#receipts.uses(plan.job);
-    if (uses.commitments().digest.count === 0) return;
+    if (uses.digest().count === 0) return;
     const ledger = new Ledger(db, plan, identity.party);
     new JobReceipt(this.#receipts, { plan, planDigest: planDigest(plan), self: identity.party, ledger, uses, seeds: () => ({}), now: env.now }).make();
   }

@@ -83,3 +83,33 @@ export const crossboostAttacks: readonly MeasuredAttack[] = [
     result: { en: "nothing: it sees ciphertexts, uniform bytes and the number of queries", zh: "无：只见密文、均匀字节与查询次数" },
   },
 ];
+
+/** For the bank's own linear model under its key (test/attacks/own-models.test.ts). */
+export const encryptedModelAttacks: readonly MeasuredAttack[] = [
+  {
+    name: { en: "bank seals weights that are made to read codes, not to score", zh: "机构加密的权重用于读取编码而非评分" },
+    result: {
+      en: "two codes of a company exactly by each model with weights of 12 bits; nothing checks the weights, and an answer holds at most 28 bits (30 with dishonest texts): models per company and the number of weights are bounded by the provider's policy",
+      zh: "12 位权重的模型每个可准确读取一家企业的两个编码；权重无从检查，每次应答至多 28 位（密文不诚实时 30 位）：数据方策略限制每家企业的模型数与权重数",
+    },
+  },
+  {
+    name: { en: "provider reads the weights, or the score", zh: "数据方读取权重或评分" },
+    result: { en: "nothing: it holds ciphertexts (BFV, 128 bit); it knows which features with which transforms the model has", zh: "无：只持有密文（BFV，128 位）；但知道模型用到的特征及其变换" },
+  },
+];
+
+/** For the bank's whole model at one provider (test/attacks/own-models.test.ts). */
+export const wholeModelAttacks: readonly MeasuredAttack[] = [
+  {
+    name: { en: "bank sends a model that is made to read data, not to score", zh: "机构发送的模型用于读取数据而非评分" },
+    result: {
+      en: "8 bits of a chosen column of each company that is asked about, by each model and each set of the bank's own columns; models and sets per company are bounded by the provider's policy",
+      zh: "每个模型、每组机构自有字段可读取所询企业任一列的 8 位；数据方策略限制每家企业的模型数与字段组数",
+    },
+  },
+  {
+    name: { en: "provider keeps the bank's model", zh: "数据方留存机构的模型" },
+    result: { en: "all of it: the model runs there. The plan says so; the operator of that enclave can read its memory", zh: "全部：模型在该处运行，计划已说明；该节点的运行方可读取其内存" },
+  },
+];

@@ -37,6 +37,8 @@ export interface HostGuard {
   chargeTotals(label: string): void;
   /** Before scores by a model leave. */
   chargeScores(model: string): void;
+  /** Before masked parts of an evaluation leave. `set` names scorecard, parties present and who computes what: another one is another equation. */
+  chargeEvaluation(set: string): void;
 }
 
 export interface GuestGuard {

@@ -4,6 +4,7 @@ import { floodAdvantageBits, type PlannedAnswers } from "../kernels/privacy.ts";
 import type { MeasuredAttack } from "./attacks.ts";
 import { addConsents } from "./consents/needed.ts";
 import { crossboostStatement } from "./crossboost/statement.ts";
+import { evaluateStatement } from "./evaluate/statement.ts";
 import { exportStatement } from "./export/statement.ts";
 import { gbdtStatement } from "./gbdt/statement.ts";
 import { hasCompanySet, type LeakageItem } from "./plan-schema.ts";
@@ -13,6 +14,8 @@ import { chunkElements } from "./psi/messages.ts";
 import { chunkRows } from "./rows/messages.ts";
 import { scoreStatement } from "./score/statement.ts";
 import { serveStatement } from "./serve/statement.ts";
+import { verifyStatement } from "./verify/statement.ts";
+import { watchStatement } from "./watch/statement.ts";
 import { scorecardStatement } from "./scorecard/statement.ts";
 import { chunks, jobRows, pairOf, rowsOf, Statement, type Add, type Sizes } from "./statement.ts";
 
@@ -24,7 +27,7 @@ const noAnswers = -1000;
 export type KindStatement = { readonly answered: readonly (readonly PlannedAnswers[])[]; readonly attacks: readonly MeasuredAttack[] };
 
 const kinds: Readonly<Record<Sizes["kind"], (plan: Sizes, add: Add) => KindStatement>> = {
-  scorecard: scorecardStatement, crossboost: crossboostStatement, gbdt: gbdtStatement, score: scoreStatement, export: exportStatement, serve: serveStatement,
+  scorecard: scorecardStatement, crossboost: crossboostStatement, gbdt: gbdtStatement, score: scoreStatement, export: exportStatement, evaluate: evaluateStatement, serve: serveStatement, watch: watchStatement, verify: verifyStatement,
 };
 
 export type Compiled = { readonly leakage: LeakageItem[]; readonly log2FloodDistance: number; readonly attacks: readonly MeasuredAttack[] };
@@ -71,7 +74,7 @@ function alignment(plan: Sizes, add: Add): void {
     for (const b of [guest, ...hosts]) {
       if (a === b) continue;
       add(a, b, "rows/confirm", 1, 512, 0);
-      if (plan.kind === "score") continue;
+      if (plan.kind === "score" || plan.kind === "evaluate") continue;
       add(a, b, "seeds/commit", 1, 128, 0);
       add(a, b, "seeds/reveal", 1, 128, 0);
     }

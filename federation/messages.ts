@@ -4,6 +4,7 @@ import { AppError } from "../core/errors.ts";
 import { maxFrameBytes, type BodyOf, type MessageSpec, type Role } from "../core/message.ts";
 import { binningMessages } from "./binning/messages.ts";
 import { consentsMessages } from "./consents/messages.ts";
+import { evaluateMessages } from "./evaluate/messages.ts";
 import { exportMessages } from "./export/messages.ts";
 import { feedbackMessages } from "./feedback/messages.ts";
 import { finishMessages } from "./finish/messages.ts";
@@ -20,6 +21,8 @@ import { scoreMessages } from "./score/messages.ts";
 import { serveMessages } from "./serve/messages.ts";
 import { seedsMessages } from "./seeds/messages.ts";
 import { totalsMessages } from "./totals/messages.ts";
+import { verifyMessages } from "./verify/messages.ts";
+import { watchMessages } from "./watch/messages.ts";
 
 export const messageTable = {
   ...psiMessages,
@@ -37,7 +40,10 @@ export const messageTable = {
   ...totalsMessages,
   ...scoreMessages,
   ...exportMessages,
+  ...evaluateMessages,
   ...serveMessages,
+  ...watchMessages,
+  ...verifyMessages,
   ...feedbackMessages,
   ...finishMessages,
 } as const satisfies Record<string, MessageSpec>;

@@ -5,6 +5,7 @@ import { itemIdSchema, versionSchema } from "../catalogue/schema.ts";
 import { digestOf, type Json } from "../core/canonical.ts";
 import { jobIdSchema, partyIdSchema } from "../core/names.ts";
 import { financingPurposes } from "../core/purposes.ts";
+import { verificationSchema } from "./verify/fields.ts";
 
 const bilingual = z.strictObject({ en: z.string().max(2000), zh: z.string().max(2000) });
 
@@ -26,6 +27,8 @@ export const datasetSummarySchema = z.strictObject({
   consents: z.literal(true).optional(),
   /** Its operator says that it is no information of the sharing lists but the party's own. */
   ownData: z.literal(true).optional(),
+  /** Fields about which claims may be verified, where its operator offers any (federation/verify). */
+  verification: verificationSchema.optional(),
 });
 export type DatasetSummary = z.output<typeof datasetSummarySchema>;
 
@@ -48,11 +51,14 @@ export type TrainingKind = (typeof trainingKinds)[number];
 /** Kinds of jobs that use a model which an earlier job made. */
 export const modelUses = ["score", "export"] as const;
 /** Kinds that stay running for their term and answer single requests. */
-export const servingKinds = ["serve"] as const;
-export const jobKinds = [...trainingKinds, ...modelUses, ...servingKinds] as const;
+export const servingKinds = ["serve", "watch", "verify"] as const;
+/** Kinds that apply the public scorecard: without labels, and without a model of their own. */
+export const evaluationKinds = ["evaluate"] as const;
+export const jobKinds = [...trainingKinds, ...modelUses, ...evaluationKinds, ...servingKinds] as const;
 
+export const isServing = (kind: (typeof jobKinds)[number]): boolean => servingKinds.some((serving) => serving === kind);
 /** Whether a job is about a set of companies that is fixed when it begins: an export is about none, a service about those of each request. */
-export const hasCompanySet = (kind: (typeof jobKinds)[number]): boolean => kind !== "export" && kind !== "serve";
+export const hasCompanySet = (kind: (typeof jobKinds)[number]): boolean => kind !== "export" && !isServing(kind);
 
 export const purposes = financingPurposes;
 

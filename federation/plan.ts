@@ -6,16 +6,21 @@ import type { JobId, PartyId } from "../core/brand.ts";
 import { AppError } from "../core/errors.ts";
 import { sumsParams } from "../kernels/params.ts";
 import { compileLeakage } from "./leakage.ts";
-import { jobPlanSchema, modelUses, servingKinds, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
+import { jobPlanSchema, modelUses, trainingKinds, type DatasetSummary, type JobPlan, type JobRequest } from "./plan-schema.ts";
 import { crossboostJobSchema } from "./crossboost/params.ts";
+import { evaluateJobSchema } from "./evaluate/params.ts";
 import { exportJobSchema } from "./export/params.ts";
 import { gbdtJobSchema } from "./gbdt/params.ts";
 import { scoreJobSchema } from "./score/params.ts";
+import { bringsOwnModel } from "./serve/own-model.ts";
 import { serveJobSchema } from "./serve/params.ts";
 import { scorecardJobSchema } from "./scorecard/params.ts";
+import { requireFields } from "./verify/fields.ts";
+import { verifiedItems, verifyJobSchema } from "./verify/params.ts";
+import { watchJobSchema } from "./watch/params.ts";
 
 /** Parameters by kind of job. */
-export const jobSchemas = { scorecard: scorecardJobSchema, crossboost: crossboostJobSchema, gbdt: gbdtJobSchema, score: scoreJobSchema, export: exportJobSchema, serve: serveJobSchema } as const satisfies Record<JobRequest["kind"], z.ZodType>;
+export const jobSchemas = { scorecard: scorecardJobSchema, crossboost: crossboostJobSchema, gbdt: gbdtJobSchema, score: scoreJobSchema, export: exportJobSchema, evaluate: evaluateJobSchema, serve: serveJobSchema, watch: watchJobSchema, verify: verifyJobSchema } as const satisfies Record<JobRequest["kind"], z.ZodType>;
 
 export type PlanInput = {
   readonly request: JobRequest; readonly job: JobId; readonly createdAt: string; readonly expiresAt: string;
@@ -30,11 +35,14 @@ export function compilePlan(input: PlanInput): JobPlan {
   if (new Set(parties).size !== parties.length) throw new AppError("JOB_PARAMS");
   const datasets: Record<string, DatasetSummary> = {};
   for (const party of parties) datasets[party] = datasetOf(input, party);
-  requireMinimum({ purpose: request.purpose, datasets });
-  const usesModel = [...modelUses, ...servingKinds].some((kind) => kind === request.kind);
-  if (!usesModel && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
-  if (usesModel !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
   const params = paramsOf(request);
+  requireMinimum({ purpose: request.purpose, kind: request.kind, params, datasets });
+  const usesModel = [...modelUses, "serve"].some((kind) => kind === request.kind) && !bringsOwnModel(request);
+  if (trainingKinds.some((kind) => kind === request.kind) && datasets[request.guest]?.labelled !== true) throw new AppError("JOB_NOT_LABELLED", { party: request.guest });
+  if (usesModel !== (request.model !== undefined)) throw new AppError("JOB_MODEL_UNKNOWN");
+  // What companies consented to is monitoring after the loan, and nothing else.
+  if (request.kind === "watch" && request.purpose !== "post-loan-monitoring") throw new AppError("JOB_PARAMS");
+  if (request.kind === "verify") requireFields({ hosts: request.hosts, datasets }, verifyJobSchema.parse(params).fields);
   const base = { kind: request.kind, guest: request.guest, hosts: request.hosts, datasets, params };
   return jobPlanSchema.parse({
     version: 1, job, ...base, purpose: request.purpose, createdAt: input.createdAt, expiresAt: input.expiresAt,
@@ -43,9 +51,12 @@ export function compilePlan(input: PlanInput): JobPlan {
 }
 
 /** 最小、必要: every item of every party is one that the purpose needs (catalogue/purposes.ts). The platform asks it of a request, every enclave
- *  of a plan. Throws CATALOGUE_UNNECESSARY naming the party and the first such item, CATALOGUE_VERSION, CATALOGUE_UNKNOWN_ITEM. */
-export function requireMinimum({ purpose, datasets }: Pick<JobPlan, "purpose" | "datasets">): void {
-  for (const [party, { catalogue }] of Object.entries(datasets)) {
+ *  of a plan. A verification takes the items of its fields, every other kind those of all features. Throws CATALOGUE_UNNECESSARY naming the
+ *  party and the first such item, CATALOGUE_VERSION, CATALOGUE_UNKNOWN_ITEM. */
+export function requireMinimum(plan: Pick<JobPlan, "purpose" | "datasets" | "kind" | "params">): void {
+  const { purpose, datasets } = plan;
+  for (const [party, summary] of Object.entries(datasets)) {
+    const catalogue = plan.kind === "verify" ? verifiedItems(plan, party) : summary.catalogue;
     if (catalogue === undefined) continue;
     try {
       requireNecessary(purpose, catalogue.items, catalogueAt(catalogue.version));

@@ -6,13 +6,14 @@ import { canonicalJson } from "../core/canonical.ts";
 import type { Rng } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
 import { isUscc } from "../core/uscc.ts";
-import { leafHash, verifyInclusion } from "./merkle.ts";
+import { leafHash, nodeHash, verifyInclusion } from "./merkle.ts";
 import { fromBase64, toBase64 } from "./note.ts";
 import { SmallTree } from "./small-tree.ts";
 
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/);
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_.:-]{0,96}$/);
 const saltBytes = 32;
+const hashBytes = 32;
 
 /** One use of one company's data. consent: null where the item needs none. output: a salted digest of what was given out
  *  (`commitOutput`), null where nothing about the company was. revocations: digest of the signed list that was relied on. at: when
@@ -83,6 +84,29 @@ export class UseCommitments {
     if (use === undefined || index === undefined) throw new AppError("RECEIPT_USE");
     return { use, salt: toBase64(this.#salts[i] as Uint8Array), index, path: this.#tree.path(index).map(toBase64) };
   }
+}
+
+/** The same digest for uses that are not in memory together: 64 bytes of each are. They are taken as they are, from where they were checked. */
+export function usesDigest(kept: Iterable<{ readonly use: Use; readonly salt: Uint8Array }>): UsesDigest {
+  let packed = Buffer.alloc(1024 * hashBytes);
+  let count = 0;
+  for (const { use, salt } of kept) {
+    if ((count + 1) * hashBytes > packed.length) packed = Buffer.concat([packed, Buffer.alloc(packed.length)]);
+    packed.set(commitment(use, salt), count * hashBytes);
+    count += 1;
+  }
+  if (count === 0) return new UseCommitments([], []).digest;
+  const heads = Uint32Array.from({ length: count }, (_, i) => packed.readUInt32BE(i * hashBytes));
+  const order = Uint32Array.from({ length: count }, (_, i) => i)
+    .sort((a, b) => (heads[a] as number) - (heads[b] as number) || packed.compare(packed, b * hashBytes, (b + 1) * hashBytes, a * hashBytes, (a + 1) * hashBytes));
+  const level = Buffer.alloc(count * hashBytes);
+  const at = (i: number): Buffer => level.subarray(i * hashBytes, (i + 1) * hashBytes);
+  for (const [i, from] of order.entries()) level.set(leafHash(packed.subarray(from * hashBytes, (from + 1) * hashBytes)), i * hashBytes);
+  // Level by level; a last node without a neighbour goes up as it is (RFC 9162, 2.1.1).
+  for (let nodes = count; nodes > 1; nodes = Math.ceil(nodes / 2)) {
+    for (let i = 0; 2 * i < nodes; i++) at(i).set(2 * i + 1 < nodes ? nodeHash(at(2 * i), at(2 * i + 1)) : at(2 * i));
+  }
+  return { count, root: at(0).toString("hex") };
 }
 
 /** Whether the opened use is one of those that a receipt commits to. Throws RECEIPT_REVEAL. */

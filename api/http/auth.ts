@@ -8,7 +8,7 @@ import { AppError } from "../../core/errors.ts";
 import { partyIdSchema } from "../../core/names.ts";
 import { clientAuthOid, organisations, type SubjectKind } from "../pki/authority.ts";
 import type { Platform } from "../platform.ts";
-import { findInstitution, findParty, type InstitutionRow } from "../store/parties.ts";
+import { findInstitution, findInstitutionKeys, findParty, type InstitutionRow } from "../store/parties.ts";
 import type { Guard, InstitutionCaller, PartyCaller } from "./route.ts";
 
 /** Form of an API key: the institution's id and 256 random bits. */
@@ -73,6 +73,8 @@ export const openGuard: Guard<undefined> = async () => undefined;
 export function institutionGuard(platform: Platform, failures: FailureLimit): Guard<InstitutionCaller> {
   const certificates = new Certificates();
   const verify = async (id: string, given: { key: string } | { certificate: string; to: number }): Promise<InstitutionCaller> => {
+    const keys = await findInstitutionKeys(platform.db.sql, id);
+    if (keys !== undefined && "key" in given && keys.state === "active" && isSame(given.key, keys.keyDigest)) return { institution: keys.id, party: keys.party };
     const row = await findInstitution(platform.db.read, id);
     // A key that does not exist takes the same path as a wrong one.
     const isRight = "key" in given ? isKeyOf(row, given.key, platform.env.now()) : isSame(given.certificate, row?.tlsFingerprint ?? "") && platform.env.now() <= given.to;

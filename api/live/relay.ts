@@ -8,6 +8,7 @@ import { codeSchema } from "../contract/endpoint.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import type { Env } from "../../core/env.ts";
 import { AppError, isAppError, type Code } from "../../core/errors.ts";
+import { JoinedWrites } from "../../core/joined-writes.ts";
 
 /** A running service as the relay knows it. */
 export type LiveService = { readonly guest: PartyId; readonly parties: readonly PartyId[]; readonly expiresAt: number };
@@ -34,6 +35,7 @@ export const defaultLiveLimits = {
 };
 
 type Known = { readonly at: number; readonly service: LiveService | undefined };
+type Connection = { readonly socket: WebSocket; readonly writes: JoinedWrites };
 type Waiting = { readonly service: string; readonly from: PartyId; readonly end: (result: Uint8Array | AppError) => void };
 const maxServices = 10_000;
 
@@ -41,7 +43,7 @@ export class LiveRelay {
   readonly #p: RelayParts;
   readonly #limits: typeof defaultLiveLimits;
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: maxLiveBytes, clientTracking: false });
-  readonly #sockets = new Map<PartyId, WebSocket>();
+  readonly #sockets = new Map<PartyId, Connection>();
   readonly #services = new Map<string, Known>();
   readonly #looking = new Map<string, Promise<LiveService | undefined>>();
   readonly #waiting = new Map<string, Waiting>();
@@ -53,7 +55,7 @@ export class LiveRelay {
   }
 
   isConnected(party: PartyId): boolean {
-    return this.#sockets.get(party)?.readyState === WebSocket.OPEN;
+    return this.#sockets.get(party)?.socket.readyState === WebSocket.OPEN;
   }
 
   /** For the "upgrade" event of the enclaves' listener. */
@@ -61,7 +63,7 @@ export class LiveRelay {
     socket.on("error", () => undefined);
     if (request.url !== livePath) return refuse(socket, 404);
     this.#p.identify(request).then(
-      (party) => this.#server.handleUpgrade(request, socket, head, (ws) => this.#opened(party, ws)),
+      (party) => this.#server.handleUpgrade(request, socket, head, (ws) => this.#opened(party, ws, new JoinedWrites(socket))),
       (error: unknown) => refuse(socket, isAppError(error) ? 403 : 503),
     );
   };
@@ -93,15 +95,15 @@ export class LiveRelay {
   }
 
   close(): void {
-    for (const socket of this.#sockets.values()) socket.terminate();
+    for (const { socket } of this.#sockets.values()) socket.terminate();
     for (const { end } of this.#waiting.values()) end(new AppError("SERVICE_AWAY"));
     this.#server.close();
   }
 
-  #opened(party: PartyId, socket: WebSocket): void {
+  #opened(party: PartyId, socket: WebSocket, writes: JoinedWrites): void {
     // One of each enclave: a restarted one does not wait for the old connection to be missed.
-    this.#sockets.get(party)?.terminate();
-    this.#sockets.set(party, socket);
+    this.#sockets.get(party)?.socket.terminate();
+    this.#sockets.set(party, { socket, writes });
     let isAlive = true;
     const pings = setInterval(() => {
       if (!isAlive) return socket.terminate();
@@ -118,7 +120,7 @@ export class LiveRelay {
     });
     socket.on("close", () => {
       clearInterval(pings);
-      if (this.#sockets.get(party) !== socket) return;
+      if (this.#sockets.get(party)?.socket !== socket) return;
       this.#sockets.delete(party);
       this.#p.env.log.info("live.closed", { party });
       for (const waiting of this.#waiting.values()) if (waiting.from === party) waiting.end(new AppError("SERVICE_AWAY"));
@@ -161,9 +163,10 @@ export class LiveRelay {
   }
 
   #send(to: PartyId, message: LiveMessage): boolean {
-    const socket = this.#sockets.get(to);
-    if (socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > this.#limits.bufferedBytes) return false;
-    socket.send(encodeLive(message));
+    const connection = this.#sockets.get(to);
+    if (connection?.socket.readyState !== WebSocket.OPEN || connection.socket.bufferedAmount > this.#limits.bufferedBytes) return false;
+    connection.writes.hold();
+    connection.socket.send(encodeLive(message));
     return true;
   }
 

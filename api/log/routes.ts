@@ -1,7 +1,7 @@
 // The log's endpoints: public reading, the institution's bundles, the enclaves' receipts and witnesses.
 import type { Express, NextFunction, Request, Response } from "express";
 import { AppError } from "../../core/errors.ts";
-import { partyIdSchema } from "../../core/names.ts";
+import { batchDigits, partyIdSchema } from "../../core/names.ts";
 import { toBase64, verifierKey } from "../../receipts/note.ts";
 import { logPrefix, receiptBankEndpoints as b, receiptEnclaveEndpoints as e, type ReceiptLine } from "../contract/receipts.ts";
 import { openGuard } from "../http/auth.ts";
@@ -61,7 +61,7 @@ function lineOf(row: LogRow): ReceiptLine {
 /** A receipt of one of the institution's jobs; any other does not exist for it. Throws RECEIPT_NOT_FOUND. */
 async function ownReceipt(platform: Platform, caller: InstitutionCaller, id: string): Promise<LogRow> {
   const row = await findReceipt(platform.db.read, id);
-  const job = row === undefined ? undefined : await findJob(platform.db.read, row.jobId);
+  const job = row === undefined ? undefined : ((await findJob(platform.db.read, row.jobId)) ?? await findJob(platform.db.read, row.jobId.slice(0, -batchDigits)));
   if (row === undefined || job?.institution !== caller.institution) throw new AppError("RECEIPT_NOT_FOUND");
   return row;
 }

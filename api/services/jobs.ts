@@ -1,5 +1,5 @@
 // What institutions and enclaves do with a job after it was submitted. Everything acknowledged is committed first.
-import type { JobPlan } from "../../federation/plan-schema.ts";
+import { isServing, type JobPlan } from "../../federation/plan-schema.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError, type Code } from "../../core/errors.ts";
 import type { EnclaveEvent, EnclaveJob, JobStateName, JobView } from "../contract.ts";
@@ -8,6 +8,7 @@ import { hasEnded, type JobChange } from "../job-state.ts";
 import { auditState } from "../audit/jobs.ts";
 import type { Platform } from "../platform.ts";
 import { isSamePerson } from "./credentials.ts";
+import { enqueueJobEnd } from "./webhooks.ts";
 import { nextChange, type Tx } from "../store/database.ts";
 import {
   addEvents,
@@ -112,7 +113,7 @@ export async function releaseJob(platform: Platform, caller: InstitutionCaller &
     const submitter = await findSubmitter(tx, id);
     if (submitter !== undefined && isSamePerson(submitter, person)) throw new AppError("JOB_SAME_PERSON");
     if (job.state === "submitted") await storeRelease(tx, id, person, now);
-    return applyChange(tx, number, id, { type: "planned" }, now);
+    return changeAndTell(tx, number, id, { type: "planned" }, now);
   });
   announce(platform, id, applied);
   return viewJob(platform, caller, id);
@@ -125,7 +126,7 @@ export async function endJobsOf(
   const ended: { id: JobId; applied: Applied }[] = [];
   for (const id of await findOpenJobs(tx, member)) {
     const failure = { code, party: member.party } as const;
-    ended.push({ id: id as JobId, applied: await applyChange(tx, number, id, { type: "fail", failure }, now) });
+    ended.push({ id: id as JobId, applied: await changeAndTell(tx, number, id as JobId, { type: "fail", failure }, now) });
   }
   return ended;
 }
@@ -160,7 +161,7 @@ export async function approve(platform: Platform, party: PartyId, id: JobId, jws
     const own = (await findJobParties(tx, id)).find((row) => row.party === party);
     if (own === undefined) throw new AppError("JOB_NOT_FOUND");
     if (own.approval !== null && own.approval !== jws) throw new AppError("JOB_APPROVAL");
-    const applied = await applyChange(tx, number, id, { type: "approve", party }, now);
+    const applied = await changeAndTell(tx, number, id, { type: "approve", party }, now);
     if (own.approval === null && hasEnded(applied.before.at)) throw new AppError("JOB_ENDED");
     if (own.approval === null) await storeApproval(tx, id, party, jws, now);
     return applied;
@@ -173,7 +174,7 @@ export async function approve(platform: Platform, party: PartyId, id: JobId, jws
 export async function refuse(platform: Platform, party: PartyId, id: JobId, code: Code): Promise<JobStateName> {
   const now = new Date(platform.env.now());
   const applied = await platform.db.write(async (tx) => {
-    const result = await applyChange(tx, await nextChange(tx), id, { type: "refuse", party }, now);
+    const result = await changeAndTell(tx, await nextChange(tx), id, { type: "refuse", party }, now);
     if (result.after !== result.before) await storeRefusal(tx, id, party, code);
     return result;
   });
@@ -235,18 +236,30 @@ export async function reportEvents(platform: Platform, party: PartyId, id: JobId
 }
 
 /** Ends jobs whose time is over and those whose hosts do not come back after the guest was done. */
+/** Enclaves end a service by themselves when its term is over; those that are away hold it up no longer. */
+const termGraceMs = 15_000;
+
 export async function endDueJobs(platform: Platform): Promise<void> {
   const now = platform.env.now();
-  for (const { id, isExpired } of await findDue(platform.db.read, new Date(now), new Date(now - platform.limits.settleMs))) {
-    await change(platform, id as JobId, { type: isExpired ? "expire" : "settle" });
+  for (const { id, kind, expiredForMs } of await findDue(platform.db.read, new Date(now), new Date(now - platform.limits.settleMs))) {
+    if (expiredForMs <= 0) await change(platform, id as JobId, { type: "settle" });
+    else if (!isServing(kind)) await change(platform, id as JobId, { type: "expire" });
+    else if (expiredForMs > termGraceMs) await change(platform, id as JobId, { type: "term" });
   }
 }
 
 async function change(platform: Platform, id: JobId, event: JobChange): Promise<JobStateName> {
   const now = new Date(platform.env.now());
-  const applied = await platform.db.write(async (tx) => applyChange(tx, await nextChange(tx), id, event, now));
+  const applied = await platform.db.write(async (tx) => changeAndTell(tx, await nextChange(tx), id, event, now));
   announce(platform, id, applied);
   return applied.after.at;
+}
+
+/** Applies a change, and queues the callbacks of the institution when it was the end. */
+async function changeAndTell(tx: Tx, number: number, id: JobId, event: JobChange, now: Date): Promise<Applied> {
+  const applied = await applyChange(tx, number, id, event, now);
+  if (hasEnded(applied.after.at) && !hasEnded(applied.before.at)) await enqueueJobEnd(tx, id, applied.after, now);
+  return applied;
 }
 
 /** Wakes everybody who waits for this job; after its end also those who wait for a frame. */

@@ -5,6 +5,8 @@ import { AppError } from "../../core/errors.ts";
 import { jobIdSchema } from "../../core/names.ts";
 import { endOfService } from "../../federation/live/params.ts";
 import { serveJobSchema } from "../../federation/serve/params.ts";
+import { verifyJobSchema } from "../../federation/verify/params.ts";
+import { watchJobSchema } from "../../federation/watch/params.ts";
 import { jobPlanSchema, type DatasetSummary, type JobPlan, type JobRequest } from "../../federation/plan-schema.ts";
 import type { JobView } from "../contract.ts";
 import type { InstitutionCaller } from "../http/route.ts";
@@ -91,7 +93,7 @@ export async function submitJob(
 
 /** A service has a term of its own. Parameters that do not fit are refused by the plan's compiler. */
 function endOf(request: JobRequest, createdAt: Date, jobLifeMs: number): Date {
-  const service = request.kind === "serve" ? serveJobSchema.safeParse(request.params) : undefined;
+  const service = request.kind === "serve" ? serveJobSchema.safeParse(request.params) : request.kind === "watch" ? watchJobSchema.safeParse(request.params) : request.kind === "verify" ? verifyJobSchema.safeParse(request.params) : undefined;
   return service?.success === true ? new Date(endOfService(createdAt.toISOString(), service.data.days)) : new Date(createdAt.getTime() + jobLifeMs);
 }
 

@@ -2,7 +2,8 @@
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { ivBands, type IvBand } from "../../federation/feedback/bands.ts";
-import { jobPlanSchema, modelUses, trainingKinds, type JobPlan } from "../../federation/plan-schema.ts";
+import { hasCompanySet, jobPlanSchema, modelUses, trainingKinds, type JobPlan } from "../../federation/plan-schema.ts";
+import { verifiedItems } from "../../federation/verify/params.ts";
 import { jobRows } from "../../federation/statement.ts";
 import type { UsageReply, UsageReport } from "../contract/usage.ts";
 import type { RoleCaller } from "../http/route.ts";
@@ -43,7 +44,7 @@ export async function usageOf({ db, env }: Platform, caller: RoleCaller, given: 
     const reports = await listReports(db.read, page.map((j) => j.id));
     for (const done of page) {
       const plan = jobPlanSchema.parse(JSON.parse(done.plan));
-      const companies = plan.kind === "export" ? 0 : jobRows(plan);
+      const companies = hasCompanySet(plan.kind) ? jobRows(plan) : 0;
       for (const host of party === undefined ? plan.hosts : [party]) {
         const report = reports.find((r) => r.party === host && r.report.job === done.id)?.report;
         const items = usedItems(plan, host, report);
@@ -64,7 +65,7 @@ export async function usageOf({ db, env }: Platform, caller: RoleCaller, given: 
 /** What the provider reported, or else the items of its data set as the plan names them. */
 function usedItems(plan: JobPlan, host: PartyId, report: UsageReport | undefined): Used {
   if (report !== undefined) return report.items.map(({ item, indicators, bands }) => ({ item, indicators, bands }));
-  const items = plan.datasets[host]?.catalogue?.items ?? [null];
+  const items = (plan.kind === "verify" ? verifiedItems(plan, host)?.items : plan.datasets[host]?.catalogue?.items) ?? [null];
   return items.map((item) => ({ item, indicators: null, bands: null }));
 }
 

@@ -127,6 +127,13 @@ export async function consentsFor(tx: Tx, grantee: PartyId, after: number, now: 
   });
 }
 
+/** The same for several parties. */
+export async function consentsForAny(tx: Tx, grantees: readonly PartyId[], after: number, now: Date, limit: number): Promise<{ n: number; jws: string }[]> {
+  return tx.consent.findMany({
+    where: { grantee: { in: [...grantees] }, n: { gt: after }, withdrawnAt: null, notAfter: { gt: now } }, orderBy: { n: "asc" }, take: limit, select: { n: true, jws: true },
+  });
+}
+
 /** How many consents of a company have not ended: each of them may stand in the list of withdrawals. */
 export async function countRunning(tx: Tx, subject: string, now: Date): Promise<number> {
   return tx.consent.count({ where: { subject, notAfter: { gt: now } } });

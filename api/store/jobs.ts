@@ -1,6 +1,7 @@
 // Rows of jobs, their parties and events. Every change of a job goes through `applyChange`, under the lock of `nextChange`.
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { canonicalJson, type Json } from "../../core/canonical.ts";
+import type { JobPlan } from "../../federation/plan-schema.ts";
 import { AppError, describeError, type Code } from "../../core/errors.ts";
 import { jobIdSchema, partyIdSchema } from "../../core/names.ts";
 import { jobEventSchema, jobStateSchema, type JobEvent, type JobStateName } from "../contract.ts";
@@ -312,11 +313,11 @@ export async function listEvents(tx: Tx, id: string, after: number, limit: numbe
 }
 
 /** Open jobs whose time is over, and running ones whose guest has been done since before `doneBefore`. */
-export async function findDue(tx: Tx, now: Date, doneBefore: Date): Promise<{ id: string; isExpired: boolean }[]> {
+export async function findDue(tx: Tx, now: Date, doneBefore: Date): Promise<{ id: string; kind: JobPlan["kind"]; expiredForMs: number }[]> {
   const rows = await tx.job.findMany({
     where: { endedAt: null, OR: [{ expiresAt: { lt: now } }, { guestDoneAt: { lt: doneBefore } }] },
     take: 100,
-    select: { id: true, expiresAt: true },
+    select: { id: true, kind: true, expiresAt: true },
   });
-  return rows.map((row) => ({ id: row.id, isExpired: row.expiresAt < now }));
+  return rows.map((row) => ({ id: row.id, kind: row.kind as JobPlan["kind"], expiredForMs: now.getTime() - row.expiresAt.getTime() }));
 }

@@ -161,6 +161,13 @@ export async function findInstitution(tx: Tx, id: string): Promise<InstitutionRo
   };
 }
 
+/** What says of an institution's program whether it is let in, without its key before a rotation: read at every request. */
+export async function findInstitutionKeys(sql: Pick<Sql, "rows">, id: string): Promise<Pick<InstitutionRow, "id" | "party" | "state" | "keyDigest" | "tlsFingerprint"> | undefined> {
+  const [row] = await sql.rows(`SELECT "id", "partyId", "state", "keyDigest", "tlsFingerprint" FROM "Institution" WHERE "id" = ?`, id);
+  if (row === undefined) return undefined;
+  return { id: String(row[0]), party: partyIdSchema.parse(row[1]), state: String(row[2]), keyDigest: String(row[3]), tlsFingerprint: typeof row[4] === "string" ? row[4] : null };
+}
+
 /** Whether a guest party already belongs to an institution. */
 export async function isGuestTaken(tx: Tx, party: PartyId): Promise<boolean> {
   return (await tx.institution.count({ where: { partyId: party } })) > 0;

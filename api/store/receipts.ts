@@ -1,6 +1,7 @@
 // Rows of the transparency log's index and of its witnesses. Explicit selections: a column added later does not leave by itself.
 import type { PartyId } from "../../core/brand.ts";
-import { partyIdSchema } from "../../core/names.ts";
+import { batchDigits, partyIdSchema } from "../../core/names.ts";
+import { servingKinds } from "../../federation/plan-schema.ts";
 import type { Database, Tx } from "./database.ts";
 
 /** A receipt of the log. digest: SHA-256 of its text; issuer: SHA-256 of the identity key; certificate: of the one it was taken under. */
@@ -32,15 +33,21 @@ export async function findInChain(tx: Tx, issuer: string, sequence?: number): Pr
   return (await tx.logReceipt.findFirst({ where, orderBy: { sequence: "desc" }, select: columns })) ?? undefined;
 }
 
-/** Receipts of the institution's jobs, newest first, those before the entry `before`. */
+/** Receipts of the institution's jobs and of the batches of its services, newest first, those before the entry `before`. job: of one job, of all
+ *  batches of one service, or of one batch. */
 export async function listReceiptsOf(db: Pick<Database, "read" | "sql">, institution: string, page: { limit: number; before?: number | undefined; job?: string | undefined }): Promise<LogRow[]> {
   const before = page.before ?? 2 ** 31 - 1;
-  const [job, name] = page.job === undefined ? ["", []] : [` AND j."id" = ?`, [page.job]];
-  const found = await db.sql.rows(
-    `SELECT r."entry" FROM "LogReceipt" r JOIN "Job" j ON j."id" = r."jobId" WHERE j."institutionId" = ? AND r."entry" < ?${job} ORDER BY r."entry" DESC LIMIT ${page.limit}`,
-    institution, before, ...name,
+  const service = `substr(r."jobId", 1, length(r."jobId") - ${batchDigits})`;
+  const [job, batches, name] = page.job === undefined ? ["", "", []] : [` AND j."id" = ?`, ` AND (j."id" = ? OR r."jobId" = ?)`, [page.job]];
+  const of = async (join: string, filter: string, ...names: string[]) => db.sql.rows(
+    `SELECT r."entry" FROM "LogReceipt" r JOIN "Job" j ON j."id" = ${join} WHERE j."institutionId" = ? AND r."entry" < ?${filter} ORDER BY r."entry" DESC LIMIT ${page.limit}`,
+    institution, before, ...names,
   );
-  const entries = found.map(([entry]) => Number(entry));
+  const own = await of(`r."jobId"`, job, ...name);
+  // An institution without services need not have the whole log looked through for them.
+  const hasServices = (await db.read.job.findFirst({ where: { institutionId: institution, kind: { in: [...servingKinds] } }, select: { id: true } })) !== null;
+  const found = hasServices ? [...own, ...await of(service, batches, ...name, ...name)] : own;
+  const entries = found.map(([entry]) => Number(entry)).sort((a, b) => b - a).slice(0, page.limit);
   return db.read.logReceipt.findMany({ where: { entry: { in: entries } }, orderBy: { entry: "desc" }, select: columns });
 }
 

@@ -4,7 +4,7 @@ import type { Entry } from "../entry.ts";
 import type { AuditSettings } from "../settings.ts";
 import { Windows } from "./windows.ts";
 
-export const alertKinds = ["company-burst", "budget-high", "budget-exhausted", "failed-authorisations", "refused-consents", "refused-plans", "chain-broken", "log-shrunk", "clock-back", "unusual-hour"] as const;
+export const alertKinds = ["company-burst", "budget-high", "budget-exhausted", "probing", "failed-authorisations", "refused-consents", "refused-plans", "chain-broken", "log-shrunk", "clock-back", "unusual-hour"] as const;
 export type AlertKind = (typeof alertKinds)[number];
 /** What an alert is about: a keyed hash or a public name. count: of what the rule counts, or percent of a budget. */
 export type Finding = { readonly kind: AlertKind; readonly about: string; readonly count: number; readonly seq: number; readonly at: string };
@@ -25,7 +25,7 @@ const timesOf = ({ facts }: Entry): number => (typeof facts?.["times"] === "numb
 
 /** All rules, each with an empty memory. */
 export function rulesOf(limits: Limits): readonly Rule[] {
-  return [companyBurst(limits), budgetUse(limits), failedAuthorisations(limits), refusedConsents(limits), refusedPlans(limits), chainBroken, logShrunk(), clockBack(), unusualHour(limits)];
+  return [companyBurst(limits), budgetUse(limits), probing(limits), failedAuthorisations(limits), refusedConsents(limits), refusedPlans(limits), chainBroken, logShrunk(), clockBack(), unusualHour(limits)];
 }
 
 function companyBurst(limits: Limits): Rule {
@@ -53,6 +53,17 @@ function budgetUse(limits: Limits): Rule {
     if (share < limits.budgetShare - 0.1) for (const w of [windows.high, windows.refused]) w.forget(about);
     if (share < limits.budgetShare) return undefined;
     return windows.high.add(about, 0, 1) === undefined ? undefined : finding("budget-high", about, count, entry);
+  };
+}
+
+/** Signs of probing by one bank: the first at once, and again when it has been quiet for a while. At the platform, as enclaves tell it. count: signs. */
+function probing(limits: Limits): Rule {
+  const windows = new Windows(limits.refusalMinutes * minuteMs, 1);
+  return (entry) => {
+    if (entry.action !== "probing.seen") return undefined;
+    const about = `${String(entry.facts?.["signal"])}.${entry.objects?.party ?? "any"}`;
+    const count = windows.add(about, Date.parse(entry.at), 1);
+    return count === undefined ? undefined : finding("probing", about, count, entry);
   };
 }
 

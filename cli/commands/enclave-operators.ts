@@ -1,4 +1,5 @@
 // `yunei enclave operators`: who decides at this enclave where its policy wants four eyes, and their signed decisions.
+import type { KeyObject } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
@@ -74,10 +75,15 @@ export async function signAs(
   folder: string, name: string, matter: { readonly job: JobId; readonly planDigest: string; readonly decision: "approve" | "refuse" }, o: { passphraseFile?: string; lang?: string },
 ): Promise<string> {
   const party: PartyId = readConfig(folder).party;
+  const { key } = await signerOf(folder, name, o);
+  return signDecision({ ...matter, party, operator: name, at: new Date(Date.now()).toISOString() }, key);
+}
+
+/** An operator with the signing key, opened by the passphrase. Throws OPERATOR_UNKNOWN, OPERATOR_KEY, OPERATOR_PASSPHRASE. */
+export async function signerOf(folder: string, name: string, o: { passphraseFile?: string; lang?: string }): Promise<{ readonly operator: string; readonly key: KeyObject }> {
   const operator = readOperators(enclavePaths(folder).operators).find((known) => known.name === name);
   if (operator === undefined) throw new AppError("OPERATOR_UNKNOWN");
-  const key = await openOperatorKey(keyFile(folder, name), operator, await readPassphrase(o.passphraseFile, languageOf(o.lang)));
-  return signDecision({ ...matter, party, operator: name, at: new Date(Date.now()).toISOString() }, key);
+  return { operator: name, key: await openOperatorKey(keyFile(folder, name), operator, await readPassphrase(o.passphraseFile, languageOf(o.lang))) };
 }
 
 function keyFile(folder: string, name: string): string {

@@ -26,10 +26,15 @@ import { writeDurably } from "../../core/files.ts";
 import { jobPlanSchema, planDigest, type JobPlan } from "../../federation/plan-schema.ts";
 import { existingFolder, explained, httpsUrl, jobName, languageOption, wholeNumber } from "../arguments.ts";
 import { datasetOf, datasetOptions, readDefinition, type DatasetOptions } from "../dataset.ts";
+import { askedFields } from "../claims/show.ts";
 import { asOperator } from "../operated.ts";
 import { addEnclaveAudit } from "./enclave-audit.ts";
 import { addEnclaveObjections } from "./enclave-objections.ts";
 import { addEnclaveOperators, signAs, signingOptions } from "./enclave-operators.ts";
+import { addOwnModels } from "./enclave-own-models.ts";
+import { addModels } from "./enclave-models.ts";
+import { addBudgets } from "./enclave-budgets.ts";
+import { addOutcomes } from "./enclave-outcomes.ts";
 import { addEnclaveReceipts } from "./enclave-receipts.ts";
 import { addPublishItems } from "./enclave-public.ts";
 import { addEnclaveCatalogue } from "./enclave-catalogue.ts";
@@ -74,6 +79,10 @@ export function addEnclave(program: Command): void {
   addEnclaveObjections(enclave);
   addQuality(enclave);
   addUsage(enclave);
+  addBudgets(enclave);
+  addOutcomes(enclave);
+  addOwnModels(enclave);
+  addModels(enclave);
   addEnclaveCatalogue(enclave);
   addEnclaveRegistrars(enclave);
   addEnclaveReceipts(enclave);
@@ -153,8 +162,14 @@ async function check(o: DatasetOptions): Promise<void> {
   const bads = data.label?.reduce((a, b) => a + b, 0);
   const { rows, features, skipped, snapshotDigest, catalogue } = data;
   const found = { rows, features: features.length, skipped: skipped.length, snapshotDigest, ...(catalogue && { items: catalogue.items.length }), ...(bads === undefined ? {} : { bads }) };
-  if (o.json === true) printJson(found);
-  else printLines(Object.entries(found).map(([name, value]) => `${name}: ${value}`));
+  const fields = data.verifiable?.counts() ?? [];
+  if (o.json === true) printJson({ ...found, ...(fields.length > 0 && { verification: fields }) });
+  else {
+    printLines([
+      ...Object.entries(found).map(([name, value]) => `${name}: ${value}`),
+      ...fields.map(({ name, type, entries, unreadable, blind }) => `verification ${name}: ${type}, ${entries} entries, ${unreadable} not readable${blind ? ", also blind" : ""}`),
+    ]);
+  }
   if (lacksDeclaration(config)) {
     remark(languageOf(o.lang), {
       en: "The definition has no `catalogue`: `enclave init` will want it, or --own-data.", zh: "数据集定义未填写 catalogue：enclave init 将要求填写，或使用 --own-data。",
@@ -199,11 +214,13 @@ function waitingForTwo(folder: string, policy: ReturnType<typeof readPolicy>): {
 }
 
 function jobStatus(party: string, { job, state, code, plan }: ReturnType<JobRecords["list"]>[number]): EnclaveJobStatus {
-  const { kind, guest, purpose, hosts, leakage, attacks, sealTo } = jobPlanSchema.parse(JSON.parse(plan));
+  const parsed = jobPlanSchema.parse(JSON.parse(plan));
+  const { kind, guest, purpose, hosts, leakage, attacks, sealTo } = parsed;
   const base = { job, state, code: code as EnclaveJobStatus["code"], kind, guest, purpose, hosts, ...(guest === party ? { sealTo: sealTo.x } : {}) };
   if (state !== "seen") return base;
   const [out, into] = [leakage.filter((l) => l.from === party), leakage.filter((l) => l.to === party)];
-  return { ...base, othersWouldLearn: out, thisPartyWouldLearn: into, measuredAttacks: attacks };
+  const fields = askedFields(parsed, guest === party ? undefined : party);
+  return { ...base, ...(fields.length > 0 && { fields }), othersWouldLearn: out, thisPartyWouldLearn: into, measuredAttacks: attacks };
 }
 
 async function decide(o: DecideOptions, job: JobId, decision: "approve" | "refuse"): Promise<void> {

@@ -138,6 +138,12 @@ async function report({ api, key, language, json }: Tools, id: JobId, folder: st
     else printLines([`${folder}: export.json`]);
     return;
   }
+  if (isEvaluationSummary(opened)) {
+    writeDurably(join(folder, "evaluation.json"), `${JSON.stringify(opened, undefined, 2)}\n`);
+    if (json) printJson(opened);
+    else printLines([`${folder}: evaluation.json`]);
+    return;
+  }
   const scores = await openSealed(await api.result(id, "scores"), key);
   const joint = jointReportSchema.safeParse(opened);
   if (joint.success) {
@@ -157,6 +163,11 @@ async function report({ api, key, language, json }: Tools, id: JobId, folder: st
 /** The files themselves are in the folder of the bank's enclave: `yunei model export` copies them. */
 function isExportSummary(value: unknown): boolean {
   return typeof value === "object" && value !== null && "files" in value && "checkedRows" in value;
+}
+
+/** The companies' evaluations stay in the evaluating enclave; `yunei evaluation` shows what is published and pushed. */
+function isEvaluationSummary(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "basis" in value && "grades" in value;
 }
 
 function isBatchSummary(value: unknown): boolean {

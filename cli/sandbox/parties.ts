@@ -43,7 +43,7 @@ export async function setUpParty(party: SandboxParty, options: {
     ...(party.splitFile === undefined ? {} : { splitFile: party.splitFile, splitIdColumn: party.splitIdColumn }),
   };
   const policy: Policy = {
-    version: 1, pinned: {}, consents: "required", registrars: options.registrars ?? registrarsSchema.parse({}),
+    version: 1, pinned: {}, consents: "required", outcomes: "nothing", registrars: options.registrars ?? registrarsSchema.parse({}),
     allow: [{
       guest: options.guest, kinds: [...(options.kinds ?? ["scorecard", "score"])], purposes: ["model-development", "loan-approval"], approve: "auto",
       ...(party.name === options.guest ? { sealTo: options.sealTo } : {}), maxModelsPerCompany: 6, maxBitsPerCompany: 60,

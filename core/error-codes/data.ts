@@ -41,6 +41,8 @@ export const dataErrors = {
   DATA_INDICATOR_FAILED: { status: 400, en: "An indicator's SQL does not run over the tables; check its column names and types.", zh: "指标 SQL 无法在数据表上执行；请检查列名与类型。" },
   DATA_INDICATOR_SHAPE: { status: 400, en: "An indicator must give two columns: the id (text), then a number, date, flag or category.", zh: "指标须输出两列：标识（文本），以及数值、日期、标志或类别。" },
   DATA_INDICATOR_IDS: { status: 400, en: "An indicator gives several rows for one id, or rows without id; group it by the id.", zh: "指标对同一标识给出多行或缺少标识；请按标识分组。" },
+  BATCH_COLUMNS: { status: 400, en: "A batch has columns that the bank's own table does not have, or lacks one that the model needs (facts: how many, and the position of the first). Correct the header.", zh: "批次文件含有机构自有表中没有的列，或缺少模型所需的列（附数量与首个位置）。请更正表头。" },
+  BATCH_LINES: { status: 400, en: "Lines of a batch are wrong; nothing was scored. What is wrong on which lines stands above, with the first few line numbers of each kind. Correct them and send the file again.", zh: "批次文件中部分行有误，未进行评分。错误种类及各类前几个行号见上。请更正后重新提交。" },
   DATA_MEMORY: { status: 507, en: "The data does not fit in the memory set for loading; raise it, ignore columns or load fewer rows.", zh: "数据超出加载所设内存；请调高内存、忽略部分列或减少行数。" },
   DATA_ENGINE: { status: 500, en: "The data engine failed in a way that the data does not explain; load again, then report it.", zh: "数据引擎异常且与数据无关；请重试，仍失败请上报。" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -15,5 +15,6 @@ export const liveErrors = {
   SERVICE_BUDGET: { status: 429, en: "The service's requests of the day or companies of the month are used up at a provider. They start again with the next period.", zh: "数据方处的当日请求数或当月企业数已用尽，下一周期恢复。" },
   SERVICE_COMPANY_BUDGET: { status: 429, en: "This company was asked as often as the plan allows in a day.", zh: "该企业当日询问次数已达计划上限。" },
   SERVICE_SETS: { status: 409, en: "This company was scored with as many different sets of providers as the plan allows: one more would tell single providers' parts.", zh: "该企业已按计划上限的不同数据方组合评分；再多将泄露单个数据方的分值。" },
+  POLICY_PROTECTION: { status: 403, en: "The local policy does not allow this protection of model and data, or less of it. Its operator sets `encryptedModel` or `wholeModel` in the rule.", zh: "本地策略不允许该种模型与数据保护方式，或计划超出其限度。由操作员在规则中设定 encryptedModel 或 wholeModel。" },
   POLICY_SERVICE: { status: 403, en: "The local policy allows no service with this term, these budgets or so many sets of providers. Its operator sets `service` in the rule.", zh: "本地策略不允许该期限、额度或数据方组合数的服务。由操作员在规则的 service 中设定。" },
 } as const satisfies Record<string, ErrorSpec>;

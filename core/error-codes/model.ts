@@ -87,6 +87,26 @@ export const modelErrors = {
     en: "The contributions do not add up to the score: model, bins and score do not belong together. Score the company again with this model.",
     zh: "各项贡献之和与评分不符：模型、分箱与评分不配套。请用该模型重新评分。",
   },
+  MODEL_LINEAR: {
+    status: 422,
+    en: "The file is no linear model of the bank: JSON with features (name, provider, centre, scale, missing, weight of at most 12 bits), intercept and unit, whose largest sum stays below 2^27. See federation/serve/README.md.",
+    zh: "该文件不是有效的线性模型：须为 JSON，含特征（名称、数据方、中心、尺度、缺失编码、至多 12 位整数权重）、截距与单位，且最大加权和小于 2^27。见 federation/serve/README.md。",
+  },
+  MODEL_OWN: {
+    status: 404,
+    en: "The bank's own model is not in this enclave, or is not the one of the plan. Import it with `yunei enclave own-models import-linear` or `import-onnx`.",
+    zh: "本节点没有该自有模型，或与计划不符。请用 yunei enclave own-models import-linear 或 import-onnx 引入。",
+  },
+  MODEL_ONNX_SHAPE: {
+    status: 422,
+    en: "A tensor of the ONNX model is larger than a model of a score needs, or its size cannot be known before it runs. Use a linear model, trees or a small net over rows.",
+    zh: "ONNX 模型中的张量过大，或其大小无法在运行前确定。请使用线性、树或小型神经网络模型。",
+  },
+  MODEL_ONNX_TIME: {
+    status: 422,
+    en: "The ONNX model did not answer in time; it was stopped. Use a smaller one.",
+    zh: "ONNX 模型未在限定时间内给出结果，已停止运行；请使用更小的模型。",
+  },
   MODEL_ONNX_SIZE: {
     status: 413,
     en: "The ONNX file is larger than allowed (64 MiB for a challenger). Export a smaller model.",

@@ -5,6 +5,9 @@ import { isStoppedError } from "../../audit/log.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { planDigest, type JobPlan } from "../../federation/plan-schema.ts";
 import { receiptDigest } from "../../receipts/receipt.ts";
+import type { QuotaUse } from "../../budgets/quota/quotas.ts";
+import type { QuotaRefusal } from "../../budgets/quota/refusal.ts";
+import type { Sighting } from "../charges/sightings.ts";
 import { Ledger } from "../ledger.ts";
 import type { StateDatabase } from "../store/database.ts";
 
@@ -30,6 +33,8 @@ export class JobAudit {
   readonly #guests = new Map<string, PartyId>();
   /** Requests of companies that were not answered, with the reason: said once. */
   readonly #notShown = new Set<string>();
+  /** Quotas of which at least half was used when they were last looked at. */
+  readonly #highQuotas = new Set<string>();
 
   constructor(audit: Audit, db: StateDatabase, self: PartyId) {
     this.#audit = audit;
@@ -116,6 +121,26 @@ export class JobAudit {
     const objects: Objects = { job, ...(/^[a-z][a-z0-9_-]{0,31}$/.test(party) ? { party } : {}) };
     const facts = { budget: wordOf(budget), label: wordOf(label), amount, used: refused === undefined ? used + amount : used, ...(Number.isFinite(limit) ? { limit } : {}) };
     this.#audit.note({ actor: enclave, action: refused === undefined ? "budget.charged" : "budget.refused", objects, facts, ...(refused === undefined ? {} : { outcome: refused }) });
+  }
+
+  /** A quota that is used to a large part: questions one by one have no entries of their own. */
+  usedQuota(institution: PartyId, { name, used, limit }: QuotaUse): void {
+    const key = `${institution} ${name}`;
+    const isHigh = limit > 0 && used >= limit / 2;
+    if (isHigh || this.#highQuotas.has(key)) this.#audit.note({ actor: enclave, action: "budget.charged", objects: { party: institution }, facts: { budget: wordOf(name), used, limit } });
+    if (isHigh) this.#highQuotas.add(key);
+    else this.#highQuotas.delete(key);
+  }
+
+  /** A quota of the policy that refused a question. */
+  overdrawn(institution: PartyId, { name, code, used, limit }: QuotaRefusal): void {
+    this.#audit.note({ actor: enclave, action: "budget.refused", objects: { party: institution }, outcome: code, facts: { budget: wordOf(name), used, limit } });
+  }
+
+  /** A sign of probing: of what kind, how much of it, and what came of it. company: a keyed hash of this enclave's budgets. */
+  probed({ institution, company, finding: { signal, verdict, measured } }: Sighting): void {
+    const outcome = verdict === "refuse" ? "BUDGET_PROBING" : verdict === "slow" ? "BUDGET_SLOWED" : "ok";
+    this.#audit.note({ actor: enclave, action: "probing.seen", objects: { party: institution }, company, outcome, facts: { signal: wordOf(signal), measured: Math.round(measured * 100) / 100 } });
   }
 
   /** Results of verifying consents, counted by code ("ok" among them). */

@@ -1,6 +1,6 @@
 // The bank's part in a job: for each company and provider the consent that covers most of what the provider's data need.
 import { setImmediate } from "node:timers/promises";
-import type { EntityId, PartyId } from "../../core/brand.ts";
+import type { EntityId, ItemId, PartyId } from "../../core/brand.ts";
 import type { Clock } from "../../core/env.ts";
 import type { Consent, ConsentKind } from "../../consent/statement.ts";
 import type { GuestConsents } from "../../federation/consents/guest.ts";
@@ -52,9 +52,10 @@ export class BankConsents implements GuestConsents {
 }
 
 /** Of the consents of a company that hold for this plan the one that covers most of what the provider's data need. */
-export function bestConsent(store: Pick<ConsentStore, "of">, plan: JobPlan, { host, subject, now }: { readonly host: PartyId; readonly subject: string; readonly now: number }): Held | undefined {
-  const kind: ConsentKind = plan.kind === "score" || plan.kind === "serve" ? "score" : "train";
-  const needed = plan.datasets[host]?.catalogue?.authorised ?? [];
+export function bestConsent(store: Pick<ConsentStore, "of">, plan: JobPlan, { host, subject, now, needed = plan.datasets[host]?.catalogue?.authorised ?? [] }: {
+  readonly host: PartyId; readonly subject: string; readonly now: number; /** Items to cover; those of the provider's features unless given. */ readonly needed?: readonly ItemId[];
+}): Held | undefined {
+  const kind: ConsentKind = plan.kind === "verify" ? "verify" : plan.kind === "watch" ? "monitor" : plan.kind === "score" || plan.kind === "serve" || plan.kind === "evaluate" ? "score" : "train";
   const fits = ({ grantee, purpose, kinds, notBefore, notAfter }: Consent): boolean => grantee.party === plan.guest && purpose === plan.purpose
     && kinds.includes(kind) && Date.parse(notBefore) <= now && now < Date.parse(notAfter);
   const covered = ({ consent }: Held): number => needed.filter((item) => consent.items.includes(item)).length;

@@ -82,7 +82,7 @@ export class ProviderConsents implements HostConsents {
 
   async #checked(shown: readonly Shown[]) {
     const { desk, plan, items, now } = this.#o;
-    const kind = plan.kind === "score" ? "score" : "train";
+    const kind = plan.kind === "score" || plan.kind === "evaluate" ? "score" : "train";
     const asked: Asked = { grantee: { party: plan.guest, uscc: this.#o.guestUscc }, items: items.authorised, purpose: plan.purpose, kind };
     const given = shown.flatMap(({ subject, jws }) => (jws === "" ? [] : [{ subject, jws }]));
     const outcomes = (await checkConsents(given, asked, desk.basis, now)).values();

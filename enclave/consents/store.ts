@@ -76,6 +76,14 @@ export class ConsentStore {
     this.#setMeta("consents-next", String(next));
   }
 
+  /** Number of the last consent of another feed; 0 at first. */
+  placeOf(feed: string): number {
+    return Number(this.#meta(`consents-next|${feed}`) ?? 0);
+  }
+  setPlaceOf(feed: string, next: number): void {
+    this.#setMeta(`consents-next|${feed}`, String(next));
+  }
+
   of(subject: string): Held[] {
     return this.#db.all("select digest, sealed from consents where subject = ?", this.#hash(subject)).flatMap((row) => {
       const jws = Buffer.from(this.#box.open(row["sealed"] as Uint8Array)).toString("latin1");

@@ -6,6 +6,7 @@ import { catalogueAt } from "../../catalogue/load.ts";
 import { allows, type Use } from "../../catalogue/modes.ts";
 import type { Catalogue, Grade } from "../../catalogue/schema.ts";
 import type { ItemId } from "../../core/brand.ts";
+import { AppError } from "../../core/errors.ts";
 import type { DatasetDefinition, FeatureTableDefinition, IndicatorDefinition } from "./definition.ts";
 import type { Read } from "./sql-reads.ts";
 
@@ -80,6 +81,32 @@ function usedBy(declared: DeclaredTables, sources: readonly DeclaredSource[], ca
   };
 }
 
+/**
+ * What the definition offers for verification, by name, where it has a declaration; tables: columns of those that it takes something from. Throws as
+ * `checkDeclared`, CATALOGUE_MODE with the clause for a field that may not be compared.
+ */
+export function checkVerifiable(definition: DatasetDefinition, tables: TableColumns): ReadonlyMap<string, DeclaredFeature> | undefined {
+  const declaration = definition.catalogue;
+  if (declaration === undefined) return undefined;
+  const catalogue = catalogueAt(declaration.catalogue);
+  const isUsed = (name: string): boolean => Object.keys(tables).some((table) => table.toLowerCase() === name.toLowerCase());
+  const own = Object.fromEntries(Object.entries(declaration.tables).filter(([name]) => isUsed(name)));
+  const declared = checkDeclaration({ ...declaration, tables: own }, tables, catalogue);
+  return new Map(Object.entries(definition.verification ?? {}).map(([name, { table = featuresTable, column }], i) => {
+    const said = Object.entries(own).find(([known]) => known.toLowerCase() === table.toLowerCase())?.[1];
+    const items = Object.entries(said?.columns ?? {}).find(([known]) => known.toLowerCase() === column.trim().toLowerCase())?.[1].items ?? said?.items ?? [];
+    if (items.length === 0) throw new AppError("CATALOGUE_COLUMN_UNDECLARED", { verification: i + 1 });
+    try {
+      const [use] = checkIndicators(declared, [{ items, reads: [{ table, column: column.trim() }] }], "verification", catalogue);
+      return [name, featureOf(use as IndicatorUse, catalogue, "verification")] as const;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const { indicator: _indicator, ...facts } = error.facts;
+      throw new AppError(error.code, { ...facts, verification: i + 1 }, { cause: error });
+    }
+  }));
+}
+
 /** A table that is read as a whole: any of its items may be in the result. */
 function withWhole(use: IndicatorUse, { reads }: IndicatorSource, declared: DeclaredTables): IndicatorUse {
   const whole = reads.filter((r) => r.column === undefined).flatMap(({ table }) => [...(declared.get(table.toLowerCase())?.columns.values() ?? [])]);
@@ -87,11 +114,11 @@ function withWhole(use: IndicatorUse, { reads }: IndicatorSource, declared: Decl
   return { ...use, items: [...new Set([...use.items, ...items])], grade: highestGrade([use.grade, ...whole.map((column) => column.grade)]) };
 }
 
-function featureOf({ items, grade, authorisation }: IndicatorUse, catalogue: Catalogue): DeclaredFeature {
+function featureOf({ items, grade, authorisation }: IndicatorUse, catalogue: Catalogue, use: Use = "scoring"): DeclaredFeature {
   if (!authorisation) return { items, authorised: [], grade };
   const needing = items.filter((id) => {
     const item = catalogue.find(id);
-    return item === undefined || allows(item, "scoring").authorisation;
+    return item === undefined || allows(item, use).authorisation;
   });
   // A field may need it where the item as a whole does not: then all are asked for.
   return { items, authorised: needing.length > 0 ? needing : items, grade };

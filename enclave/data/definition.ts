@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { declarationSchema } from "../../catalogue/declare.ts";
 import { AppError } from "../../core/errors.ts";
+import { claimTypes } from "../../federation/verify/claims.ts";
+import { fieldNameSchema } from "../../federation/verify/fields.ts";
 
 export const defaultMissingTokens: readonly string[] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"];
 
@@ -53,6 +55,14 @@ export const indicatorSchema = z.strictObject({
   window: z.string().max(64).optional(),
 });
 
+/** A column about which banks may make claims, under the name that it is published with. */
+const verifiableSchema = z.strictObject({
+  /** Of raw tables; of a ready-made table there is one. */
+  table: tableName.optional(),
+  column: columnName,
+  type: z.enum(claimTypes),
+});
+
 const common = {
   name: z.string().min(1).max(64).regex(printable),
   idColumn: columnName,
@@ -61,13 +71,15 @@ const common = {
   missingTokens: tokens.default([...defaultMissingTokens]),
   /** Which items of the sharing catalogue the columns hold; for a ready-made table under the name `features`. */
   catalogue: declarationSchema.optional(),
+  /** What may be verified (federation/verify). */
+  verification: z.record(fieldNameSchema, verifiableSchema).refine((v) => Object.keys(v).length <= 256).optional(),
 };
 
 export const featureTableSchema = z.strictObject({
   ...common,
   features: z.union([z.string().min(1).max(1024).transform((file) => ({ file })), z.strictObject(fileOptions)]),
   columns: z.record(columnName, columnSchema).default({}),
-});
+}).refine((d) => Object.values(d.verification ?? {}).every(({ table }) => table === undefined), { path: ["verification"] });
 
 export const indicatorSetSchema = z
   .strictObject({
@@ -81,7 +93,8 @@ export const indicatorSetSchema = z
   .refine((d) => new Set(d.indicators.map((i) => i.name)).size === d.indicators.length, { path: ["indicators"] })
   .refine((d) => d.indicators.every((i) => i.table === undefined || Object.hasOwn(d.tables, i.table)), { path: ["indicators"] })
   .refine((d) => d.population === undefined || Object.hasOwn(d.tables, d.population), { path: ["population"] })
-  .refine((d) => d.labelColumn === undefined || d.population !== undefined, { path: ["labelColumn"] });
+  .refine((d) => d.labelColumn === undefined || d.population !== undefined, { path: ["labelColumn"] })
+  .refine((d) => Object.values(d.verification ?? {}).every(({ table }) => table !== undefined && Object.hasOwn(d.tables, table)), { path: ["verification"] });
 
 export const datasetDefinitionSchema = z.union([featureTableSchema, indicatorSetSchema]);
 

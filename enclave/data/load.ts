@@ -8,6 +8,7 @@ import type { DatasetDefinition, FeatureTableDefinition, IndicatorSetDefinition 
 import { snapshotDigest } from "./digest.ts";
 import { DataSession } from "./duckdb.ts";
 import { computeIndicators } from "./indicators.ts";
+import { readVerifiable, type Verifiable } from "./verifiable.ts";
 import type { DataFile, DataLimits } from "./source.ts";
 import { defaultLimits, locate, openSource } from "./source.ts";
 import type { FeatureTableContent } from "./table.ts";
@@ -38,29 +39,43 @@ export type LoadedDataset = {
   readonly snapshotDigest: string;
   /** What its declaration says of the features, where it has one. */
   readonly catalogue?: DatasetCatalogue;
+  /** Fields about which claims may be verified, where it offers any. */
+  readonly verifiable?: Verifiable;
 };
+type Content = FeatureTableContent & { readonly verifiable?: Verifiable };
 
 /** Loads a data set. Throws AppError DATA_* and CATALOGUE_*: the rule, positions and counts; never a value, also not as a cause. */
 export async function loadDataset(definition: DatasetDefinition, options: LoadOptions): Promise<LoadedDataset> {
   const limits = { ...defaultLimits, ...options.limits };
   const content = "features" in definition ? await loadFeatures(definition, options, limits) : await loadIndicators(definition, options, limits);
-  const { ids, label, features, skipped, catalogue } = content;
+  const { ids, label, features, skipped, catalogue, verifiable } = content;
   for (const { column, levels } of skipped) options.log.warn("data.column.skipped", { column, levels });
   options.log.info("data.loaded", { rows: ids.length, features: features.length, skipped: skipped.length });
-  return { rows: ids.length, ids, ...(label && { label }), features, skipped, snapshotDigest: snapshotDigest(ids, label, features), ...(catalogue && { catalogue }) };
+  const digest = snapshotDigest(ids, label, features);
+  return {
+    rows: ids.length, ids, ...(label && { label }), features, skipped, snapshotDigest: verifiable?.digest(digest) ?? digest, ...(catalogue && { catalogue }), ...(verifiable && { verifiable }),
+  };
 }
 
-async function loadFeatures(definition: FeatureTableDefinition, options: LoadOptions, limits: DataLimits): Promise<FeatureTableContent> {
+async function loadFeatures(definition: FeatureTableDefinition, options: LoadOptions, limits: DataLimits): Promise<Content> {
   const file = await locate(definition.features, options.directory, limits, {});
   await using session = await DataSession.open({ files: [file.path], memoryMb: options.memoryMb ?? 1024, threads: options.threads ?? 2 });
-  return await readFeatureTable(session, await openSource(session, file, limits), definition, limits);
+  const source = await openSource(session, file, limits);
+  const content = await readFeatureTable(session, source, definition, limits);
+  return withVerifiable(content, await readVerifiable(session, definition, async () => source, content.ids, limits));
 }
 
-async function loadIndicators(definition: IndicatorSetDefinition, options: LoadOptions, limits: DataLimits): Promise<FeatureTableContent> {
+async function loadIndicators(definition: IndicatorSetDefinition, options: LoadOptions, limits: DataLimits): Promise<Content> {
   const files = new Map<string, DataFile>();
   for (const [name, table] of Object.entries(definition.tables)) {
     files.set(name, await locate(table, options.directory, limits, { table: files.size + 1 }));
   }
   await using session = await DataSession.open({ files: [...files.values()].map((f) => f.path), memoryMb: options.memoryMb ?? 1024, threads: 1 });
-  return await computeIndicators(session, definition, files, limits, options.log);
+  const content = await computeIndicators(session, definition, files, limits, options.log);
+  const sourceOf = (table: string) => openSource(session, files.get(table) as DataFile, limits);
+  return withVerifiable(content, await readVerifiable(session, definition, sourceOf, content.ids, limits));
+}
+
+function withVerifiable(content: FeatureTableContent, verifiable: Verifiable | undefined): Content {
+  return { ...content, ...(verifiable && { verifiable }) };
 }

@@ -21,13 +21,14 @@ export async function bankConsents({ tools, input: { plan, signal } }: JobContex
 
 export type ProviderPart = { readonly party: Party; readonly host: HostTools & { readonly consents?: HostConsents } };
 
-/** A provider's role with its part in authorisation. `features`: those that the job uses. In a scoring, what is used of each company is written
+/** A provider's role with its part in authorisation. `features`: those that the job uses. In a scoring or an evaluation, what is used of each company is written
  *  down for the receipt also where nobody's consent is needed. Throws POLICY_CONSENTS rather than leave a check out. */
 export function withConsents(context: JobContext, host: HostTools, features: readonly string[]): ProviderPart {
   const { tools, input: { plan, planDigest, rule, signal, isOver }, party, uses } = context;
   const isNeeded = consentHosts(plan).includes(party.self);
   const { consents: desk, dataset: { catalogue } } = tools;
-  if (!isNeeded && (plan.kind !== "score" || desk === undefined || catalogue === undefined)) return { party, host };
+  const isAboutCompanies = plan.kind === "score" || plan.kind === "evaluate";
+  if (!isNeeded && (!isAboutCompanies || desk === undefined || catalogue === undefined)) return { party, host };
   if (desk === undefined || catalogue === undefined) throw new AppError("POLICY_CONSENTS");
   const { authorised, all } = itemsOf(catalogue, features);
   const consents = new ProviderConsents({

@@ -13,6 +13,8 @@ import type { JobAudit } from "../audit/job-audit.ts";
 import type { Budgets } from "../budgets.ts";
 import type { ActiveLayer } from "../confinement.ts";
 import type { ConsentDesk } from "../consents/desk.ts";
+import type { Batch } from "../batch/load.ts";
+import type { ExpectedColumns } from "../data/columns.ts";
 import type { LoadedDataset } from "../data/load.ts";
 import type { LiveTools } from "../live/standing.ts";
 import type { Identity } from "../keys/identity.ts";
@@ -20,6 +22,8 @@ import type { Ledger } from "../ledger.ts";
 import type { Policy, PolicyRule } from "../policy.ts";
 import type { StateDatabase } from "../store/database.ts";
 import type { Tags } from "../tags/shelves.ts";
+import type { ReportDesk } from "../reports.ts";
+import type { EvaluationPlatform } from "../transport/evaluation.ts";
 import type { Platform } from "../transport/platform.ts";
 import type { JobParty, Peer } from "./party.ts";
 import type { PhaseClock } from "./phases.ts";
@@ -28,14 +32,17 @@ import { checkPeerReceipt, type JobReceipt } from "./receipt.ts";
 import type { JobRecords } from "./records.ts";
 import type { JobUses } from "./uses.ts";
 
+export type EvaluationTools = { readonly desk: Pick<ReportDesk, "send">; readonly platform: EvaluationPlatform };
 export type JobTools = {
   readonly audit: JobAudit;
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
   /** The live connection, for standing services. */
   readonly live?: LiveTools | undefined;
+  /** For the evaluating enclave of full-coverage evaluations. */
+  readonly evaluation?: EvaluationTools | undefined;
   readonly platform: Platform; readonly receipts: ReceiptBook; readonly kernels: Kernels; readonly intersections: FreshIntersections; readonly policy: Policy;
   readonly curve: CurveWork; readonly tags: Tags;
-  readonly dataset: LoadedDataset; readonly loadBatch: (batch: string) => Promise<LoadedDataset>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
+  readonly dataset: LoadedDataset; readonly loadBatch: (batch: string, expected?: ExpectedColumns) => Promise<Batch>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
   /** Authorisation, where companies are named by their credit codes. */
   readonly consents: ConsentDesk | undefined;
   /** Own features that have a group: the item of the sharing list that they are computed from. */

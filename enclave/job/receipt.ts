@@ -10,7 +10,7 @@ import type { ReceiptBook } from "../receipts/book.ts";
 import type { JobUses } from "./uses.ts";
 
 export type ReceiptParts = {
-  readonly plan: JobPlan; readonly planDigest: string; readonly self: PartyId; readonly ledger: Pick<Ledger, "digest">; readonly uses: Pick<JobUses, "commitments">;
+  readonly plan: JobPlan; readonly planDigest: string; readonly self: PartyId; readonly ledger: Pick<Ledger, "digest">; readonly uses: Pick<JobUses, "digest">;
   /** Seeds by label behind the commitments that this party sent (64 hex digits). */
   readonly seeds: () => Readonly<Record<string, string>>;
   readonly now: () => number;
@@ -46,7 +46,7 @@ function statementOf(parts: ReceiptParts, model: string | null, output: string |
   return {
     version: receiptVersion, id: plan.job, kind: plan.kind, party: self, purpose: plan.purpose, planDigest: parts.planDigest, modelDigest: model,
     snapshotDigest: plan.datasets[self]?.snapshotDigest ?? null, outputDigest: output, ledgerDigest: parts.ledger.digest(),
-    seedsDigest: seeds.length === 0 ? null : digestOf(seeds), uses: parts.uses.commitments().digest, at: new Date(parts.now()).toISOString(),
+    seedsDigest: seeds.length === 0 ? null : digestOf(seeds), uses: parts.uses.digest(), at: new Date(parts.now()).toISOString(),
   };
 }
 

@@ -11,10 +11,8 @@ import { evaluatePart } from "../../models/metrics/evaluate.ts";
 import { pointsOfOdds } from "../../models/scorecard/points.ts";
 import type { Refused } from "../../federation/align/guest.ts";
 import type { Split } from "../../federation/align/split.ts";
-import { consentHosts } from "../../federation/consents/needed.ts";
 import type { Model } from "../../federation/finish/end.ts";
 import type { JobPlan, TrainingKind } from "../../federation/plan-schema.ts";
-import type { BatchScores } from "../../federation/score/guest.ts";
 import { renderReport } from "../../report/html.ts";
 import { jointReportSchema } from "../../report/schema.ts";
 import type { Platform } from "../transport/platform.ts";
@@ -22,7 +20,6 @@ import { reach } from "../transport/reach.ts";
 import { packageVersion } from "../version.ts";
 import { bankConsents } from "./consents.ts";
 import type { JobContext } from "./context.ts";
-import type { ExplanationSummary } from "./explain.ts";
 import { peakRssMb } from "./phases.ts";
 import type { JobReceipt } from "./receipt.ts";
 import { buildReport, type KindParts, type ReportInput } from "./report/base.ts";
@@ -38,7 +35,7 @@ export type Trained = Pick<ReportInput, "alignment" | "label" | "odds" | "metric
   /** More files for the bank's own folder, by name: they do not leave it. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
 };
-type Scale = { readonly points: number; readonly odds: number; readonly pdo: number };
+export type Scale = { readonly points: number; readonly odds: number; readonly pdo: number };
 
 /** What the guest's role of a training job is given. Throws JOB_NOT_LABELLED, or JOB_PARAMS when the plan wants a split that this enclave was not given. */
 export async function trainingData(context: JobContext, split: Split) {
@@ -97,21 +94,24 @@ export type Sink = {
   readonly plan: JobPlan; readonly folder: string; readonly platform: Platform; readonly receipt: JobReceipt; readonly signal: AbortSignal; readonly log: Log;
 };
 
+/** A text or its bytes, made when they are sealed: a large one is not kept in memory for longer. */
+type Sealable = string | (() => Uint8Array);
+
 /** Seals results to the institution, signs the receipt for what was sealed, and hands the results to the platform: none leaves without a receipt
- *  that is kept. Whether the platform's log has it already is not waited for: the log may be down, and the receipt goes there in its turn. */
-export async function putSealed(sink: Sink, texts: { readonly scores?: string; readonly report: string }): Promise<void> {
+ *  that is kept. also: digests of what else leaves with them, by name. Whether the platform's log has it already is not waited for: the log may be down, and the receipt goes there in its turn. */
+export async function putSealed(sink: Sink, texts: { readonly scores?: Sealable; readonly report: Sealable }, also: Readonly<Record<string, string>> = {}): Promise<void> {
   const { plan, folder, platform } = sink;
   const sealed: { name: keyof typeof texts; jwe: string }[] = [];
   for (const [name, type] of [["scores", "text/csv"], ["report", "application/json"]] as const) {
     const text = texts[name];
-    if (text !== undefined) sealed.push({ name, jwe: await once(`${folder}/${name}.jwe`, () => sealResult(text, plan.sealTo, type)) });
+    if (text !== undefined) sealed.push({ name, jwe: await once(`${folder}/${name}.jwe`, () => sealResult(typeof text === "string" ? text : text(), plan.sealTo, type)) });
   }
-  sink.receipt.make(digestOf(Object.fromEntries(sealed.map(({ name, jwe }) => [name, sha256Hex(jwe)]))));
+  sink.receipt.make(digestOf({ ...also, ...Object.fromEntries(sealed.map(({ name, jwe }) => [name, sha256Hex(jwe)])) }));
   for (const { name, jwe } of sealed) await reach(() => platform.putResult(plan.job, name, jwe), sink);
 }
 
 /** The text of a file, made first when it is not there yet. */
-async function once(path: string, make: () => string | Promise<string>): Promise<string> {
+export async function once(path: string, make: () => string | Promise<string>): Promise<string> {
   if (!existsSync(path)) writeDurably(path, await make());
   return Buffer.from(readBytes(path)).toString("utf8");
 }
@@ -126,43 +126,9 @@ function scoresCsv(ids: readonly EntityId[], { alignment: { rows, trainRows }, o
 }
 
 /** Quoted when needed; a leading formula character is made harmless for spreadsheets. */
-function csv(text: string): string {
+export function csv(text: string): string {
   const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-/** Keeps and releases the scores of a batch. */
-export async function keepScores(context: JobContext, input: { model: string; scaling: Scale; scores: BatchScores; ids: readonly EntityId[]; explanations?: ExplanationSummary | undefined }): Promise<void> {
-  const { scaling, scores, ids, explanations } = input;
-  const sink = sinkOf(context);
-  const partial = scores.away.length > 0 ? 1 : 0;
-  const checked = consentHosts(sink.plan).length > 0;
-  // 征信业管理条例 第二十五条: what is under objection is marked where it is used.
-  const marks = context.tools.marks(sink.plan.hosts.filter((host) => !scores.away.includes(host)));
-  const marked = ids.filter((id) => marks.has(id)).length;
-  const lines = [`id,points,probability,partial${checked ? ",refused" : ""}${marked > 0 ? ",objection" : ""}`];
-  for (const [i, id] of ids.entries()) {
-    const refused = scores.refused.get(i)?.code;
-    const odds = scores.odds[i] ?? 0;
-    const told = refused === undefined ? `${pointsOfOdds(odds, scaling).toFixed(2)},${sigmoid(odds).toFixed(6)}` : ",";
-    lines.push(`${csv(id)},${told},${partial}${checked ? `,${refused ?? ""}` : ""}${marked > 0 ? `,${marks.get(id)?.join(" ") ?? ""}` : ""}`);
-  }
-  const summary = { version: 1, job: sink.plan.job, model: input.model, rows: ids.length, partial: partial === 1, away: [...scores.away], alignedByHost: Object.fromEntries(scores.byHost), ...(checked && { refused: refusedCounts(scores.refused) }), ...(marked > 0 && { objections: marked }), ...(explanations && { explanations }) };
-  // Once: an objection may come or go while the job is run again after a restart.
-  const text = await once(`${sink.folder}/scores.csv`, () => `${lines.join("\n")}\n`);
-  const report = await once(`${sink.folder}/score.json`, () => `${JSON.stringify(summary, undefined, 2)}\n`);
-  await putSealed(sink, { scores: text, report: JSON.stringify(JSON.parse(report)) });
-}
-
-/** How many companies were left out for want of a consent, by code and by provider. */
-function refusedCounts(refused: Refused): { companies: number; codes: Record<string, number>; hosts: Record<string, number> } {
-  const codes: Record<string, number> = {};
-  const hosts: Record<string, number> = {};
-  for (const one of refused.values()) {
-    codes[one.code] = (codes[one.code] ?? 0) + 1;
-    for (const host of one.hosts) hosts[host] = (hosts[host] ?? 0) + 1;
-  }
-  return { companies: refused.size, codes, hosts };
 }
 
 /** Companies that are in no row of a training job for want of a consent: a file of the bank's own, which does not leave. */

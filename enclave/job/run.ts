@@ -5,12 +5,14 @@ import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { planIntersection } from "../../federation/align/intersection.ts";
 import type { TypedBody } from "../../federation/messages.ts";
+import { isServing } from "../../federation/plan-schema.ts";
 import { Inbox } from "../accept.ts";
 import { hostGuard } from "../budgets.ts";
 import { scoreChallenger } from "../challenger.ts";
 import { Session, transcriptHash } from "../channel/session.ts";
 import { peerKey } from "../keys/identity.ts";
 import { Ledger } from "../ledger.ts";
+import { modelsPerCompany } from "../policy.ts";
 import { keptIntersection } from "../tags/shelves.ts";
 import { reach } from "../transport/reach.ts";
 import { verifyApproval } from "./approval.ts";
@@ -24,7 +26,7 @@ export async function runJob(tools: JobTools, input: JobInput): Promise<void> {
   const { plan } = input;
   const self = tools.identity.party;
   // A service goes on over new data of the same shape: its policy has compared that.
-  if (plan.kind !== "serve" && plan.datasets[self]?.snapshotDigest !== tools.dataset.snapshotDigest) throw new AppError("ENCLAVE_SNAPSHOT_CHANGED");
+  if (!isServing(plan.kind) && plan.datasets[self]?.snapshotDigest !== tools.dataset.snapshotDigest) throw new AppError("ENCLAVE_SNAPSHOT_CHANGED");
   const peers = await openChannels(tools, input);
   const secrets = tools.records.secrets(plan.job);
   if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
@@ -86,7 +88,11 @@ async function openChannels(tools: JobTools, input: JobInput): Promise<Map<Party
 function hostTools({ tools, input, ledger, phases, intersection, receipt: own }: JobContext): HostTools {
   const { plan, rule } = input;
   const { dataset, records, identity } = tools;
-  const guard = hostGuard({ budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: plan.datasets[identity.party]?.name ?? "", rule, ids: dataset.ids, liftFloors: plan.params["liftFloors"] === true });
+  const summary = plan.datasets[identity.party];
+  const guard = hostGuard({
+    budgets: tools.budgets, job: plan.job, guest: plan.guest, dataset: summary?.name ?? "", rule: { ...rule, maxModelsPerCompany: modelsPerCompany(plan, rule) }, ids: dataset.ids, liftFloors: plan.params["liftFloors"] === true,
+    service: plan.kind === "evaluate" ? "evaluate" : "score", items: summary?.catalogue?.items ?? [],
+  });
   const receipt = (model: { readonly id: string; readonly digest: string }): Promise<TypedBody<"finish/receipt">> =>
     records.once(plan.job, "receipt", () => {
       own.names(model);

@@ -1,11 +1,12 @@
 // The uses of single companies' data in one job: what this enclave's receipt commits to. Each is kept with its salt, sealed, before the
 // receipt is made, so that the enclave can open it for its company later; a replay after a restart adds nothing.
+import { createHash } from "node:crypto";
 import type { JobId } from "../../core/brand.ts";
 import { canonicalJson, sha256Hex } from "../../core/canonical.ts";
 import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { fromBase64, toBase64 } from "../../receipts/note.ts";
-import { UseCommitments, useSchema, type Use } from "../../receipts/uses.ts";
+import { UseCommitments, usesDigest, useSchema, type Use, type UsesDigest } from "../../receipts/uses.ts";
 import type { SecretBox } from "../keys/box.ts";
 import type { StateDatabase } from "../store/database.ts";
 
@@ -33,7 +34,7 @@ export class JobUses {
    *  that the uses name by digest; they are kept for whoever opens a use. Throws RECEIPT_USE, also once the job's receipt is made. */
   record(uses: readonly Use[], texts: readonly string[] = []): void {
     if (!uses.every((use) => useSchema.safeParse(use).success)) throw new AppError("RECEIPT_USE");
-    this.#known ??= new Set(this.#load().map(({ use }) => keyOf(use)));
+    this.#known ??= new Set(this.#parts().map(({ use }) => keyOf(use)));
     const fresh = new Map(uses.map((use) => [keyOf(use), use] as const).toReversed().filter(([key]) => !this.#known?.has(key)));
     if (fresh.size > 0 && this.#db.get("select 1 from receipts where job = ?", this.#job) !== undefined) throw new AppError("RECEIPT_USE");
     this.#onUses?.(this.#job, [...new Set([...fresh.values()].map(({ subject }) => subject))]);
@@ -50,13 +51,18 @@ export class JobUses {
 
   /** All that was recorded, as the receipt commits to it: the same after every restart. */
   commitments(): UseCommitments {
-    const kept = this.#load();
+    const kept = [...this.#parts()];
     return new UseCommitments(kept.map(({ use }) => use), kept.map(({ salt }) => fromBase64(salt)));
+  }
+
+  /** What the receipt says of them, without all of them in memory. */
+  digest(): UsesDigest {
+    return usesDigest(this.#parts().map(({ use, salt }) => ({ use, salt: fromBase64(salt) })));
   }
 
   /** Positions in `commitments` of the uses of one company. */
   of(subject: string): number[] {
-    return this.#load().flatMap(({ use }, i) => (use.subject === subject ? [i] : []));
+    return [...this.#parts()].flatMap(({ use }, i) => (use.subject === subject ? [i] : []));
   }
 
   /** A consent or list of withdrawals that a use named, or undefined. */
@@ -71,13 +77,16 @@ export class JobUses {
     this.#db.run("insert into receipt_texts values (?, ?)", digest, this.#box.seal(Buffer.from(text)));
   }
 
-  #load(): Kept {
-    const parts = this.#db.all("select sealed from receipt_uses where job = ? order by part", this.#job);
+  *#parts(): Generator<Kept[number], undefined, undefined> {
     // Authentic: sealed by this enclave, which had checked it.
-    return parts.flatMap(({ sealed }) => JSON.parse(Buffer.from(this.#box.open(sealed as Uint8Array)).toString("utf8")) as Kept);
+    for (const { sealed } of this.#db.each("select sealed from receipt_uses where job = ? order by part", this.#job)) {
+      yield* JSON.parse(Buffer.from(this.#box.open(sealed as Uint8Array)).toString("utf8")) as Kept;
+    }
+    return undefined;
   }
 }
 
+/** 16 bytes: a job may use a million companies. */
 function keyOf({ subject, grantee, items, consent }: Use): string {
-  return canonicalJson({ subject, grantee, items, consent });
+  return createHash("sha256").update(canonicalJson({ subject, grantee, items, consent })).digest("latin1").slice(0, 16);
 }

@@ -13,13 +13,17 @@ import { epochOf, LiveEpoch, nonceBytes } from "./epoch.ts";
 import type { Standing } from "./standing.ts";
 
 const ends = { in: { from: "host", to: "guest" }, out: { from: "guest", to: "host" } } as const;
-/** Requests under way; more are refused as busy. */
-const maxWaiting = 256;
+/** Requests under way; more are refused as busy. Between these, one more after each window of answers in good time and a twentieth less after each
+ *  that is not (AIMD, as TCP has it): what waits longer than providers may take would only make them look away. */
+const waitingBounds = { least: 48, first: 64, most: 256, shrink: 0.95, inTime: 0.5 } as const;
 /** Numbers that are reserved at once, durably, so that a restart begins above all that were used. */
 const reservedAtOnce = 4096;
 
 /** What one question and its answers are called on the wire: bodies of all three begin with the number `n`. */
-export type AskTypes<Q extends MessageType, A extends MessageType, R extends MessageType> = { readonly ask: Q; readonly answers: readonly A[]; readonly refused: R };
+export type AskTypes<Q extends MessageType, A extends MessageType, R extends MessageType> = {
+  /** One type, or that of each body. */
+  readonly ask: Q | ((body: TypedBody<Q>) => Q); readonly answers: readonly A[]; readonly refused: R;
+};
 export type GuestLinkOptions<Q extends MessageType, A extends MessageType, R extends MessageType> = {
   readonly types: AskTypes<Q, A, R>; readonly params: LiveParams;
   /** Answers one sealed request of a bank's program. Throws what is said in the clear: SERVICE_REQUEST for one that cannot be opened. */
@@ -40,17 +44,23 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
   /** Nonces of greetings that wait for their answer: each makes one epoch. */
   readonly #greeted = new Map<PartyId, Uint8Array>();
   #waiting = 0;
+  #mostWaiting: number = waitingBounds.first;
+  /** Requests that were not answered yet. */
+  readonly #asking = new Set<Uint8Array>();
   #nextN: number;
   #timer: NodeJS.Timeout | undefined;
+  /** Disposed: another one may be in its place, whose greetings and numbers it must not disturb. */
+  #isOver = false;
 
   constructor(standing: Standing, options: GuestLinkOptions<Q, A, R>) {
     this.#s = standing;
     this.#o = options;
     const { plan, uses, live } = standing;
     this.#nextN = uses.lastN + 1;
+    const { ask } = options.types;
     this.#questions = new Questions({
       hosts: plan.hosts, params: options.params,
-      port: { ask: (host, body) => void this.send(host, options.types.ask, body), probe: (host) => this.#greet(host), next: () => this.#next() },
+      port: { ask: (host, body) => void this.send(host, typeof ask === "function" ? ask(body) : ask, body), probe: (host) => this.#greet(host), next: () => this.#next() },
     });
     this.#line = live.open(plan.job, {
       take: (message) => this.#take(message),
@@ -71,8 +81,13 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
 
   /** One question to these providers, all of the plan unless given. Never rejects: a fault of the enclave begins the service again. */
   async ask(question: Question<TypedBody<Q>>, among?: readonly PartyId[]): Promise<Outcome<TypedBody<A>>> {
+    if (this.#isOver) return { ok: false, code: "SERVICE_AWAY" };
+    const began = performance.now();
     return new Promise((resolve) => {
-      this.#questions.ask(question, performance.now(), resolve, among);
+      this.#questions.ask(question, began, (outcome) => {
+        this.#took(performance.now() - began);
+        resolve(outcome);
+      }, among);
       this.#schedule();
     });
   }
@@ -83,6 +98,7 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
       const frame = await releaseLive({
         type, body, to: host, ends: ends.out, ledger: this.#s.ledger, settled: () => this.#s.settled(undefined, { soon: true }), epoch: () => this.#epochs.get(host),
       });
+      if (this.#isOver) return false;
       if (frame !== undefined && this.#line.sealed(host, frame)) return true;
       this.#down(host);
       this.#schedule();
@@ -116,6 +132,11 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
   }
 
   #greeting(host: PartyId, payload: Uint8Array): void {
+    // It has just come (back), or cannot open what it was sent: its end of the channel that was is gone.
+    if (payload.length === 0) {
+      this.#down(host);
+      return this.#greet(host);
+    }
     const nonce = this.#greeted.get(host);
     const echoed = payload.subarray(nonceBytes);
     if (nonce === undefined || payload.length !== 2 * nonceBytes || Buffer.compare(echoed, nonce) !== 0) return;
@@ -149,7 +170,10 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
   #dispatch(host: PartyId, type: MessageType, body: unknown): void {
     const { types, other } = this.#o;
     if (types.answers.some((a) => a === type)) this.#questions.answered(host, (body as Numbered).n, body as TypedBody<A>);
-    else if (type === types.refused) this.#questions.refused(host, (body as Numbered).n, (body as { readonly code: Code }).code);
+    else if (type === types.refused) {
+      const { n, code, retryAfter } = body as Numbered & { readonly code: Code; readonly retryAfter?: number };
+      this.#questions.refused(host, n, code, retryAfter);
+    }
     else if (other === undefined) throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: host });
     else other(host, type, body);
   }
@@ -163,13 +187,20 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
     return this.#nextN++;
   }
 
+  #took(ms: number): void {
+    const { least, most, shrink, inTime } = waitingBounds;
+    const isInTime = ms <= inTime * this.#o.params.timeoutMs;
+    this.#mostWaiting = isInTime ? Math.min(most, this.#mostWaiting + 1 / this.#mostWaiting) : Math.max(least, this.#mostWaiting * shrink);
+  }
+
   #requested(payload: Uint8Array): void {
     const id = payload.slice(0, requestIdBytes);
     if (id.length !== requestIdBytes) return;
-    if (this.#waiting >= maxWaiting) {
+    if (this.#waiting >= this.#mostWaiting) {
       this.#line.refuse(id, "SERVICE_BUSY");
       return;
     }
+    this.#asking.add(id);
     void this.#served(id, Buffer.from(payload.subarray(requestIdBytes)).toString("latin1"));
   }
 
@@ -182,11 +213,13 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
       if (!isAppError(error) || error.code === "ENCLAVE_STATE") this.#s.fail(error);
     } finally {
       this.#waiting -= 1;
+      this.#asking.delete(id);
     }
   }
 
   #schedule(): void {
     clearTimeout(this.#timer);
+    if (this.#isOver) return;
     if (!this.#line.isConnected && this.#questions.waiting === 0) return;
     const wait = this.#questions.nextTick() - performance.now();
     if (wait === Infinity) return;
@@ -201,7 +234,11 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true;
     clearTimeout(this.#timer);
+    // Also those that another service of the bank waits for (enclave/serving).
+    this.#questions.stop();
+    for (const id of this.#asking) this.#line.refuse(id, "SERVICE_AWAY");
     this.#line[Symbol.dispose]();
   }
 }

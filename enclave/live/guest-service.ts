@@ -1,13 +1,18 @@
 // A service for scores at the bank's own enclave: opens the requests of the bank's programs, has the providers asked, and answers.
 import type { ServiceAnswer } from "../../api/contract/services.ts";
-import type { PartyId, Released } from "../../core/brand.ts";
+import type { JobId, PartyId, Released } from "../../core/brand.ts";
+import { isAppError } from "../../core/errors.ts";
 import { bestConsent } from "../consents/guest.ts";
+import type { DriftCounts } from "../drift/counts.ts";
 import type { ConsentDesk } from "../consents/desk.ts";
 import type { ServeJobParams } from "../../federation/serve/params.ts";
+import type { GivenScores } from "../outcomes/scores.ts";
 import { releaseAnswer } from "../release.ts";
+import type { Answered, AnswersAs } from "../serving/served.ts";
+import type { Refused } from "../charges/desk.ts";
 import { GuestLink } from "./guest-link.ts";
 import { openRequest, SeenRequests, serviceKeyOf, type OpenedRequest } from "./request.ts";
-import type { GuestScorer, Scored } from "./scorers/scorer.ts";
+import type { AnswerType, AskType, GuestScorer, Scored } from "./scorers/scorer.ts";
 import { ServiceBudgets } from "./service-budgets.ts";
 import type { Standing } from "./standing.ts";
 
@@ -16,16 +21,20 @@ const collectEveryMs = 30_000;
 
 export type GuestServiceOptions = {
   readonly params: ServeJobParams; readonly scorer: GuestScorer; readonly seed: Uint8Array; readonly consents: ConsentDesk | undefined; readonly signal: AbortSignal;
+  /** Counts what was scored, by month. */
+  readonly drift?: DriftCounts | undefined;
 };
 
 export class GuestService implements Disposable {
   readonly #s: Standing;
   readonly #o: GuestServiceOptions;
-  readonly #link: GuestLink<"serve/ask", "serve/part", "serve/refused">;
+  readonly #link: GuestLink<AskType, AnswerType, "serve/refused">;
   /** The plan's, before anybody is asked: a program in a loop uses up nothing at the providers. */
   readonly #budgets: ServiceBudgets;
   readonly #key: ReturnType<typeof serviceKeyOf>["key"];
   readonly #seen = new SeenRequests<Released>();
+  readonly #scores: GivenScores | undefined;
+  readonly #stands: Disposable | undefined;
   readonly #collecting: NodeJS.Timeout;
   #marks: { readonly at: number; readonly of: ReadonlyMap<string, readonly string[]> } = { at: -Infinity, of: new Map() };
 
@@ -41,7 +50,10 @@ export class GuestService implements Disposable {
     const collect = (): void => void options.consents?.collect(options.signal).catch(() => undefined);
     collect();
     this.#collecting = setInterval(collect, collectEveryMs);
-    this.#link = new GuestLink(standing, { types: { ask: "serve/ask", answers: ["serve/part"], refused: "serve/refused" }, params: options.params, serve: (jwe) => this.#serve(jwe) });
+    const served = tools.live?.served;
+    this.#scores = served?.scores();
+    this.#stands = served?.stand(this);
+    this.#link = new GuestLink(standing, { types: { ask: options.scorer.ask, answers: [options.scorer.answer, ...(options.scorer.otherAnswers ?? [])], refused: "serve/refused" }, params: options.params, serve: (jwe) => this.#serve(jwe) });
   }
 
   async #serve(jwe: string): Promise<Released> {
@@ -49,42 +61,83 @@ export class GuestService implements Disposable {
     const request = await openRequest(jwe, { key: this.#key, service: plan.job, now: tools.now() });
     // Also a request that the platform hands in again: its answer can only be opened by who made it.
     return this.#seen.once(`${request.id}|${request.answerKey}`, tools.now(), async () => {
-      const answer = await this.#answer(request);
-      return releaseAnswer({ answer, key: request.answerKey, settled: () => this.#s.settled(() => this.#budgets.write()) });
+      // Another version of the bank's model may have to answer (enclave/serving).
+      const { answer, settled } = await (tools.live?.served?.answer(this, request) ?? this.score(request, { asked: plan.job, role: "champion" }));
+      return releaseAnswer({ answer, key: request.answerKey, settled });
     });
   }
 
-  async #answer(request: OpenedRequest): Promise<ServiceAnswer> {
-    const { plan, tools } = this.#s;
-    const refused = (code: string, party?: PartyId): ServiceAnswer => ({
-      version: 1, id: request.id, service: plan.job, at: new Date(tools.now()).toISOString(), status: "refused", code, ...(party !== undefined && { party }),
+  get service(): JobId {
+    return this.#s.plan.job;
+  }
+  get modelDigest(): string {
+    return this.#o.scorer.modelDigest;
+  }
+
+  /** Scores by this service's own model, charged to its own budgets. */
+  async score(request: OpenedRequest, as: AnswersAs): Promise<Answered> {
+    const answer = await this.#answer(request, as);
+    const settled = (): Promise<void> => this.#s.settled(() => {
+      this.#budgets.write();
+      this.#scores?.write();
+      this.#o.drift?.write();
+    });
+    return { answer, settled };
+  }
+
+  async #answer(request: OpenedRequest, as: AnswersAs): Promise<ServiceAnswer> {
+    const { tools } = this.#s;
+    const refused = (code: string, why: { readonly party?: PartyId; readonly retryAfter?: number } = {}): ServiceAnswer => ({
+      version: 1, id: request.id, service: as.asked, at: new Date(tools.now()).toISOString(), remaining: this.#budgets.remaining, status: "refused", code,
+      ...(why.party !== undefined && { party: why.party }), ...(why.retryAfter !== undefined && { retryAfter: why.retryAfter }),
     });
     const own = this.#o.scorer.prepare(request);
     if (own === undefined) return refused("SERVICE_REQUEST");
-    const over = this.#budgets.charge(request.company, "");
-    if (over !== undefined) return refused(over);
-    const outcome = await this.#link.ask((host, n, present) => ({ n, present: [...present], company: request.company, consent: this.#consentOf(host, request) }));
-    if (!outcome.ok) return refused(outcome.code, outcome.party);
+    const over = this.#vary(request) ?? this.#budgets.ask(request.company, "", 0);
+    if (over !== undefined) return refused(over.code, over);
+    const consentOf = this.#consentsOf(request);
+    const outcome = await this.#link.ask((host, n, present) => ({ n, present: [...present], company: request.company, consent: consentOf(host), ...(own.columns && { columns: own.columns }) }));
+    if (!outcome.ok) return refused(outcome.code, outcome);
     const holders = [...outcome.answers].filter(([, answer]) => answer.held).map(([host]) => host).sort();
     if (holders.length === 0 && !own.isKnown) return refused("SERVICE_COMPANY_UNKNOWN");
-    return this.#scored(request, own.score(outcome.answers, outcome.present), holders);
+    try {
+      return this.#scored(request, await own.score(outcome.answers, outcome.present), holders, as);
+    } catch (error) {
+      // Answers that cannot be right are the fault of this question alone.
+      if (!isAppError(error)) throw error;
+      return refused(error.code);
+    }
   }
 
-  #scored(request: OpenedRequest, { score, probability, away }: Scored, holders: readonly PartyId[]): ServiceAnswer {
+  /** Own columns that a request brings, held against those that came for the company before: by them a model is found out. */
+  #vary({ company, columns }: OpenedRequest): Refused | undefined {
+    const { own, model } = this.#o.scorer;
+    if (columns === undefined || own === undefined || own.names.length === 0) return undefined;
+    const values = own.names.map((name) => JSON.stringify(columns[name] ?? null));
+    return this.#s.tools.budgets.desk.vary({ institution: this.#s.plan.guest, company, model, values, degreesOfFreedom: own.degreesOfFreedom });
+  }
+
+  #scored(request: OpenedRequest, { score, probability, away, reasons }: Scored, holders: readonly PartyId[], { asked, role, served }: AnswersAs): ServiceAnswer {
     const { model, modelDigest } = this.#o.scorer;
     const { plan, tools, uses } = this.#s;
     const answer: Omit<Extract<ServiceAnswer, { status: "scored" }>, "receipt"> = {
-      version: 1, id: request.id, service: plan.job, at: new Date(tools.now()).toISOString(), status: "scored", score, probability, model, modelDigest,
-      partial: away.length > 0, away: [...away], holders: [...holders], objections: [...(this.#objections().get(request.company) ?? [])],
+      version: 1, id: request.id, service: asked, at: new Date(tools.now()).toISOString(), status: "scored", score, probability, model, modelDigest,
+      remaining: this.#budgets.remaining, partial: away.length > 0, away: [...away], holders: [...holders], objections: [...(this.#objections().get(request.company) ?? [])],
+      ...(served && { served }), ...(reasons && { reasons: [...reasons] }),
     };
+    const read = role === "shadow" ? undefined : this.#o.scorer.read?.(request);
+    if (read !== undefined) this.#o.drift?.note(request.company, read);
+    this.#scores?.note({ company: request.company, model: modelDigest, probability, at: tools.now(), service: plan.job, role });
     return { ...answer, receipt: uses.noteOutput(JSON.stringify(answer)) };
   }
 
-  #consentOf(host: PartyId, { company, consent }: OpenedRequest): string {
+  /** The text for each provider: the request's, else the best that the enclave has, which is read once. */
+  #consentsOf({ company, consent }: OpenedRequest): (host: PartyId) => string {
     const { plan, tools } = this.#s;
     const { consents } = this.#o;
-    if (plan.datasets[host]?.consents !== true) return "";
-    return consent ?? (consents && bestConsent(consents.store, plan, { host, subject: company, now: tools.now() })?.jws) ?? "";
+    let held: ReturnType<ConsentDesk["store"]["of"]> | undefined;
+    const of = (): NonNullable<typeof held> => (held ??= consents?.store.of(company) ?? []);
+    return (host) => (plan.datasets[host]?.consents === true ? consent ?? bestConsent({ of }, plan, { host, subject: company, now: tools.now() })?.jws ?? "" : "");
   }
 
   #objections(): ReadonlyMap<string, readonly string[]> {
@@ -96,6 +149,7 @@ export class GuestService implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#collecting);
+    this.#stands?.[Symbol.dispose]();
     this.#link[Symbol.dispose]();
   }
 }

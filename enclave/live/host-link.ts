@@ -12,6 +12,7 @@ import type { Standing } from "./standing.ts";
 
 /** Answers that are not durable yet: more are refused, so that memory is bounded whatever the guest sends. */
 const maxWaiting = 1024;
+const askEveryMs = 200;
 const ends = { in: { from: "guest", to: "host" }, out: { from: "host", to: "guest" } } as const;
 
 /** One message to the guest. */
@@ -37,12 +38,21 @@ export class HostLink implements Disposable {
   #epoch: LiveEpoch | undefined;
   #offered: LiveEpoch | undefined;
   #waiting = 0;
+  #askedAt = -Infinity;
 
   constructor(standing: Standing, options: HostLinkOptions) {
     this.#s = standing;
     this.#o = options;
     this.#guest = standing.plan.guest;
-    this.#line = standing.live.open(standing.plan.job, { take: (message) => this.#take(message), connected: () => undefined, disconnected: () => undefined });
+    this.#line = standing.live.open(standing.plan.job, {
+      take: (message) => this.#take(message),
+      // The guest cannot know that there is somebody to greet again.
+      connected: () => {
+        this.#askedAt = -Infinity;
+        this.#askGreeting();
+      },
+      disconnected: () => undefined,
+    });
   }
 
   /** Sends once what it rests on is durable. Says whether it could be handed over: then it may still be lost. */
@@ -62,6 +72,14 @@ export class HostLink implements Disposable {
     }
   }
 
+  /** At most so often, whatever frames come. */
+  #askGreeting(): void {
+    const now = performance.now();
+    if (now - this.#askedAt < askEveryMs) return;
+    this.#askedAt = now;
+    this.#line.hello(this.#guest, new Uint8Array(0));
+  }
+
   #greet(nonce: Uint8Array): void {
     const own = this.#s.tools.rng(nonceBytes);
     this.#offered = new LiveEpoch(this.#s.sessionOf(this.#guest), nonce, own);
@@ -71,8 +89,8 @@ export class HostLink implements Disposable {
   #asked(sealed: Uint8Array): void {
     const named = epochOf(sealed);
     const epoch = [this.#epoch, this.#offered].find((e) => e?.id === named);
-    // Of an earlier epoch: the guest finds out by its time-out, and greets again.
-    if (epoch === undefined) return;
+    // Of an epoch that is over here: the guest is told, and greets again.
+    if (epoch === undefined) return this.#askGreeting();
     const frame = epoch.open(sealed);
     const isNew = epoch === this.#offered;
     if (isNew) [this.#epoch, this.#offered] = [epoch, undefined];

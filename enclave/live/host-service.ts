@@ -1,9 +1,10 @@
 // A service for scores at a provider's enclave: lets the machine decide on each question, has the scorer answer it, and notes the use.
 import { ServeHost } from "../../federation/serve/host.ts";
 import type { ServeJobParams } from "../../federation/serve/params.ts";
-import type { ServeRefusal } from "../../federation/serve/messages.ts";
+import { serveRefusals, type ServeRefusal } from "../../federation/serve/messages.ts";
 import type { MessageType } from "../../federation/messages.ts";
 import { AppError } from "../../core/errors.ts";
+import type { DriftCounts } from "../drift/counts.ts";
 import type { ServiceConsents } from "./consents.ts";
 import { HostLink, type Reply } from "./host-link.ts";
 import type { HostScorer, ServeAsk } from "./scorers/scorer.ts";
@@ -12,6 +13,10 @@ import type { Standing } from "./standing.ts";
 
 export type HostServiceOptions = {
   readonly params: ServeJobParams; readonly scorer: HostScorer; readonly consents: ServiceConsents | undefined; readonly maxModelsPerCompany: number; readonly singleHostTotals: boolean;
+  /** Of the sharing catalogue: what answers rest on. */
+  readonly items: readonly string[];
+  /** Counts what was scored, by month. */
+  readonly drift?: DriftCounts | undefined;
 };
 
 export class HostService implements Disposable {
@@ -19,6 +24,9 @@ export class HostService implements Disposable {
   readonly #o: HostServiceOptions;
   readonly #machine: ServeHost;
   readonly #link: HostLink;
+  /** The question that the machine decides on, and when its refusal ends. */
+  #asking: ServeAsk | undefined;
+  #retryAfter: number | undefined;
 
   constructor(standing: Standing, options: HostServiceOptions) {
     this.#s = standing;
@@ -27,24 +35,34 @@ export class HostService implements Disposable {
     const { params, scorer, consents, maxModelsPerCompany } = options;
     const budgets = new ServiceBudgets({
       db: tools.db, budgets: tools.budgets, now: tools.now, guest: plan.guest, dataset: plan.datasets[self]?.name ?? "", model: scorer.model, limits: { ...params, maxModelsPerCompany },
+      charges: { service: plan.job, kind: "score", items: options.items },
     });
     this.#machine = new ServeHost({
       self, hosts: plan.hosts, sharing: scorer.sharing, singleHostTotals: options.singleHostTotals, lastN: uses.lastN,
-      ports: { consent: (company, jws, n) => consents?.check(company, jws, n), charge: (company, set) => budgets.charge(company, set) },
+      ports: { consent: (company, jws, n) => consents?.check(company, jws, n), charge: (company, set, n) => this.#charge(budgets, company, set, n) },
     });
     this.#link = new HostLink(standing, {
-      answer: (type, body) => this.#answer(askOf(this.#s, type, body)),
-      busy: (type, body) => refused(askOf(this.#s, type, body), "SERVICE_BUSY"),
-      write: () => budgets.write(),
+      answer: (type, body) => this.#answer(this.#askOf(type, body)),
+      busy: (type, body) => refused(this.#askOf(type, body), "SERVICE_BUSY"),
+      write: () => {
+        budgets.write();
+        options.drift?.write();
+      },
     });
   }
 
   async #answer(ask: ServeAsk): Promise<Reply> {
-    const code = this.#machine.refuses(ask);
+    const { scorer } = this.#o;
+    if (scorer.isBusy === true) return refused(ask, "SERVICE_BUSY");
+    this.#asking = ask;
+    this.#retryAfter = undefined;
+    const code = this.#machine.refuses(ask, scorer.variantOf?.(ask));
     this.#s.uses.lastN = this.#machine.lastN;
-    if (code !== undefined) return refused(ask, code);
-    const answer = this.#o.scorer.answer(ask);
+    if (code !== undefined) return refused(ask, code, this.#retryAfter);
+    const answer = scorer.answer(ask);
     const { reply, held } = answer instanceof Promise ? await answer : answer;
+    const read = held ? scorer.read?.(ask.company) : undefined;
+    if (read !== undefined) this.#o.drift?.note(ask.company, read);
     if (held && this.#o.consents !== undefined) {
       const { uses, texts } = this.#o.consents.usesOf(ask.company, ask.consent, this.#s.plan.guest);
       if (uses.length > 0) this.#s.uses.note(uses, texts);
@@ -52,16 +70,25 @@ export class HostService implements Disposable {
     return reply;
   }
 
+  #charge(budgets: ServiceBudgets, company: string, set: string, n: number): ServeRefusal | undefined {
+    const columns = this.#asking?.columns;
+    // What a model of the bank's own hides is not known here: four numbers for each column, as many as a few bins have.
+    const varied = columns && { values: columns.map((value) => JSON.stringify(value)), degreesOfFreedom: 4 * columns.length };
+    const over = budgets.ask(company, set, n, { varied });
+    this.#retryAfter = over?.retryAfter;
+    return over && (serveRefusals.find((known) => known === over.code) ?? "SERVICE_BUDGET");
+  }
+
+  #askOf(type: MessageType, body: unknown): ServeAsk {
+    if (type !== this.#o.scorer.ask) throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: this.#s.plan.guest });
+    return body as ServeAsk;
+  }
+
   [Symbol.dispose](): void {
     this.#link[Symbol.dispose]();
   }
 }
 
-function askOf({ plan }: Standing, type: MessageType, body: unknown): ServeAsk {
-  if (type !== "serve/ask") throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: plan.guest });
-  return body as ServeAsk;
-}
-
-function refused({ n }: ServeAsk, code: ServeRefusal): Reply {
-  return { type: "serve/refused", body: { n, code } };
+function refused({ n }: ServeAsk, code: ServeRefusal, retryAfter?: number): Reply {
+  return { type: "serve/refused", body: { n, code, ...(retryAfter !== undefined && { retryAfter }) } };
 }

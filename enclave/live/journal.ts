@@ -3,13 +3,16 @@ import type { StateDatabase } from "../store/database.ts";
 
 type Group = { readonly writes: (() => void)[]; readonly done: Promise<void>; readonly settle: (error?: unknown) => void; isDurable: boolean };
 
-/** How long a group waits for more, ms: a fraction of what one synchronous write takes. */
+/** How long a group waits for more when they come one after the other, ms: a fraction of what one synchronous write takes. */
 const windowMs = 1;
+/** After so long without a group the next one waits no longer than this turn of the event loop. */
+const idleMs = 2;
 
 export class Journal {
   readonly #db: StateDatabase;
   #group: Group | undefined;
   #commits = 0;
+  #flushedAt = -Infinity;
 
   constructor(db: StateDatabase) {
     this.#db = db;
@@ -33,6 +36,7 @@ export class Journal {
   flush(): void {
     const group = this.#group;
     this.#group = undefined;
+    this.#flushedAt = performance.now();
     if (group === undefined) return;
     const work = (): void => {
       for (const write of group.writes) write();
@@ -54,9 +58,11 @@ export class Journal {
     });
     const group: Group = { writes: [], done, settle, isDurable: false };
     this.#group = group;
-    setTimeout(() => {
+    const flush = (): void => {
       if (this.#group === group) this.flush();
-    }, windowMs);
+    };
+    if (performance.now() - this.#flushedAt > idleMs) setImmediate(flush);
+    else setTimeout(flush, windowMs);
     return group;
   }
 }

@@ -2,7 +2,8 @@
 // approval; the answer under a key in the request, dir with A256GCM. The platform passes bytes.
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { CompactEncrypt, compactDecrypt } from "jose";
-import { serviceRequestSchema, type ServiceAnswer } from "../../api/contract/services.ts";
+import type { z } from "zod";
+import { serviceRequestSchema } from "../../api/contract/services.ts";
 import type { JobId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { seededRng } from "../../core/rng.ts";
@@ -12,7 +13,9 @@ const pkcs8Head = Buffer.from("302e020100300506032b656e04220420", "hex");
 /** How far the clocks of a bank's program and its enclave may be apart. */
 const maxSkewMs = 300_000;
 const seenForMs = 2 * maxSkewMs;
-const maxSeen = 50_000;
+/** Ten minutes of 300 a second. */
+const maxSeen = 200_000;
+const maxAnswers = 4_096;
 
 export type OpenedRequest = ReturnType<typeof serviceRequestSchema.parse>;
 
@@ -24,13 +27,19 @@ export function serviceKeyOf(seed: Uint8Array): { readonly key: KeyObject; reado
   return { key, x };
 }
 
+type Expected = { readonly key: KeyObject; readonly service: JobId; readonly now: number };
+
+export async function openRequest(jwe: string, expected: Expected): Promise<OpenedRequest> {
+  return openSealed(jwe, serviceRequestSchema, expected);
+}
+
 /** Throws SERVICE_REQUEST for what is not sealed to this key, does not fit, is for another service, or of another time. */
-export async function openRequest(jwe: string, expected: { readonly key: KeyObject; readonly service: JobId; readonly now: number }): Promise<OpenedRequest> {
+export async function openSealed<T extends { readonly service: JobId; readonly at: string }>(jwe: string, schema: z.ZodType<T>, expected: Expected): Promise<T> {
   let text: string;
   try {
     const { plaintext } = await compactDecrypt(jwe, expected.key, { keyManagementAlgorithms: ["ECDH-ES"], contentEncryptionAlgorithms: ["A256GCM"], maxDecompressedLength: 0 });
     text = new TextDecoder("utf-8", { fatal: true }).decode(plaintext);
-    const request = serviceRequestSchema.parse(JSON.parse(text));
+    const request = schema.parse(JSON.parse(text));
     if (request.service !== expected.service || Math.abs(Date.parse(request.at) - expected.now) > maxSkewMs) throw new AppError("SERVICE_REQUEST");
     return request;
   } catch (cause) {
@@ -39,25 +48,41 @@ export async function openRequest(jwe: string, expected: { readonly key: KeyObje
   }
 }
 
-export async function sealAnswer(answer: ServiceAnswer, key: string): Promise<string> {
+export async function sealAnswer(answer: unknown, key: string): Promise<string> {
   return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(answer))).setProtectedHeader({ alg: "dir", enc: "A256GCM" }).encrypt(Buffer.from(key, "base64url"));
 }
 
-/** Requests that were taken within the time in which they would be taken again: the same one gets the same answer and is charged once. */
+/** Requests that were taken within the time in which they would be taken again: the same one gets the same answer and is charged once. Answers
+ *  of the newest are kept; one that is older is known and refused. */
 export class SeenRequests<T> {
-  readonly #seen = new Map<string, { readonly at: number; readonly answer: Promise<T> }>();
+  readonly #seen = new Map<string, number>();
+  readonly #answers = new Map<string, Promise<T>>();
 
-  /** The answer to the request of this id, made by `make` the first time. One that failed is forgotten, and may be asked again. */
-  once(id: string, now: number, make: () => Promise<T>): Promise<T> {
-    for (const [old, { at }] of this.#seen) {
-      if (now - at < seenForMs && this.#seen.size < maxSeen) break;
-      this.#seen.delete(old);
-    }
-    const known = this.#seen.get(id);
-    if (known !== undefined) return known.answer;
-    const answer = make();
-    this.#seen.set(id, { at: now, answer });
-    answer.catch(() => this.#seen.delete(id));
+  /** The answer to the request of this id, made by `make` the first time. One that failed is forgotten, and may be asked again. Throws
+   *  SERVICE_REQUEST for one whose answer is no longer kept. */
+  async once(id: string, now: number, make: () => Promise<T>): Promise<T> {
+    forget(this.#seen, maxSeen, (at) => now - at >= seenForMs);
+    const known = this.#seen.has(id);
+    const answer = known ? this.#answers.get(id) : make();
+    if (answer === undefined) throw new AppError("SERVICE_REQUEST", { again: true });
+    if (known) return answer;
+    // The newest are last.
+    this.#answers.delete(id);
+    forget(this.#answers, maxAnswers, () => false);
+    this.#seen.set(id, now);
+    this.#answers.set(id, answer);
+    answer.catch(() => {
+      this.#seen.delete(id);
+      this.#answers.delete(id);
+    });
     return answer;
+  }
+}
+
+/** The oldest, until one more fits, and those that are old. */
+function forget<V>(map: Map<string, V>, most: number, isOld: (value: V) => boolean): void {
+  for (const [id, value] of map) {
+    if (map.size < most && !isOld(value)) break;
+    map.delete(id);
   }
 }

@@ -5,7 +5,7 @@ import type { JobId, PartyId } from "../../core/brand.ts";
 import { sha256Hex } from "../../core/canonical.ts";
 import type { Clock, Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
-import { jobIdSchema } from "../../core/names.ts";
+import { batchDigits, jobIdSchema } from "../../core/names.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 import { toBase64 } from "../../receipts/note.ts";
 import { commitOutput, useSchema, type Use } from "../../receipts/uses.ts";
@@ -14,7 +14,6 @@ import type { SecretBox } from "../keys/box.ts";
 import type { ReceiptBook } from "../receipts/book.ts";
 import type { StateDatabase } from "../store/database.ts";
 
-const batchDigits = 8;
 const hourMs = 3_600_000;
 const saltBytes = 32;
 
@@ -38,6 +37,7 @@ export class ServiceUses {
   #output: string;
   #lastN: number;
   #isChanged = false;
+  #isOver = false;
   #pending: Use[] = [];
   readonly #texts = new Map<string, string>();
 
@@ -82,8 +82,14 @@ export class ServiceUses {
     return { batch: this.batch, use, salt: toBase64(salt) };
   }
 
-  /** Within the transaction of a group. */
+  /** Nothing is written any longer: another one may be in its place, whose numbers an answer that comes late must not set back. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  /** Within the transaction of a group. Throws JOB_ENDED after its end, which undoes the group. */
   write(): void {
+    if (this.#isOver) throw new AppError("JOB_ENDED");
     if (!this.#isChanged) return;
     const { db, box, rng, plan, onUses } = this.#o;
     if (this.#pending.length > 0) {
@@ -109,6 +115,8 @@ export class ServiceUses {
   close(): string | undefined {
     const { book, plan, planDigest, self, ledger, modelDigest, now } = this.#o;
     if (this.#count === 0) return undefined;
+    // Uses whose answers are still being worked out belong to this batch.
+    if (this.#pending.length > 0) this.#o.db.transaction(() => this.write());
     const { batch } = this;
     const receipt = new JobReceipt(book, { plan: { ...plan, job: batch }, planDigest, self, ledger, uses: book.uses(batch), seeds: () => ({}), now });
     receipt.names({ digest: modelDigest });

@@ -9,12 +9,17 @@ import type { Session } from "../channel/session.ts";
 import type { LoadedDataset } from "../data/load.ts";
 import type { JobContext, JobTools } from "../job/context.ts";
 import type { SecretBox } from "../keys/box.ts";
+import type { ServedModels } from "../serving/served.ts";
 import type { LiveTransport } from "../transport/live.ts";
 import { Journal } from "./journal.ts";
 import { ServiceLedger } from "./service-ledger.ts";
 import { ServiceUses } from "./service-uses.ts";
 
-export type LiveTools = { readonly transport: LiveTransport; readonly box: SecretBox; readonly rng: Rng };
+export type LiveTools = {
+  readonly transport: LiveTransport; readonly box: SecretBox; readonly rng: Rng;
+  /** Which of the bank's services answers for which company. */
+  readonly served?: ServedModels | undefined;
+};
 export type Standing = {
   readonly plan: JobPlan; readonly self: PartyId; readonly dataset: LoadedDataset; readonly tools: JobTools & { readonly rng: Rng };
   readonly live: LiveTransport; readonly ledger: ServiceLedger; readonly uses: ServiceUses;
@@ -67,6 +72,8 @@ async function standOnce(context: JobContext, { modelDigest, receiptUses }: Stan
     db: tools.db, box, rng, now: tools.now, book: tools.receipts, plan, planDigest, self, ledger, modelDigest, usesPerReceipt: receiptUses,
     onUses: (batch, companies) => tools.audit.used(batch, companies),
   });
+  using ended = new DisposableStack();
+  ended.defer(() => uses.end());
   const failed = Promise.withResolvers<never>();
   const over = Promise.withResolvers<void>();
   let reports = 0;

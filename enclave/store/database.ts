@@ -73,8 +73,49 @@ create table if not exists service_ledger (
   service text not null, peer text not null, direction text not null, type text not null, messages integer not null, bytes integer not null, digest text not null,
   primary key (service, peer, direction, type)) strict;
 create table if not exists service_counts (scope text not null, period text not null, amount integer not null, primary key (scope, period)) strict;
+create table if not exists budget_rows (key text primary key, value text not null, until integer not null) strict, without rowid;
+create table if not exists budget_sets (
+  key text not null, starts integer not null, expires integer not null, digest text not null, times integer not null, primary key (key, starts, digest)) strict, without rowid;
+create table if not exists budget_sightings (
+  id integer primary key autoincrement, at integer not null, institution text not null, company text not null, model text not null, signal text not null, verdict text not null, measured real not null, told integer not null default 0) strict;
+create table if not exists budget_members (digest text primary key, packed blob not null) strict;
+create table if not exists verify_wrong (scope text not null, record blob not null, field text not null, wrong integer not null, until integer not null, primary key (scope, record, field)) strict, without rowid;
 create table if not exists service_companies (
   scope text not null, record blob not null, month text not null, day text not null, asked integer not null, sets text not null, primary key (scope, record)) strict, without rowid;
+create table if not exists serving_events (deployment text not null, revision integer not null, event text not null, primary key (deployment, revision)) strict;
+create table if not exists serving_services (service text primary key, deployment text not null, model text not null, bound_at integer not null) strict;
+create table if not exists serving_proposals (
+  id integer primary key autoincrement, at integer not null, proposal text not null, signed text not null, open integer not null default 1) strict;
+create table if not exists serving_statistics (deployment text primary key, at integer not null, body text not null) strict;
+create table if not exists serving_told (deployment text primary key, revision integer not null) strict;
+create table if not exists outcome_loans (loan blob primary key, sealed blob not null) strict, without rowid;
+create table if not exists outcome_imports (
+  id integer primary key autoincrement, at integer not null, file text not null, counts text not null, finished integer not null default 0) strict;
+create table if not exists outcome_scores (company blob not null, model text not null, month integer not null, sealed blob not null, primary key (company, model, month)) strict, without rowid;
+create table if not exists outcome_development (model text primary key, source text not null, sealed blob not null) strict;
+create table if not exists outcome_told (
+  id integer primary key autoincrement, model text not null, at integer not null, body text not null, sent integer not null default 0) strict;
+create table if not exists watches (
+  service text not null, id text not null, record blob not null, consent text not null, registrar text not null, key text, until integer not null, sequence integer not null default 0,
+  month text not null default '', sealed blob not null, jws blob, state blob, primary key (service, id), unique (service, record)) strict;
+create index if not exists watches_consent on watches (service, consent);
+create index if not exists watches_until on watches (service, until);
+create index if not exists watches_sequence on watches (service, sequence, id);
+create table if not exists watch_versions (service text not null, sequence integer not null, version text not null, as_of text not null, primary key (service, sequence)) strict;
+create table if not exists watch_news (
+  n integer primary key autoincrement, service text not null, id text not null, watch text not null, is_alert integer not null, day text, sealed blob not null, unique (service, id)) strict;
+create index if not exists watch_news_watch on watch_news (service, watch);
+create table if not exists watch_list (
+  service text not null, host text not null, record blob not null, state text not null, code text, watch text, consent text, retry_at integer, sealed blob not null,
+  primary key (service, host, record)) strict;
+create index if not exists watch_list_state on watch_list (service, host, state);
+create unique index if not exists watch_list_watch on watch_list (service, host, watch);
+create table if not exists watch_alerts (
+  n integer primary key autoincrement, id text not null unique, service text not null, at integer not null, sealed blob not null, jwe text, delivered integer not null default 0) strict;
+create index if not exists watch_alerts_delivered on watch_alerts (delivered, n);
+create table if not exists drift_counts (model text not null, month text not null, source text not null, companies integer not null, counts text not null, primary key (model, month, source)) strict, without rowid;
+create table if not exists drift_seen (model text not null, month text not null, record blob not null, primary key (model, month, record)) strict, without rowid;
+create table if not exists drift_told (model text not null, month text not null, primary key (model, month)) strict, without rowid;
 create table if not exists models (
   model text primary key, job text not null, created_at integer not null, kind text not null, half text not null, version integer not null default 1, digests text) strict;
 `;
@@ -86,6 +127,7 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 export class StateDatabase implements Disposable {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #atEnd: ((isCommitted: boolean) => void)[] = [];
 
   /** Opens or creates the file (0600 in a 0700 folder). Throws ENCLAVE_STATE when it cannot be used. */
   constructor(file: string) {
@@ -159,14 +201,26 @@ export class StateDatabase implements Disposable {
   /** All or nothing. Not to be nested. */
   transaction<T>(work: () => T): T {
     this.#db.exec("begin immediate");
+    let isCommitted = false;
     try {
       const result = work();
       this.#db.exec("commit");
+      isCommitted = true;
       return result;
     } catch (error) {
-      this.#db.exec("rollback");
+      // A full disk may have undone it already.
+      if (this.#db.isTransaction) this.#db.exec("rollback");
       throw error;
+    } finally {
+      const waiting = this.#atEnd;
+      this.#atEnd = [];
+      for (const told of waiting) told(isCommitted);
     }
+  }
+
+  /** Within a transaction: calls back once it is committed or undone, for what keeps in memory what it wrote. */
+  atEnd(told: (isCommitted: boolean) => void): void {
+    this.#atEnd.push(told);
   }
 
   /** Like `transaction`, but a power failure may undo it (a killed process does not), until a durable one has followed. */

@@ -7,8 +7,12 @@ import { enclaveAuditEndpoints } from "../../api/contract/audit.ts";
 import { enclaveConsentEndpoints } from "../../api/contract/consents.ts";
 import { enclaveSubjectEndpoints, type ObjectionAnswer, type ObjectionNotice } from "../../api/contract/subject.ts";
 import { enclavePublicCreditEndpoints, type BatchOutcome } from "../../api/contract/public-credit.ts";
+import { enclaveProbingEndpoints } from "../../api/contract/probing.ts";
 import { enclaveQualityEndpoints } from "../../api/contract/quality.ts";
+import { enclaveEvaluationEndpoints } from "../../api/contract/evaluations.ts";
 import { enclaveUsageEndpoints } from "../../api/contract/usage.ts";
+import { enclaveOutcomeEndpoints } from "../../api/contract/outcomes.ts";
+import { enclaveMonitoringEndpoints } from "../../api/contract/monitoring.ts";
 import { batchMedia } from "../../public-credit/batch.ts";
 import { receiptEnclaveEndpoints, type WitnessRefusal } from "../../api/contract/receipts.ts";
 import { maxRelayBytes, pathOf, problemSchema, type Endpoint } from "../../api/contract/endpoint.ts";
@@ -22,6 +26,7 @@ import type { Sent } from "../audit/sent.ts";
 import type { Place } from "../receipts/book.ts";
 import { LimitedNetwork, type NetworkLimits, type Timer } from "./network.ts";
 import type { ConsentPlatform } from "./consents.ts";
+import type { EvaluationPlatform, PushAddress } from "./evaluation.ts";
 import type { ReportKind, Reports } from "./reports.ts";
 import type { LogPlatform, Offer } from "./log.ts";
 import type { JobEnd, ModelNotice, Platform } from "./platform.ts";
@@ -38,7 +43,7 @@ type Reply = { readonly status: number; readonly body: Uint8Array };
 
 const realTimer: Timer = { now: () => performance.now(), sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }) };
 
-export class HttpPlatform implements Platform, LogPlatform, ConsentPlatform, Reports, SubjectPlatform, HeadPlatform {
+export class HttpPlatform implements Platform, LogPlatform, ConsentPlatform, Reports, SubjectPlatform, HeadPlatform, EvaluationPlatform {
   readonly #connections: Pool;
   readonly #pool = new BufferPool();
   readonly #network: LimitedNetwork | undefined;
@@ -114,8 +119,16 @@ export class HttpPlatform implements Platform, LogPlatform, ConsentPlatform, Rep
   }
 
   async putReport(kind: ReportKind, report: Released): Promise<void> {
-    const endpoint = { quality: enclaveQualityEndpoints.putQuality, usage: enclaveUsageEndpoints.putUsage }[kind];
+    const endpoint = { quality: enclaveQualityEndpoints.putQuality, probing: enclaveProbingEndpoints.putProbing, usage: enclaveUsageEndpoints.putUsage, evaluation: enclaveEvaluationEndpoints.putFigures, outcomes: enclaveOutcomeEndpoints.putOutcomes, "served-models": enclaveOutcomeEndpoints.putServedModels, alert: enclaveMonitoringEndpoints.putAlert, stability: enclaveMonitoringEndpoints.putStability }[kind];
     await this.#call(endpoint, { raw: { bytes: report, media: "application/json" } });
+  }
+
+  async putPush(job: JobId, { institution, purpose, part }: PushAddress, jwe: string): Promise<void> {
+    await this.#call(enclaveEvaluationEndpoints.putPush, { params: { job, institution, purpose, part }, raw: { bytes: Buffer.from(jwe), media: "application/jose" } });
+  }
+
+  async subscribersConsents(job: JobId, after: number, signal?: AbortSignal): Promise<{ readonly next: number; readonly consents: readonly string[] }> {
+    return this.#json(enclaveEvaluationEndpoints.subscribersConsents, { params: { job }, query: { after }, ...(signal && { signal }) });
   }
 
   putReceipt(jws: string, signal: AbortSignal): Promise<Place> {

@@ -5,6 +5,7 @@ import { decodeLive, encodeLive, livePath, maxLiveBytes, type LiveKind, type Liv
 import type { JobId, PartyId, Released } from "../../core/brand.ts";
 import type { Log } from "../../core/env.ts";
 import type { Code } from "../../core/errors.ts";
+import { JoinedWrites } from "../../core/joined-writes.ts";
 
 const firstBackOffMs = 100;
 const maxBackOffMs = 5_000;
@@ -38,6 +39,7 @@ export class LiveConnection implements LiveTransport, Disposable {
   readonly #log: Log;
   readonly #services = new Map<string, LiveHandlers>();
   #socket: WebSocket | undefined;
+  #writes: JoinedWrites | undefined;
   #timer: NodeJS.Timeout | undefined;
   #silence: NodeJS.Timeout | undefined;
   #backOff = firstBackOffMs;
@@ -77,6 +79,7 @@ export class LiveConnection implements LiveTransport, Disposable {
   #send(message: LiveMessage): boolean {
     const socket = this.#socket;
     if (socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > maxBufferedBytes) return false;
+    this.#writes?.hold();
     socket.send(encodeLive(message));
     return true;
   }
@@ -85,6 +88,10 @@ export class LiveConnection implements LiveTransport, Disposable {
     this.#timer = undefined;
     const socket = new WebSocket(this.#url, { ...this.#tls, minVersion: "TLSv1.3", rejectUnauthorized: true, perMessageDeflate: false, maxPayload: maxLiveBytes, handshakeTimeout: 10_000 });
     this.#socket = socket;
+    this.#writes = undefined;
+    socket.on("upgrade", (response) => {
+      if (this.#socket === socket) this.#writes = new JoinedWrites(response.socket);
+    });
     const alive = (): void => {
       clearTimeout(this.#silence);
       this.#silence = setTimeout(() => socket.terminate(), silenceMs);

@@ -5,9 +5,10 @@ import type { JobPlan } from "../plan-schema.ts";
 import { chunks, jobRows, type Add, type Sizes } from "../statement.ts";
 import { consentsPerChunk, mostConsentText } from "./messages.ts";
 
-/** Hosts that check a consent for each of their companies in the job: in scoring all whose data need it, in training if the plan says so. */
+/** Hosts that check a consent for each of their companies in the job: in scoring and in an evaluation of all items those whose data need it, in
+ *  training if the plan says so. */
 export function consentHosts({ kind, hosts, datasets, params }: Pick<JobPlan, "kind" | "hosts" | "datasets" | "params">): readonly PartyId[] {
-  const isAsked = kind === "score" || (kind !== "export" && params["consentedOnly"] === true);
+  const isAsked = kind === "score" || (kind === "evaluate" && params["basis"] === "full") || (kind !== "export" && params["consentedOnly"] === true);
   return isAsked ? hosts.filter((host) => datasets[host]?.consents === true) : [];
 }
 

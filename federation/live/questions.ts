@@ -16,7 +16,7 @@ export type QuestionsPort<B> = {
 export type Question<B> = (host: PartyId, n: number, present: readonly PartyId[]) => B;
 export type Outcome<A> =
   | { readonly ok: true; readonly answers: ReadonlyMap<PartyId, A>; readonly present: readonly PartyId[]; readonly away: readonly PartyId[] }
-  | { readonly ok: false; readonly code: Code; readonly party?: PartyId };
+  | { readonly ok: false; readonly code: Code; readonly party?: PartyId; /** Seconds, where the refusal ends by itself. */ readonly retryAfter?: number };
 
 type Pending<A, B> = {
   readonly question: Question<B>; readonly end: (outcome: Outcome<A>) => void; readonly attempt: number; readonly among: readonly PartyId[]; readonly present: readonly PartyId[];
@@ -66,12 +66,12 @@ export class Questions<A, B> {
   }
 
   /** A provider's word against a question ends it: nobody is left out to get round a refusal. */
-  refused(host: PartyId, n: number, code: Code): void {
+  refused(host: PartyId, n: number, code: Code, retryAfter?: number): void {
     const pending = this.#waitingFor(n, host);
     if (pending === undefined) return;
     this.#succeeded(host);
     this.#pending.delete(n);
-    pending.end({ ok: false, code, party: host });
+    pending.end({ ok: false, code, party: host, ...(retryAfter !== undefined && { retryAfter }) });
   }
 
   /** The host answers: its channel was made, or it answered a probe. */
@@ -94,6 +94,14 @@ export class Questions<A, B> {
   /** It sent what nobody could take: counts as a time-out. */
   garbage(host: PartyId, now: number): void {
     this.#failed(host, now);
+  }
+
+  /** Nobody is asked any longer: what waits ends unanswered. */
+  stop(): void {
+    for (const [n, { end }] of Array.from(this.#pending)) {
+      this.#pending.delete(n);
+      end({ ok: false, code: "SERVICE_AWAY" });
+    }
   }
 
   tick(now: number): void {

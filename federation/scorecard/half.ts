@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { partyIdSchema } from "../../core/names.ts";
-import { applyFine, fineDefinitionSchema } from "../../models/binning/fine.ts";
+import { applyFine, countFine, fineDefinitionSchema } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { medianUnits } from "../../models/explain/points.ts";
 import { codeColumn } from "../../models/scorecard/decide.ts";
@@ -27,6 +27,8 @@ export const hostHalfSchema = z.strictObject({
     codes: z.array(z.number().int()),
     /** Code of the typical company of training, for reasons. Halves of earlier versions have none: 0, the average, stands for it. */
     typical: z.number().int().optional(),
+    /** Training companies of each merged bin: what later months are held against. Halves of earlier versions have none. */
+    rows: z.array(z.number().int().min(0)).optional(),
   })),
   /** Its part of the total of the model that was kept. */
   plan: partyPlanSchema,
@@ -43,9 +45,17 @@ export function hostHalf(made: {
     version: 1, model: made.model, digest: made.digest, guest: made.guest, hosts: [...made.hosts],
     columns: made.columns.map((c) => ({
       feature: made.features[c.feature]?.name ?? "", definition: c.fine.definition, mergedOf: [...c.mergedOf], codes: [...c.codes], typical: medianCode(c.column.subarray(0, made.trainRows)),
+      rows: mergedRows(c, made.trainRows),
     })),
     plan: { party: made.party, ...made.weights.plan }, ...(made.feedback === undefined ? {} : { feedback: made.feedback }),
   };
+}
+
+function mergedRows({ fine, mergedOf }: HostColumn, trainRows: number): number[] {
+  const { totals } = countFine(fine.binOf, fine.bins, trainRows);
+  const rows = Array.from({ length: Math.max(0, ...mergedOf) + 1 }, () => 0);
+  for (const [bin, merged] of mergedOf.entries()) rows[merged] = (rows[merged] ?? 0) + (totals[bin] ?? 0);
+  return rows;
 }
 
 /** Lower median of 8-bit codes. */

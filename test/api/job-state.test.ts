@@ -56,6 +56,13 @@ describe("job states", () => {
     );
   });
 
+  it("of a service end well when its term is over, if it ran", () => {
+    const running = run(["bank", ...hosts].map((p): JobChange => ({ type: "approve", party: p }))).at(-1) ?? newJob("bank", hosts);
+    assert.equal(changeJob(running, { type: "term" }).at, "done");
+    const waiting = run([{ type: "approve", party: "bank" }]).at(-1) ?? newJob("bank", hosts);
+    assert.deepInclude(changeJob(waiting, { type: "term" }), { at: "failed", failure: { code: "JOB_EXPIRED" } });
+  });
+
   it("say why they failed, and only then", () => {
     fc.assert(
       fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {

@@ -205,6 +205,17 @@ describe("attack: asking again", () => {
       assert.equal(await codeOf(() => host(4, { ...scoring, rows: rowsOf(2499, 3000), set: 2 }).chargeScores("c")), "BUDGET_TOTALS", "one company is in both sets");
       host(5, { ...scoring, rows: rowsOf(2500, 3000), set: 3 }).chargeScores("c");
     });
+    it("lets a company be evaluated under so many sums as the policy says, and in so many runs a month", async () => {
+      const evaluation = { maxRunsPerMonth: 4, maxSetsPerCompany: 2, subscribers: {} };
+      const run = (job: number, set: string, o: object = {}) => host(job, { rule: ruleOf({ evaluation }), trainRows: 0, ...o }).chargeEvaluation(set);
+      for (const [job, set] of [[1, "all"], [2, "without tax"], [3, "all"]] as const) run(job, set);
+      restart();
+      run(3, "all");
+      assert.equal(await codeOf(() => run(4, "without power", { rows: rowsOf(2499, 3000), set: 2 })), "BUDGET_TOTALS", "the difference of two sums may be one party's part");
+      now = Date.parse("2026-04-02T00:00:00Z");
+      for (const job of [5, 6, 7, 8]) run(job, "all");
+      assert.equal(await codeOf(() => run(9, "all")), "BUDGET_TOTALS");
+    });
     it("opens no more totals of a company in training when it stands in another split", async () => {
       for (const round of ["round/0", "round/1"]) host(1).chargeTotals(round);
       const resplit = Int32Array.from([...rowsOf(500, 2500), ...rowsOf(0, 500)]);

@@ -94,6 +94,9 @@ describe("authorisation, over real processes", () => {
     list();
     const scores = await score("scored");
     assert.equal(scores.size, batch.length);
+    // Those who were scored are counted for the stability of the model, nobody else.
+    const counted = topology.rows("tax", "select max(companies) as n from drift_counts where source = 'batch'")[0]?.["n"];
+    assert.equal(counted, batch.filter((id) => knows("tax", id) && id !== silent && id !== gone).length);
     for (const id of batch) {
       const { points, refused } = scores.get(id) ?? assert.fail(id);
       assert.equal(refused, id === silent ? "CONSENT_MISSING" : id === gone ? "CONSENT_WITHDRAWN" : "", id);

@@ -5,12 +5,16 @@ import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import type { ServiceAnswer } from "../../api/contract/services.ts";
 import { ServiceClient } from "../../cli/service-client.ts";
-import { partyId } from "../../core/names.ts";
+import { jobIdSchema, partyId } from "../../core/names.ts";
 import { AppError } from "../../core/errors.ts";
 import { enclavePaths } from "../../enclave/config.ts";
+import { ServingChanges } from "../../enclave/serving/changes.ts";
+import { ServingStore } from "../../enclave/serving/store.ts";
+import { StateDatabase } from "../../enclave/store/database.ts";
+import type { Change } from "../../serving/registry/events.ts";
 import { descendants, eventually } from "../support/process.ts";
 import { smallTables } from "../support/tables.ts";
-import { Topology } from "../support/topology.ts";
+import { plainParams, Topology } from "../support/topology.ts";
 
 const hosts = ["tax", "power"].map(partyId);
 type Scored = Extract<ServiceAnswer, { status: "scored" }>;
@@ -69,6 +73,10 @@ describe("a standing service of real processes", () => {
     const sealed = await client.seal({ company: companies[1] ?? "" }, Date.now());
     const first = await client.send(sealed);
     assert.deepEqual(await client.send(sealed), first);
+    // What was scored is counted for the stability of the model, each company once.
+    const counted = await eventually("counted at the provider", () => topology.rows("tax", "select companies, counts from drift_counts where source = 'service'")[0]);
+    assert.equal(counted["companies"], topology.rows("tax", "select count(*) as n from drift_seen")[0]?.["n"]);
+    assert.isAtLeast(Number(topology.rows("bank", "select companies from drift_counts where source = 'service'")[0]?.["companies"]), 25);
     await eventually("a receipt of the first batch", () => topology.rows("tax", "select 1 from receipts where job like ?", `${client.view.id}%`).length > 0 || topology.rows("bank", "select 1 from receipts where job like ?", `${client.view.id}%`).length > 0);
   });
 
@@ -81,6 +89,47 @@ describe("a standing service of real processes", () => {
     await client.send(await client.seal({ company: companies[0] ?? "", id: "same-key-12345" }, Date.now()));
     assert.equal(await codeOf(client.ask({ company: companies[0] ?? "", id: "same-key-12345" })), "SERVICE_IDEMPOTENCY");
     assert.isFalse((await scored(companies[2] ?? "")).partial);
+  });
+
+  it("answers by the champion of a deployment whichever service is asked, with reasons where its plan has them, asks a shadow beside it, and goes back", async () => {
+    const first = client;
+    const trainedAgain = await topology.submit({ ...plainParams, scorecard: { ...plainParams.scorecard, binning: { maxBins: 3 } } });
+    await topology.until(trainedAgain, "done");
+    const second = (await topology.report(trainedAgain)).model.id;
+    const { id } = await topology.api.submit({ kind: "serve", guest: partyId("bank"), hosts, purpose: "loan-approval", model: second, params: { setsPerCompany: 3, fallback: "missing-bin", perCompanyPerDay: 1000, timeoutMs: 1000, explain: { reasons: 3 } } });
+    await topology.until(id, "running");
+    const folder = topology.folder("bank");
+    using db = new StateDatabase(enclavePaths(folder).state);
+    const store = new ServingStore(db);
+    const changes = new ServingChanges({ db, store, self: partyId("bank"), operators: [], policy: undefined, now: Date.now });
+    const change = (proposed: Change) => changes.ask({ deployment: "loans", expected: store.revisions().get("loans") ?? 0, reason: "a test", change: proposed }, undefined);
+    await change({ type: "create", policy: { maxShare: 5_000, maxEvaluationAgeDays: 366, twoPersons: false } });
+    const services = [first.view.id, jobIdSchema.parse(id)];
+    for (const [i, service] of services.entries()) {
+      const { model: digest, inputs } = store.modelOf(service, "bank");
+      await change({ type: "register", model: digest, inputs });
+      store.bind({ service, deployment: "loans", model: digest }, Date.now() + i);
+      await change({ type: "evaluate", version: i + 1, evaluation: { digest, model: digest, at: Date.now(), kind: "validation", rows: 1000, passed: true } });
+      await change({ type: "shadow", version: i + 1 });
+    }
+    await change({ type: "promote", version: 1 });
+    const company = companies[27] ?? "";
+    await eventually("the champion answers", async () => (await scored(company)).served?.version === 1);
+    const answer = await scored(company);
+    assert.deepInclude(answer, { service: first.view.id, model });
+    assert.isUndefined(answer.reasons);
+    await eventually("the shadow was asked, and its score is kept at the bank", () => topology.rows("bank", "select distinct model from outcome_scores").length === 2);
+    assert.isNotEmpty(topology.rows("tax", "select 1 from service_ledger where service = ? and type = 'serve/ask'", id));
+    await change({ type: "canary", version: 2, share: 1 });
+    await change({ type: "promote", version: 2 });
+    await eventually("the new champion answers", async () => (await scored(company)).served?.version === 2);
+    const now = await scored(company);
+    assert.deepInclude(now, { service: first.view.id, model: second });
+    assert.equal(now.served?.by, id);
+    assert.isArray(now.reasons);
+    await change({ type: "rollback" });
+    await eventually("it goes back", async () => (await scored(company)).served?.version === 1);
+    await topology.api.cancel(id);
   });
 
   it("goes on without a provider that is killed, says so, and takes it back without any restart of its own", async () => {
@@ -121,8 +170,12 @@ describe("a standing service of real processes", () => {
     });
   });
 
-  it("ends by a cancel: later requests are refused", async () => {
-    await topology.api.cancel(client.view.id);
+  it("shows how it does, and ends by a command: later requests are refused", async () => {
+    const profile = join(topology.work, "profile.json");
+    topology.writeProfile(profile);
+    const cli = (command: string): unknown => JSON.parse(topology.cli(["service", command, client.view.id, "--profile", profile, "--json"]));
+    assert.isAbove((cli("show") as typeof client.view).health.answered, 0);
+    cli("stop");
     await eventually("refused", async () => (await codeOf(client.ask({ company: companies[0] ?? "" }))) === "SERVICE_NOT_RUNNING");
     await eventually("stopped at the providers", () => topology.rows("tax", "select 1 from jobs where job = ? and state = 'cancelled'", client.view.id).length === 1);
   });

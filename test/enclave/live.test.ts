@@ -1,9 +1,12 @@
 // The parts of a live service in an enclave: epochs, group commit, ledger, budgets, batches of uses, sealed requests.
+import { Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { assert } from "chai";
 import { before, describe, it } from "mocha";
 import { CompactEncrypt, compactDecrypt, importJWK } from "jose";
 import { decodeLive, encodeLive } from "../../api/contract/live.ts";
 import { AppError } from "../../core/errors.ts";
+import { JoinedWrites } from "../../core/joined-writes.ts";
 import { systemRng } from "../../core/rng.ts";
 import { Budgets } from "../../enclave/budgets.ts";
 import { epochOf, LiveEpoch } from "../../enclave/live/epoch.ts";
@@ -76,6 +79,26 @@ describe("the envelope of the live connection", () => {
     assert.deepInclude(decodeLive(bytes), { kind: "sealed", service: job, peer: "tax" });
     assert.deepEqual([...(decodeLive(bytes)?.payload ?? [])], [9, 8]);
     for (const bad of [new Uint8Array(0), Uint8Array.of(1, 1, 255, 0), Uint8Array.of(2, ...bytes.slice(1)), bytes.slice(0, 12), encodeLive({ ...message, service: "x" }), encodeLive({ ...message, peer: "../x" })]) assert.isUndefined(decodeLive(bad));
+  });
+});
+
+describe("joined writes", () => {
+  it("are one write for each turn of the event loop, in order, and nothing is left behind", async () => {
+    const written: string[][] = [];
+    const stream = new Writable({
+      write: (chunk: Buffer, _encoding, done) => { written.push([chunk.toString()]); done(); },
+      writev: (chunks, done) => { written.push(chunks.map(({ chunk }) => String(chunk))); done(); },
+    });
+    const writes = new JoinedWrites(stream);
+    const send = (text: string): void => {
+      writes.hold();
+      stream.write(text);
+    };
+    for (const text of ["a", "b", "c"]) send(text);
+    await setImmediate();
+    send("d");
+    await setImmediate();
+    assert.deepEqual(written, [["a", "b", "c"], ["d"]]);
   });
 });
 
@@ -189,6 +212,15 @@ describe("sealed requests", () => {
     assert.equal(await codeOf(() => seen.once("b", now, () => Promise.reject(new AppError("SERVICE_BUSY")))), "SERVICE_BUSY");
     assert.equal(await seen.once("b", now, make), 2);
     assert.equal(await seen.once("a", now + 700_000, make), 3, "later than it could be taken again");
+  });
+  it("are never made again while they could be taken again, also when so many followed that the answer is no longer kept", async () => {
+    const seen = new SeenRequests<number>();
+    let made = 0;
+    const make = async (): Promise<number> => ++made;
+    for (let i = 0; i < 5000; i++) await seen.once(`r${i}`, now, make);
+    assert.equal(await seen.once("r4999", now, make), 5000);
+    assert.equal(await codeOf(() => seen.once("r0", now, make)), "SERVICE_REQUEST");
+    assert.equal(made, 5000);
   });
 });
 

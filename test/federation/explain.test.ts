@@ -268,7 +268,7 @@ describe("a host that explains its own part", () => {
       assert.equal((await refusal(score({ ...few, tamper }))).code, "PROTOCOL_SCHEMA");
     });
     it("before anything of its data leaves, beyond its budget", async () => {
-      const guard = { admitSet() {}, admitRows() {}, admitCompany() {}, chargeQueries() {}, chargeBits() {}, chargeTotals() {}, chargeScores: () => { throw new AppError("BUDGET_TOTALS"); } };
+      const guard = { admitSet() {}, admitRows() {}, admitCompany() {}, chargeQueries() {}, chargeBits() {}, chargeTotals() {}, chargeEvaluation() {}, chargeScores: () => { throw new AppError("BUDGET_TOTALS"); } };
       const world = createWorld({ parties: namesOf(job), seed: 2, kernels });
       const programs = scorePrograms(job, { half: trained.half, hostHalves: halves, ...few, hostGuard: () => guard });
       assert.equal((await refusal(world.run(programs))).code, "BUDGET_TOTALS");

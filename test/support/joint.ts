@@ -84,7 +84,7 @@ export function plainIntersection(sets: Readonly<Record<string, readonly EntityI
 
 /** Guards that allow everything. */
 export const openHostGuard: HostGuard = {
-  admitSet() {}, admitRows() {}, admitCompany() {}, chargeQueries() {}, chargeBits() {}, chargeTotals() {}, chargeScores() {},
+  admitSet() {}, admitRows() {}, admitCompany() {}, chargeQueries() {}, chargeBits() {}, chargeTotals() {}, chargeScores() {}, chargeEvaluation() {},
 };
 export function openGuestGuard(): GuestGuard {
   let rows = 0;

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { assert } from "chai";
 import { initialisePlatform, openAdmin, type Admin } from "../../api/admin.ts";
 import type { CompilePlan, Limits } from "../../api/platform.ts";
-import { startPlatform, type RunningPlatform } from "../../api/server.ts";
+import { startPlatform, type PlatformOptions, type RunningPlatform } from "../../api/server.ts";
 import { writeSettings, type PlatformSettings } from "../../api/settings.ts";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import type { Env, Log } from "../../core/env.ts";
@@ -69,6 +69,7 @@ export type TestPlatformOptions = {
   log?: Log;
   compilePlan?: CompilePlan;
   settings?: Partial<PlatformSettings>;
+  webhooks?: NonNullable<PlatformOptions["webhooks"]>;
   /** Runs test/support/platform-process.ts instead of a platform in this process. */
   asProcess?: boolean;
 };
@@ -110,9 +111,9 @@ export class TestPlatform implements AsyncDisposable {
   }
 
   async #startHere(): Promise<{ apiPort: number; enclavePort: number }> {
-    const { database, limits, compilePlan = plainPlan } = this.options;
+    const { database, limits, compilePlan = plainPlan, webhooks = {} } = this.options;
     const { data, env, apiPort, enclavePort } = this;
-    this.running = await startPlatform({ data, env, compilePlan, database, limits, apiPort, enclavePort });
+    this.running = await startPlatform({ data, env, compilePlan, database, limits, apiPort, enclavePort, webhooks });
     return this.running;
   }
 

@@ -4,16 +4,18 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { initialisePlatform, openAdmin } from "../../api/admin.ts";
 import type { JobStateName, JobView } from "../../api/contract.ts";
 import { ApiClient } from "../../cli/api-client.ts";
 import { createInstitutionKey, openSealed } from "../../cli/institution-key.ts";
-import { bubblewrapWorks, startEnclave, startPlatform, startProcess, type Started } from "../../cli/processes.ts";
+import { bubblewrapWorks, enclaveCommand, startEnclave, startPlatform, startProcess, type Started } from "../../cli/processes.ts";
 import { fileParty, partyFolder, setUpParty, type SandboxParty } from "../../cli/sandbox/parties.ts";
 import { silentLog, type Env } from "../../core/env.ts";
 import { partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths, readConfig } from "../../enclave/config.ts";
+import type { DatasetDefinition } from "../../enclave/data/definition.ts";
 import { StateDatabase, type Row } from "../../enclave/store/database.ts";
 import { writeDurably } from "../../core/files.ts";
 import type { Policy } from "../../enclave/policy.ts";
@@ -30,6 +32,8 @@ export type TopologyOptions = {
   readonly tables: Tables;
   /** Companies are named by credit codes, and these providers say of which items of the sharing catalogue their columns are. */
   readonly declared?: Readonly<Record<(typeof hosts)[number], Readonly<Record<string, readonly string[]>>>>;
+  /** What these providers offer for verification. */
+  readonly verification?: Partial<Readonly<Record<(typeof hosts)[number], DatasetDefinition["verification"]>>>;
   readonly peerTimeoutSeconds?: number;
   /** A slower connection of every enclave to the platform. */
   readonly network?: { readonly latencyMs: number; readonly mbitPerSecond?: number };
@@ -102,10 +106,12 @@ export class Topology implements AsyncDisposable {
   #party(name: (typeof names)[number], dataFolder: string): SandboxParty {
     const { declared } = this.#options;
     const party = fileParty(name, join(dataFolder, `${name}.csv`), "ent_id", { label: name === "bank" ? "y" : undefined, idKind: declared === undefined ? "opaque" : "uscc" });
-    if (declared === undefined || name === "bank") return party;
+    const verification = name === "bank" ? undefined : this.#options.verification?.[name];
+    const definition = { ...party.definition, ...(verification && { verification }) };
+    if (declared === undefined || name === "bank") return { ...party, definition };
     const columns = Object.fromEntries(Object.entries(declared[name]).map(([column, items]) => [column, { items: [...items], grade: undefined }]));
     const catalogue = { version: 1 as const, catalogue: "2024-15" as const, tables: { features: { subject: "ent_id", columns } } };
-    return { ...party, ownData: false, definition: { ...party.definition, catalogue } };
+    return { ...party, ownData: false, definition: { ...definition, catalogue } };
   }
 
   /** Writes the bank's profile for the command line. */
@@ -159,6 +165,13 @@ export class Topology implements AsyncDisposable {
       const { dataFolder } = readConfig(this.folder(name));
       this.#running.set(name, await startEnclave(name, this.folder(name), dataFolder, this.#logFile(name), this.bubblewrap));
     }
+  }
+
+  /** Starts an enclave with a module of a test before its own program (without bubblewrap, which would hide that module). */
+  async launchWith(name: keyof Tables, module: string): Promise<void> {
+    const { file, args, env } = enclaveCommand(this.folder(name), readConfig(this.folder(name)).dataFolder, { bubblewrap: false });
+    const before = ["--disable-warning=ExperimentalWarning", `--allow-fs-read=${module}`, "--import", module];
+    this.#running.set(name, await startProcess(name, { file, args: [...before, ...args], env }, this.#logFile(name), z.object({ event: z.literal("ready") })));
   }
 
   #startPlatform() {
