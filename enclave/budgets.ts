@@ -3,17 +3,17 @@
 import { createHash, createHmac } from "node:crypto";
 import type { JobId, PartyId } from "../core/brand.ts";
 import type { Clock } from "../core/env.ts";
-import { AppError } from "../core/errors.ts";
+import { AppError, type Code } from "../core/errors.ts";
 import { floors, type GuestGuard, type HostGuard } from "../federation/guards.ts";
 import type { Service } from "../budgets/quota/policy.ts";
 import type { Charge } from "./audit/job-audit.ts";
 import { ChargeDesk, type DeskHooks } from "./charges/desk.ts";
 import { standardBudgets } from "./charges/policy.ts";
-import { ServiceCounts, type Opening } from "./live/service-counts.ts";
+import { ServiceCounts, setOpening, type Opening } from "./live/service-counts.ts";
+import type { WrongRows } from "./live/wrong-claims.ts";
 import { defaultEvaluationRule, type PolicyRule } from "./policy.ts";
 import { hashBytes, RecordHashes } from "./record-hashes.ts";
 import type { StateDatabase } from "./store/database.ts";
-
 
 export class Budgets {
   readonly #db: StateDatabase;
@@ -22,6 +22,7 @@ export class Budgets {
   readonly #onCharge: (charge: Charge) => void;
   readonly #services = new Map<string, ServiceCounts>();
   readonly #opening: Opening = new Map();
+  readonly #wrong = new Map<string, WrongRows>();
   /** Quotas and signs of probing of all kinds of questions. */
   readonly desk: ChargeDesk;
 
@@ -40,6 +41,13 @@ export class Budgets {
     const scope = `${guest}|${model}`;
     const known = this.#services.get(scope) ?? new ServiceCounts({ db: this.#db, now: this.#now, hashOf: (company) => this.hashId(guest, company), guest, dataset, model, opening: this.#opening });
     this.#services.set(scope, known);
+    return known;
+  }
+
+  /** Claims in a row that did not match, of one bank and data set: one for all services. */
+  wrongRows(scope: string): WrongRows {
+    const known = this.#wrong.get(scope) ?? { rows: new Map(), changed: new Set() };
+    this.#wrong.set(scope, known);
     return known;
   }
 
@@ -114,16 +122,18 @@ export class Budgets {
   /** Writes down that one more total of each of these companies is opened, or throws when one of them has had `limit` already:
    *  each opened total is one equation about the company, whichever set it stood in. `what` names the opening; the same one
    *  again (a replay, the same model) is free. */
-  open(options: { guest: PartyId; dataset: string; kind: "training" | "score" | "evaluation"; what: string; hashes: RecordHashes; limit: number }): void {
+  open(options: { guest: PartyId; dataset: string; kind: "training" | "score" | "evaluation" | `set/${string}`; what: string; hashes: RecordHashes; limit: number; code?: Code }): void {
     const { guest, dataset, hashes, limit } = options;
     const what = `${options.kind}|${options.what}`;
     this.#db.transaction(() => {
+      // What services answered in this moment counts, too.
+      for (const counts of this.#services.values()) counts.write();
       for (const hash of hashes) this.#db.run("insert or ignore into openings values (?, ?, ?, ?)", guest, dataset, hash, what);
       const most = this.#db.get(
         `select max(n) as n from (select count(*) as n from openings where guest = ?1 and dataset = ?2 and what >= ?3 and what < ?4
            and record in (select record from openings where guest = ?1 and dataset = ?2 and what = ?5) group by record)`,
         guest, dataset, `${options.kind}|`, `${options.kind}}`, what)?.["n"];
-      if (Number(most ?? 0) > limit) throw new AppError("BUDGET_TOTALS", { opened: Number(most) - 1, limit });
+      if (Number(most ?? 0) > limit) throw new AppError(options.code ?? "BUDGET_TOTALS", { opened: Number(most) - 1, limit });
     });
   }
 
@@ -235,9 +245,10 @@ export function hostGuard(options: {
       budgets.charge({ scope: budgets.monthly(`evaluations|${guest}|${dataset}`, job), job, label: "run", amount: 1, limit: maxRunsPerMonth, code: "BUDGET_TOTALS" });
       budgets.open({ guest, dataset, kind: "evaluation", what: set, hashes, limit: maxSetsPerCompany });
     },
-    chargeScores(model) {
+    chargeScores(model, present) {
       const { scope, hashes, places } = known(scored);
       chargeQuotas("score", hashes, places);
+      budgets.open({ guest, dataset, kind: setOpening(model), what: [...present].sort().join(), hashes, limit: rule.maxSetsPerCompany, code: "BUDGET_SETS" });
       budgets.charge({ scope: budgets.monthly(scope, job), job, label: "score", amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
       budgets.open({ guest, dataset, kind: "score", what: model, hashes, limit: rule.maxModelsPerCompany });
     },

@@ -81,6 +81,9 @@ const ruleSchema = z.strictObject({
   maxNewIdsPerMonth: z.number().int().positive().default(200_000),
   /** Different models by which one company may be scored, over all jobs: each is an equation about it. */
   maxModelsPerCompany: z.number().int().positive().default(6),
+  /** Different sets of hosts under which one company may be scored by one model, over all jobs and services: the difference of two may be one host's
+   *  own total. A batch that was scored while a host was away is another set than the same batch with it. */
+  maxSetsPerCompany: z.number().int().min(1).max(17).default(1),
   /** For boosted trees: what the bitmaps may tell the bank about each company, over all jobs, in bits. */
   maxBitsPerCompany: z.number().min(0).default(60),
   /** Where results may be sealed to: the public key (x, base64url) of the bank's own institution. The bank's own rule needs it

@@ -35,8 +35,8 @@ export interface HostGuard {
   chargeBits(label: string, bits: number): void;
   /** Before a total per row leaves. */
   chargeTotals(label: string): void;
-  /** Before scores by a model leave. */
-  chargeScores(model: string): void;
+  /** Before scores by a model leave. present: all hosts with a part in the totals; totals over another set differ by single hosts' parts. */
+  chargeScores(model: string, present: readonly PartyId[]): void;
   /** Before masked parts of an evaluation leave. `set` names scorecard, parties present and who computes what: another one is another equation. */
   chargeEvaluation(set: string): void;
 }

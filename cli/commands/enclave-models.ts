@@ -44,7 +44,7 @@ export function addModels(enclave: Command): void {
   common(models.command("list").description("deployments, versions with states and shares, and what waits for a second person / 列出")).action(list);
   asking(models.command("register").description("let a service stand for a version of a deployment, which is made if there is none; a new model becomes a candidate / 登记服务为模型版本"), "registered")
     .requiredOption("--service <job>", "id of the service's job", jobName)
-    .option("--max-share <percent>", "of a new deployment: what canaries and challengers may have together", percent, 5_000)
+    .addOption(new Option("--max-share <percent>", "of a new deployment: what canaries and challengers may have together").argParser(percent).default(5_000, "50"))
     .option("--two-persons", "of a new deployment: changes to what answers need two operators").action(register);
   ofVersion(asking(models.command("evaluate").description("record an evaluation of a version: its report by digest, and what you make of it / 登记评估结果"), "evaluated"))
     .requiredOption("--report <file>", "the report; of `yunei enclave outcomes report` its model and verdict are held against what you say", existingFile)

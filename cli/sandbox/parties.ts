@@ -46,7 +46,7 @@ export async function setUpParty(party: SandboxParty, options: {
     version: 1, pinned: {}, consents: "required", outcomes: "nothing", registrars: options.registrars ?? registrarsSchema.parse({}),
     allow: [{
       guest: options.guest, kinds: [...(options.kinds ?? ["scorecard", "score"])], purposes: ["model-development", "loan-approval"], approve: "auto",
-      ...(party.name === options.guest ? { sealTo: options.sealTo } : {}), maxModelsPerCompany: 6, maxBitsPerCompany: 60,
+      ...(party.name === options.guest ? { sealTo: options.sealTo } : {}), maxModelsPerCompany: 6, maxSetsPerCompany: 1, maxBitsPerCompany: 60,
       singleHostTotals: options.hosts === 1, maxSetSize: 5_000_000, maxNewIdsPerMonth: 5_000_000, maxScoresPerSetAndMonth: 31, explain: "nothing", consentedOnly: false, feedback: "bands",
     }],
   };

@@ -33,6 +33,7 @@ export const enclaveErrors = {
   LEDGER_OUTSIDE_PLAN: { status: 403, en: "A message is not in the approved plan, or there are more of them or larger ones; it was not sent and the job was stopped.", zh: "消息不在已批准的计划之内，或数量、大小超限；未发送，任务已停止。" },
   BUDGET_SET_SIZE: { status: 429, en: "The guest's set is larger than the policy's cap.", zh: "发起方集合大于策略上限。" },
   BUDGET_NEW_IDS: { status: 429, en: "The guest's budget of new companies for this month is used up. The same set as before stays free.", zh: "发起方本月新增企业额度已用完；与此前相同的集合不计额度。" },
+  BUDGET_SETS: { status: 409, en: "Some of these companies were scored by this model with other providers as often as this party allows: one more set would tell single providers' totals. Score with the same providers as before, or ask its operator about maxSetsPerCompany.", zh: "其中部分企业已用同一模型按其他数据方组合评分，达到本方允许的次数；再换组合将泄露单个数据方的分值。请使用与此前相同的数据方，或与其运营方商定 maxSetsPerCompany。" },
   BUDGET_TOTALS: { status: 429, en: "The totals of this set of companies were already opened as often as allowed (2).", zh: "该企业集合的总分公开次数已达上限（2 次）。" },
   BUDGET_EQUATIONS: { status: 429, en: "The budget of sums over this set of companies is used up.", zh: "该企业集合的加密求和额度已用完。" },
   BUDGET_CUTS: { status: 429, en: "More splits of one feature were asked for than the plan allows: each tells more of every company's value. Its bits were not sent.", zh: "对同一特征请求的切分数超出计划上限（每次切分都会进一步暴露各企业的取值），未发送切分位。" },

@@ -85,8 +85,9 @@ export class ConsentDesk {
     await this.#certificates(signal);
     this.#believe();
     this.#readFolder();
-    await this.#try("revocations", async () => this.#take(await this.#o.platform.revocations(this.#latest, 0, signal)));
-    this.#refreshedAt = this.#o.env.now();
+    const isFetched = await this.#try("revocations", async () => this.#take(await this.#o.platform.revocations(this.#latest, 0, signal)));
+    // What could not be fetched is no fresher than before: who asks next does not get a refusal for it.
+    if (isFetched && this.#certificatesAt > -Infinity) this.#refreshedAt = this.#o.env.now();
   }
 
   /** Fetches the consents that companies gave to this party since the last time, from files and from the platform. */

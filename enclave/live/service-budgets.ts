@@ -41,7 +41,10 @@ export class ServiceBudgets {
     if (counts.requests >= limits.requestsPerDay) return refuse("SERVICE_BUDGET", dayEnd(periods.day));
     if (known.month < periods.month && counts.companies >= limits.companiesPerMonth) return refuse("SERVICE_BUDGET", monthEnd(periods.month));
     if (known.day === periods.day && known.asked >= limits.perCompanyPerDay) return refuse("SERVICE_COMPANY_BUDGET", dayEnd(periods.day));
-    if (!known.sets.includes(set) && known.sets.length >= (limits.setsPerCompany ?? Infinity)) return refuse("SERVICE_SETS");
+    if (limits.setsPerCompany !== undefined && !known.sets.includes(set)) {
+      const opened = counts.openedSets(known);
+      if (!opened.has(set) && opened.size >= limits.setsPerCompany) return refuse("SERVICE_SETS");
+    }
     // Each model is one more equation about a company; batches of the same model count as the same one.
     if (limits.maxModelsPerCompany !== undefined && known.sets.length === 0 && counts.otherModels(known) >= limits.maxModelsPerCompany) return refuse("BUDGET_TOTALS");
     const refused = charges && budgets.desk.charge({ institution: guest, company, kind: charges.kind, id: `${charges.service}.${n}`, items: charges.items, model, ...more, hash: known.record });

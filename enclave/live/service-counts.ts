@@ -15,6 +15,11 @@ export type Opening = Map<string, Set<string>>;
 type Count = { period: string; amount: number; isChanged: boolean };
 export type Periods = { readonly day: string; readonly month: string };
 
+/** What openings by one model under different sets of providers are called. */
+export function setOpening(model: string): `set/${string}` {
+  return `set/${model}`;
+}
+
 /** Companies kept in memory; those that have nothing to write are forgotten beyond it. */
 const maxKept = 100_000;
 
@@ -100,6 +105,13 @@ export class ServiceCounts {
     return written + (opening === undefined ? 0 : opening.size - (opening.has(this.#model) ? 1 : 0));
   }
 
+  /** Sets of providers under which this company was scored by the model, by services or jobs. */
+  openedSets({ record, sets }: Company): ReadonlySet<string> {
+    const kind = setOpening(this.#model);
+    const rows = this.#db.all("select what from openings where guest = ? and dataset = ? and record = ? and what >= ? and what < ?", this.#guest, this.#dataset, record, `${kind}|`, `${kind}}`);
+    return new Set([...sets, ...rows.map((row) => String(row["what"]).slice(kind.length + 1))]);
+  }
+
   #openingKey({ record }: Company): string {
     return `${this.#dataset}|${Buffer.from(record).toString("latin1")}`;
   }
@@ -131,7 +143,9 @@ export class ServiceCounts {
     for (const company of companies) {
       this.#db.run("insert or replace into service_companies values (?, ?, ?, ?, ?, ?)", this.#scope, company.record, company.month, company.day, company.asked, JSON.stringify(company.sets));
       // Without a set of providers nothing was scored.
-      if (company.sets.some((set) => set !== "")) this.#db.run("insert or ignore into openings values (?, ?, ?, ?)", this.#guest, this.#dataset, company.record, `score|${this.#model}`);
+      const sets = company.sets.filter((set) => set !== "");
+      if (sets.length > 0) this.#db.run("insert or ignore into openings values (?, ?, ?, ?)", this.#guest, this.#dataset, company.record, `score|${this.#model}`);
+      for (const set of sets) this.#db.run("insert or ignore into openings values (?, ?, ?, ?)", this.#guest, this.#dataset, company.record, `${setOpening(this.#model)}|${set}`);
     }
   }
 

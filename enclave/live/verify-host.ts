@@ -53,7 +53,7 @@ export class VerifyHostService implements Disposable {
           const retryAfter = Math.max(...claims.map(({ field }) => wrong.waits(company, field)));
           return retryAfter > 0 ? { code: "VERIFY_LOCKED", retryAfter } : refusalOf(budgets.ask(company, "", n, { claims: claims.map(claimOf) }));
         },
-        outcome: (company, field, answer) => wrong.answered(company, field, answer),
+        outcome: (company, field, answer, kind) => wrong.answered(company, field, answer, kind),
       },
     });
     this.#fresh = options.needsConsents ? consents?.keepFresh() : undefined;

@@ -1,12 +1,15 @@
 // Claims in a row about one value that were answered "no match": after some of them the next has to wait, an hour, then twice as long each time, at
-// most a week; a match begins anew. In memory, written with the group of the answers; companies are remembered as keyed hashes.
+// most a week. Who named the value begins anew; a match that anybody gets (something exists, a wide range) changes nothing. One count for all services of
+// a bank at a data set, in memory, written with the group of the answers; companies are remembered as keyed hashes.
 import type { PartyId } from "../../core/brand.ts";
 import type { Clock } from "../../core/env.ts";
-import type { Answer } from "../../federation/verify/predicates.ts";
+import type { Answer, PredicateKind } from "../../federation/verify/predicates.ts";
 import type { Budgets } from "../budgets.ts";
 import type { StateDatabase } from "../store/database.ts";
 
 type Row = { readonly record: Uint8Array; readonly field: string; wrong: number; until: number };
+/** Of one bank and data set; changed: what is not written yet. */
+export type WrongRows = { readonly rows: Map<string, Row>; readonly changed: Set<Row> };
 
 const hourMs = 3_600_000;
 const longestMs = 168 * hourMs;
@@ -19,8 +22,8 @@ export class WrongClaims {
   readonly #limit: number;
   readonly #scope: string;
   readonly #hashOf: (company: string) => Uint8Array;
-  readonly #rows = new Map<string, Row>();
-  readonly #changed = new Set<Row>();
+  readonly #rows: WrongRows["rows"];
+  readonly #changed: WrongRows["changed"];
 
   /** limit: wrong ones in a row that are free. Counted over all services of this bank at this data set. */
   constructor(options: { readonly db: StateDatabase; readonly budgets: Budgets; readonly now: Clock; readonly guest: PartyId; readonly dataset: string; readonly limit: number }) {
@@ -29,6 +32,7 @@ export class WrongClaims {
     this.#now = now;
     this.#limit = limit;
     this.#scope = `${guest}|${dataset}`;
+    ({ rows: this.#rows, changed: this.#changed } = budgets.wrongRows(this.#scope));
     this.#hashOf = (company) => budgets.hashId(guest, company);
   }
 
@@ -38,8 +42,8 @@ export class WrongClaims {
   }
 
   /** What was answered in the clear. Of a company that is not known nothing is guessed. */
-  answered(company: string, field: string, answer: Answer): void {
-    if (answer === "not-available") return;
+  answered(company: string, field: string, answer: Answer, kind: PredicateKind): void {
+    if (answer === "not-available" || (answer === "match" && kind !== "equals")) return;
     const row = this.#rowOf(company, field);
     if (answer === "match" && row.wrong === 0) return;
     row.wrong = answer === "match" ? 0 : row.wrong + 1;
@@ -49,12 +53,16 @@ export class WrongClaims {
 
   /** Within the transaction of a group. */
   write(): void {
-    for (const { record, field, wrong, until } of this.#changed) {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    this.#db.atEnd((isCommitted) => {
+      if (!isCommitted) for (const row of changed) this.#changed.add(row);
+      else if (this.#rows.size > maxKept && this.#changed.size === 0) this.#rows.clear();
+    });
+    for (const { record, field, wrong, until } of changed) {
       if (wrong === 0) this.#db.run("delete from verify_wrong where scope = ? and record = ? and field = ?", this.#scope, record, field);
       else this.#db.run("insert or replace into verify_wrong values (?, ?, ?, ?, ?)", this.#scope, record, field, wrong, until);
     }
-    this.#changed.clear();
-    if (this.#rows.size > maxKept) this.#rows.clear();
   }
 
   #rowOf(company: string, field: string): Row {

@@ -26,7 +26,6 @@ const collectEveryMs = 30_000;
 /** How often some of the list are looked at for a better consent, and how many: 100,000 in half an hour. */
 const renewEveryMs = 2_000;
 const renewedAtOnce = 128;
-const retryMs = 60_000;
 
 export type GuestWatchOptions = { readonly seed: Uint8Array; readonly desk: ConsentDesk; readonly box: SecretBox; readonly signal: AbortSignal };
 
@@ -127,14 +126,16 @@ export class GuestWatch implements Disposable {
   }
 
   #registered(host: PartyId, companies: readonly string[], verdicts: readonly WatchVerdict[]): void {
-    const retryAt = this.#s.tools.now() + retryMs;
+    const now = this.#s.tools.now();
     this.#store.transaction(() => {
       for (const [i, company] of companies.entries()) {
         const verdict = verdicts[i];
         if (verdict === undefined) continue;
         if ("watch" in verdict) this.#store.set(host, company, { state: "watched", watch: verdict.watch });
-        else if (passingRefusals.includes(verdict.code)) this.#store.set(host, company, { state: "wanted", code: verdict.code, retryAt });
-        else this.#store.set(host, company, { state: "refused", code: verdict.code });
+        else {
+          const pause = passingRefusals[verdict.code];
+          this.#store.set(host, company, { code: verdict.code, ...(pause === undefined ? { state: "refused" } : { state: "wanted", retryAt: now + pause }) });
+        }
       }
     });
   }
@@ -145,7 +146,9 @@ export class GuestWatch implements Disposable {
     const triggers = triggersOf(this.#params, host);
     return this.#store.transaction(() => news.flatMap((one) => {
       const listed = this.#store.ofWatch(host, one.watch);
-      if (listed === undefined) return [];
+      // It may be one whose registration was answered and the answer lost: told again. Where nothing is to be registered it is one that was taken off the list
+      // meanwhile, and never known: unacknowledged it would hold up all that the provider has to tell.
+      if (listed === undefined) return this.#store.inState(host, "wanted", Number.MAX_SAFE_INTEGER, 1).length === 0 ? [one.id] : [];
       const alert = opened(one, { service: plan.job, party: host, company: listed.company, triggers });
       // A trigger that the plan does not have.
       if (alert === undefined) throw new AppError("PROTOCOL_SCHEMA", { party: host });

@@ -27,6 +27,8 @@ const atATime = 64;
 const againMs = 5_000;
 /** Who is believed, and what is withdrawn, is at most so old when a company is registered. */
 const refreshedMs = 5_000;
+/** What a registrar or list may be the reason for that came since the last look. */
+const mayBeOld: ReadonlySet<Code> = new Set(["CONSENT_ISSUER", "CONSENT_LIST_STALE"]);
 
 export type HostWatchOptions = {
   readonly sources: WatchSources; readonly desk: ConsentDesk; readonly box: SecretBox; readonly guestUscc: string | undefined; readonly planDigest: string;
@@ -104,7 +106,12 @@ export class HostWatch implements Disposable {
     const { desk } = this.#o;
     await desk.refresh(refreshedMs, this.#ended.signal);
     const shown = companies.filter((c) => c.consent !== "").map((c) => ({ subject: c.company, jws: c.consent }));
-    const outcomes = await checkConsents(shown, this.#asked, desk.basis, this.#s.tools.now);
+    const check = () => checkConsents(shown, this.#asked, desk.basis, this.#s.tools.now);
+    let outcomes = await check();
+    if (outcomes.some((o) => !o.ok && mayBeOld.has(o.code))) {
+      await desk.refresh(0, this.#ended.signal);
+      outcomes = await check();
+    }
     const accepted = new Map<string, { readonly jws: string; readonly accepted: Accepted }>();
     const refused = new Map<string, Code>();
     for (const [i, outcome] of outcomes.entries()) {

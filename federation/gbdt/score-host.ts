@@ -31,7 +31,7 @@ export async function scoreTreesHost(party: Party, input: ScoreTreesHostInput): 
     const sides = sidesOf(half, input.features, rowOf);
     const { groups } = await party.receive(guest, "lookup/groups");
     const picks = pickGroups({ self: party.self, guest, hosts }, half, groups, sides, rowOf.length);
-    guard.chargeScores(half.model);
+    guard.chargeScores(half.model, hosts);
     await lookupHost(party, { guest, rows: rowOf.length, label: "score", round: 0, present: hosts, groups: picks });
     await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));
   });

@@ -29,7 +29,7 @@ export async function scoreHost(party: Party, input: ScoreHostInput): Promise<vo
   await party.phase("score", async () => {
     const used = new Set(half.columns.map((c) => c.feature));
     const columns = halfColumns(half, input.features.filter((f) => used.has(f.name)).map((f) => alignFeature(f, rowOf)));
-    guard.chargeScores(half.model);
+    guard.chargeScores(half.model, hosts);
     const { party: _, ...plan } = half.plan;
     await sendTotals(party, { guest, present: hosts, round: 0, label: "score", weights: { round: 0, plan }, columns, rows: rowOf.length });
     if (input.explain !== undefined) await sendReasons(party, guest, reasonsOf(half, columns, rowOf.length, input.explain), input.explain.reasons);

@@ -8,10 +8,10 @@ import { mostReasons } from "./messages.ts";
 export const modelShapeSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("scorecard") }),
   z.strictObject({ kind: z.literal("gbdt"), trees: z.number().int().min(0).max(10_000), depth: z.number().int().min(1).max(6) }),
-  /** Bins of each column that a host picks from, at most; all of its features may be columns. */
   /** Models that the bank brings, for this batch alone: federation/serve/README.md says of each protection who learns what. */
   z.strictObject({ kind: z.literal("encrypted-model"), ...encryptedModelShape }),
   z.strictObject({ kind: z.literal("whole-model"), ...wholeModelShape }),
+  /** Bins of each column that a host picks from, at most; all of its features may be columns. */
   z.strictObject({ kind: z.literal("crossboost"), bins: z.number().int().min(2).max(254), totals: z.number().int().min(0).max(2) }),
 ]);
 export type ModelShape = z.output<typeof modelShapeSchema>;

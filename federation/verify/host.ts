@@ -7,7 +7,7 @@ import { blindDepth, blindOrdinal, canonicalValue } from "./claims.ts";
 import { boundsOf } from "./cover.ts";
 import type { AskedField, BlindKind, VerifiableField } from "./fields.ts";
 import { isRangeQuestion } from "./range.ts";
-import { answers, evaluate, requirePredicate, type Answer, type Held, type Predicate } from "./predicates.ts";
+import { answers, evaluate, requirePredicate, type Answer, type Held, type Predicate, type PredicateKind } from "./predicates.ts";
 import { verifyRefusals, type VerifyRefusal } from "./messages.ts";
 
 /** One claim as budgets see it. claim: canonical text; a blind one is a new one each time. */
@@ -20,8 +20,8 @@ export type VerifyHostPorts = {
   consent(company: string, jws: string, n: number, fields: readonly string[]): VerifyRefusal | undefined;
   /** Charges all claims of one question, or none and says why; asked last, so that nothing refused is charged. */
   charge(company: string, n: number, claims: readonly Charged[]): Refusal | undefined;
-  /** What was answered in the clear. */
-  outcome(company: string, field: string, answer: Answer): void;
+  /** What was answered in the clear. kind: of the predicate. */
+  outcome(company: string, field: string, answer: Answer, kind: PredicateKind): void;
 };
 export type VerifyHostOptions = {
   readonly self: PartyId; readonly fields: readonly AskedField[]; readonly published: readonly VerifiableField[]; readonly ports: VerifyHostPorts;
@@ -73,7 +73,7 @@ export class VerifyHost {
       const compared = evaluate(type, predicate, held.known ? held : nobody);
       const answer = held.known ? compared : "not-available";
       if (held.known) used.add(field);
-      this.#ports.outcome(company, field, answer);
+      this.#ports.outcome(company, field, answer, predicate.kind);
       return answers.indexOf(answer);
     });
     return { answers: Uint8Array.from(said), used: [...used] };

@@ -22,8 +22,13 @@ export const newsIdSchema = z.string().regex(/^(alert|end)_[0-9a-f]{32}$/);
 /** Why a company is not watched. */
 export const watchRefusals = [...refusalCodes, "WATCH_REQUEST", "WATCH_FULL", "BUDGET_REQUESTS", "BUDGET_COMPANIES", "BUDGET_SLOWED", "BUDGET_PROBING", "BUDGET_POLICY", "BUDGET_STATE"] as const;
 export type WatchRefusal = (typeof watchRefusals)[number];
-/** Refusals that pass by themselves: registered again later without anybody's doing. */
-export const passingRefusals: readonly string[] = ["CONSENT_NOT_YET", "CONSENT_CLOCK", "CONSENT_LIST_STALE", "CONSENT_LIST_FORKED", "WATCH_FULL", "BUDGET_REQUESTS", "BUDGET_COMPANIES", "BUDGET_SLOWED"];
+const [minuteMs, hourMs] = [60_000, 3_600_000];
+/** Refusals that pass by themselves, and after how many ms what was refused is registered again without anybody's doing. A quota ends with its day or month, and
+ *  frames of a service are counted: a list that a quota refuses, brought every minute, would use up in days what the plan has for its term. */
+export const passingRefusals: Readonly<Record<string, number>> = {
+  CONSENT_CLOCK: minuteMs, CONSENT_LIST_STALE: minuteMs, CONSENT_NOT_YET: 6 * hourMs, CONSENT_LIST_FORKED: hourMs, BUDGET_SLOWED: hourMs,
+  WATCH_FULL: 6 * hourMs, BUDGET_REQUESTS: 6 * hourMs, BUDGET_COMPANIES: 6 * hourMs,
+};
 export const endCodes = ["CONSENT_WITHDRAWN", "CONSENT_EXPIRED"] as const;
 
 export const verdictSchema = z.union([

@@ -6,11 +6,23 @@ import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { addFlood, floodPlan, type FloodPlan } from "./flood.ts";
 import type { SealedModel } from "./owner.ts";
-import { dataPrimes, linearDegree, linearPlainBits, linearPrimeBits, maxCode, maxWeights } from "./params.ts";
+import { dataPrimes, linearDegree, linearPlainBits, linearPrimeBits, maxCode, maxWeights, sealedKeyBytes } from "./params.ts";
 import { Scope, type LinearEngine } from "./seal.ts";
 
-/** A key in its short form: the other half comes out of a hash. A whole one could have been chosen to hide nothing. */
-const longestKey = linearPrimeBits.length * linearDegree * 8 + 1024;
+/** SEAL's saved form, 4.1: a head of 16 bytes (magic, its size, version, how the rest is compressed: 0, not at all; length), what a text is in 73
+ *  bytes, its numbers behind a head and a count of their own. */
+const savedHead = Buffer.from([0x5e, 0xa1, 16, 4, 1, 0]);
+const numbersAt = 16 + 73;
+const countAt = numbersAt + 16;
+
+/** Whether these are the bytes of a key in its short form: the first polynomial, and a seed for the other one, which comes out of a hash. A whole one could
+ *  have been chosen to hide nothing, also one that is compressed, as a whole or its numbers alone, into as few bytes. */
+function isShortKey(key: Uint8Array): boolean {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
+  const words = linearPrimeBits.length * linearDegree;
+  const isPlain = (at: number): boolean => bytes.subarray(at, at + savedHead.length).equals(savedHead);
+  return bytes.length > countAt + 8 + 8 * words && bytes.length <= sealedKeyBytes && isPlain(0) && isPlain(numbersAt) && bytes.readBigUInt64LE(countAt) === BigInt(words);
+}
 
 export class WeightApplier implements Disposable {
   readonly #engine: LinearEngine;
@@ -23,7 +35,7 @@ export class WeightApplier implements Disposable {
   /** rng: of the flood and the masks. Throws KERNEL_TEXT for bytes that are no key or no text, KERNEL_RANGE for none or too many. */
   constructor(engine: LinearEngine, model: SealedModel, rng: Rng) {
     if (model.weights.length < 1 || model.weights.length > maxWeights) throw new AppError("KERNEL_RANGE", { weights: model.weights.length });
-    if (model.publicKey.length > longestKey) throw new AppError("KERNEL_TEXT");
+    if (!isShortKey(model.publicKey)) throw new AppError("KERNEL_TEXT");
     this.#engine = engine;
     this.#rng = rng;
     this.#flood = floodPlan(engine.primes);

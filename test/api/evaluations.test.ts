@@ -4,12 +4,12 @@ import { createPublicKey } from "node:crypto";
 import { CompactEncrypt } from "jose";
 import { assert } from "chai";
 import { after, before, beforeEach, describe, it } from "mocha";
-import type { EvaluationReport, RunView, ScheduleView } from "../../api/contract/evaluations.ts";
+import { runTermsSchema, type EvaluationReport, type RunView, type ScheduleView } from "../../api/contract/evaluations.ts";
 import type { JobView } from "../../api/contract.ts";
 import { chinaDay, nextDue } from "../../api/services/evaluations/interval.ts";
 import { partyId } from "../../core/names.ts";
 import type { Figures } from "../../evaluation/figures.ts";
-import { addSubscription, endSubscription } from "../../api/store/evaluations.ts";
+import { addRun, addSubscription, changeRun, endSubscription } from "../../api/store/evaluations.ts";
 import { mostPushes, publishedCards } from "../../federation/evaluate/params.ts";
 import { assertCode, sha256, type Reply } from "../support/clients.ts";
 import { newWorld, TestClock, type Bank, type Enclave, type World } from "../support/platform.ts";
@@ -183,6 +183,27 @@ describe("evaluation runs at the platform", () => {
     await bank().post(`/v1/evaluations/${id}/cancel`);
     assert.equal((await view(id)).failure?.code, "JOB_CANCELLED");
     await jobOf(full);
+  });
+
+  it("go on beside another institution's run that cannot be read", async () => {
+    const { db } = (world.platform.running ?? assert.fail()).platform;
+    const broken = await jobOf(await made());
+    const id = `eval_${"0".repeat(24)}`;
+    const asOf = chinaDay(clock.ms);
+    await db.write(async (tx) => {
+      await addRun(tx, { id, institution: "inst_elsewhere", guest: partyId("bank"), cause: "hand", basis: "open", asOf, terms: runTermsSchema.parse(terms), full: null, idempotencyKey: null, createdAt: new Date(0) });
+      await changeRun(tx, id, { state: "running", job: broken.id }, new Date(clock.ms));
+      await tx.job.update({ where: { id: broken.id }, data: { guest: "?" } });
+    });
+    try {
+      for (const run of (await list()).filter((r) => r.state === "running" && r.id !== id)) await db.write((tx) => changeRun(tx, run.id, { state: "failed" }, new Date(clock.ms)));
+      await jobOf(await made());
+    } finally {
+      await db.write(async (tx) => {
+        await tx.job.update({ where: { id: broken.id }, data: { guest: "bank" } });
+        await changeRun(tx, id, { state: "failed" }, new Date(clock.ms));
+      });
+    }
   });
 
   it("are not shown to others before they are published", async () => {

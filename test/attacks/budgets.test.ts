@@ -6,12 +6,14 @@ import { assert } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { jobIdSchema, partyId } from "../../core/names.ts";
 import { Budgets, guestGuard, hostGuard, labelRankScope } from "../../enclave/budgets.ts";
+import { ServiceBudgets } from "../../enclave/live/service-budgets.ts";
 import { policySchema, type PolicyRule } from "../../enclave/policy.ts";
+import { RecordHashes } from "../../enclave/record-hashes.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
 import type { GuestGuard, HostGuard } from "../../federation/guards.ts";
 import { idOf, refusal } from "../support/joint.ts";
 
-const [bank, other, tax] = [partyId("bank"), partyId("other"), partyId("tax")];
+const [bank, other, power, tax] = [partyId("bank"), partyId("other"), partyId("power"), partyId("tax")];
 const jobOf = (k: number): ReturnType<typeof jobIdSchema.parse> => jobIdSchema.parse(`job_${String(k).padStart(16, "0")}`);
 const ids = Array.from({ length: 9000 }, (_, i) => idOf(i));
 const rowsOf = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, i) => from + i);
@@ -200,10 +202,36 @@ describe("attack: asking again", () => {
   describe("for scores", () => {
     it("lets a company be scored by so many models as the policy says, and by the same one again", async () => {
       const scoring = { rule: ruleOf({ maxModelsPerCompany: 2 }), trainRows: 0 };
-      for (const [job, model] of [[1, "a"], [2, "b"], [3, "a"]] as const) host(job, scoring).chargeScores(model);
+      for (const [job, model] of [[1, "a"], [2, "b"], [3, "a"]] as const) host(job, scoring).chargeScores(model, [tax, power]);
       restart();
-      assert.equal(await codeOf(() => host(4, { ...scoring, rows: rowsOf(2499, 3000), set: 2 }).chargeScores("c")), "BUDGET_TOTALS", "one company is in both sets");
-      host(5, { ...scoring, rows: rowsOf(2500, 3000), set: 3 }).chargeScores("c");
+      assert.equal(await codeOf(() => host(4, { ...scoring, rows: rowsOf(2499, 3000), set: 2 }).chargeScores("c", [tax, power])), "BUDGET_TOTALS", "one company is in both sets");
+      host(5, { ...scoring, rows: rowsOf(2500, 3000), set: 3 }).chargeScores("c", [tax, power]);
+    });
+    it("lets a company be scored by one model under one set of hosts only, unless the policy says more: two sets may differ by one host's total", async () => {
+      const rule = ruleOf({});
+      const scoring = { rule, trainRows: 0 };
+      host(1, scoring).chargeScores("a", [tax, power]);
+      host(2, scoring).chargeScores("a", [power, tax]);
+      restart();
+      assert.equal(await codeOf(() => host(3, { ...scoring, rows: rowsOf(2499, 3000), set: 2 }).chargeScores("a", [tax])), "BUDGET_SETS");
+      host(4, { ...scoring, rows: rowsOf(2500, 3000), set: 3 }).chargeScores("a", [tax]);
+      host(5, scoring).chargeScores("b", [tax]);
+      host(6, { ...scoring, rule: ruleOf({ maxSetsPerCompany: 2 }) }).chargeScores("a", [tax]);
+    });
+    it("counts sets of services and of jobs together", async () => {
+      const scoring = { rule: ruleOf({}), trainRows: 0 };
+      host(1, scoring).chargeScores("a", [tax, power]);
+      const known = budgets();
+      const service = new ServiceBudgets({
+        db, budgets: known, now: () => now, guest: bank, dataset: "snapshot", model: "a", limits: { requestsPerDay: 9, companiesPerMonth: 9, perCompanyPerDay: 9, setsPerCompany: 1, maxModelsPerCompany: 6 },
+      });
+      assert.equal(service.ask(ids[7] ?? "", "tax", 1)?.code, "SERVICE_SETS", "a job had both");
+      assert.isUndefined(service.ask(ids[7] ?? "", "power,tax", 2));
+      assert.isUndefined(service.ask(ids[5000] ?? "", "tax", 3));
+      // Not written yet: the job finds it all the same.
+      const hashes = RecordHashes.of(known.hashIds(bank, rowsOf(4999, 5002), ids));
+      const both = (): void => known.open({ guest: bank, dataset: "snapshot", kind: "set/a", what: "power,tax", hashes, limit: 1, code: "BUDGET_SETS" });
+      assert.equal(await codeOf(both), "BUDGET_SETS");
     });
     it("lets a company be evaluated under so many sums as the policy says, and in so many runs a month", async () => {
       const evaluation = { maxRunsPerMonth: 4, maxSetsPerCompany: 2, subscribers: {} };
@@ -224,13 +252,13 @@ describe("attack: asking again", () => {
     it("limits how often one set is scored in a month, and lets one host alone only where its policy says so", async () => {
       const rule = ruleOf({ maxScoresPerSetAndMonth: 2 });
       const scoring = { rule, trainRows: 0 };
-      host(1, scoring).chargeScores("score");
-      host(2, scoring).chargeScores("score");
+      host(1, scoring).chargeScores("score", [tax, power]);
+      host(2, scoring).chargeScores("score", [tax, power]);
       restart();
-      host(2, scoring).chargeScores("score");
-      assert.equal(await codeOf(() => host(3, scoring).chargeScores("score")), "BUDGET_TOTALS");
+      host(2, scoring).chargeScores("score", [tax, power]);
+      assert.equal(await codeOf(() => host(3, scoring).chargeScores("score", [tax, power])), "BUDGET_TOTALS");
       now = Date.parse("2026-04-02T00:00:00Z");
-      host(3, scoring).chargeScores("score");
+      host(3, scoring).chargeScores("score", [tax, power]);
       assert.equal(await codeOf(() => host(4, scoring).admitCompany(1)), "POLICY_SINGLE_HOST");
       host(4, scoring).admitCompany(2);
       host(4, { rule: ruleOf({ singleHostTotals: true }), trainRows: 0 }).admitCompany(1);

@@ -28,6 +28,7 @@ describe("yunei enclave models", function () {
     const of = (...args: string[]): string[] => run(...args, "--deployment", "loans");
     const because = ["--reason", "a test"];
 
+    assert.match(await succeeds(["enclave", "models", "register", "--help"], bank.root), /default:\s+50\)/, "in percent, as it is asked for");
     const first = await json<Shown>(of("register", "--service", one, "--two-persons", "--max-share", "20"), bank.root);
     assert.deepInclude(first.deployment.versions[0] as object, { version: 1, model: digestOf({ weights: [1] }), state: "candidate", share: 0, evaluation: null });
     await json(of("register", "--service", two), bank.root);

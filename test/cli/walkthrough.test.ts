@@ -10,7 +10,7 @@ import { jointReportSchema } from "../../report/schema.ts";
 import { fails, json, serve, succeeds, yunei, type Server } from "./support.ts";
 
 const parties = ["bank", "tax", "utilities"] as const;
-type Rule = { sealTo?: string; approve?: "auto" | "manual"; purposes?: string[]; singleHostTotals?: boolean; maxNewIdsPerMonth?: number; explain?: "groups" };
+type Rule = { sealTo?: string; approve?: "auto" | "manual"; purposes?: string[]; singleHostTotals?: boolean; maxSetsPerCompany?: number; maxNewIdsPerMonth?: number; explain?: "groups" };
 
 describe("the walk-through of the README", function () {
   this.timeout(240_000);
@@ -259,6 +259,9 @@ describe("the walk-through of the README", function () {
     await fails(score("refused", "--wait", "1"), work, "JOB_REFUSED");
     assert.isFalse(existsSync(join(work, "refused", "scores.csv")));
     policy("utilities", { approve: "auto", singleHostTotals: true });
+    // With the full scores, its own total would tell that of the tax office.
+    await fails(score("refused", "--wait", "1"), work, "BUDGET_SETS");
+    policy("utilities", { approve: "auto", singleHostTotals: true, maxSetsPerCompany: 2 });
     const summary = await json<{ partial: boolean; away: string[] }>(score("partial", "--wait", "1"), work);
     assert.deepInclude(summary, { partial: true, away: ["tax"] });
     const lines = readFileSync(join(work, "partial", "scores.csv"), "utf8").trimEnd().split("\n");

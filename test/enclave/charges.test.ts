@@ -1,6 +1,6 @@
 // What an enclave charges for questions about companies: one store for all services and jobs, durable over kills, closed when the disk is full, and the same
 // whatever the clock does.
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
@@ -14,7 +14,7 @@ import { JobAudit } from "../../enclave/audit/job-audit.ts";
 import { Budgets, hostGuard } from "../../enclave/budgets.ts";
 import type { ChargedQuestion, Refused } from "../../enclave/charges/desk.ts";
 import { openBudgets, presentPolicy } from "../../enclave/charges/open.ts";
-import { budgetsPolicySchema, standardBudgets, type BudgetsPolicy } from "../../enclave/charges/policy.ts";
+import { budgetsPolicySchema, type BudgetsPolicy } from "../../enclave/charges/policy.ts";
 import { sightingLines, type Sighting } from "../../enclave/charges/sightings.ts";
 import { ProbingReports } from "../../enclave/charges/told.ts";
 import { ServiceBudgets } from "../../enclave/live/service-budgets.ts";
@@ -229,7 +229,7 @@ describe("charges of questions", () => {
     const open = { size: 150, setDigest: new Uint8Array(32) };
     guard.admitSet(open);
     guard.admitRows(Int32Array.from(ids.keys()), 0, open);
-    assert.equal(thrown(() => guard.chargeScores("model_1")).code, "BUDGET_COMPANIES");
+    assert.equal(thrown(() => guard.chargeScores("model_1", [])).code, "BUDGET_COMPANIES");
     assert.isUndefined(db.get("select 1 from openings"));
   });
 
@@ -311,21 +311,6 @@ describe("charges of questions", () => {
     for (let i = 0; i < 3; i++) assert.isTrue(await reports.tick(new AbortController().signal));
     assert.equal(new Set(sent).size, companies - 1);
     assert.lengthOf(sent, companies - 1);
-  });
-
-  it("are refused while a policy that was there is gone: its quotas do not end with the file", () => {
-    const file = join(folder.path, "policy.json");
-    const present = presentPolicy({ policyFile: file, now: () => now });
-    assert.equal(present(), standardBudgets, "an enclave that never had one");
-    writeFileSync(file, JSON.stringify({ version: 1, budgets: { quotas: { limits: { "requests-a-day": 600 } } } }));
-    now += 2_000;
-    assert.equal(present().quotas.limits["requests-a-day"], 600);
-    rmSync(file);
-    now += 2_000;
-    assert.equal(thrown(() => void present()).code, "BUDGET_POLICY");
-    writeFileSync(file, JSON.stringify({ version: 1 }));
-    now += 2_000;
-    assert.equal(present(), standardBudgets, "written without it, by a person");
   });
 
   describe("of services", () => {

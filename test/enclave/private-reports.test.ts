@@ -1,5 +1,5 @@
 // Noise on the counts of reports: charged before anything leaves, the same numbers for the same release, refused when the year's budget is spent.
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
@@ -7,7 +7,7 @@ import { evaluationReportSchema } from "../../api/contract/evaluations.ts";
 import { AppError } from "../../core/errors.ts";
 import { seededRng, systemRng } from "../../core/rng.ts";
 import { presentPolicy } from "../../enclave/charges/open.ts";
-import { budgetsPolicySchema, type BudgetsPolicy } from "../../enclave/charges/policy.ts";
+import { budgetsPolicySchema, standardBudgets, type BudgetsPolicy } from "../../enclave/charges/policy.ts";
 import { PrivateReports } from "../../enclave/charges/private-reports.ts";
 import { ReportDesk, ReportLedger } from "../../enclave/reports.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
@@ -118,6 +118,22 @@ describe("noise on released counts", () => {
     writeFileSync(file, "{");
     const closed = new PrivateReports({ db, env: { now: () => now, rng }, policy: presentPolicy({ policyFile: file, now: () => now }) });
     assert.equal(codeOf(() => closed.toRelease("usage", {})), "BUDGET_POLICY");
+  });
+
+  it("leaves nothing out while a policy that was there is gone: neither noise nor quotas end with the file", () => {
+    const file = join(folder.path, "policy.json");
+    const present = presentPolicy({ policyFile: file, now: () => now });
+    const later = (): BudgetsPolicy => {
+      now += 2_000;
+      return present();
+    };
+    assert.equal(present(), standardBudgets, "an enclave that never had one");
+    writeFileSync(file, JSON.stringify({ version: 1, budgets: { privacy: { epsilonPerYear: 1 } } }));
+    assert.equal(later().privacy?.epsilonPerYear, 1);
+    rmSync(file);
+    assert.equal(codeOf(later), "BUDGET_POLICY");
+    writeFileSync(file, JSON.stringify({ version: 1 }));
+    assert.equal(later(), standardBudgets, "a person wrote it without");
   });
 
   it("is on rates of quality by the counts behind them, which stay here, as do issues", () => {

@@ -26,6 +26,12 @@ describe("the thread of a scorer", () => {
     assert.deepEqual(await Promise.all([first, second]), [50, 50]);
     assert.isFalse(thread.isBusy);
   });
+  it("starts no thread again once it is over", async () => {
+    const thread = new ScorerThread(slow);
+    assert.equal(await thread.call("busy", [1]), 1);
+    await thread[Symbol.asyncDispose]();
+    assert.equal(await codeOf(thread.call("busy", [1])), "KERNEL_WORKER_LOST");
+  });
   it("says why an object cannot be opened, each time", async () => {
     await using thread = new ScorerThread({ ...slow, open: "openNothing" });
     assert.equal(await codeOf(thread.start()), "KERNEL_WORKER_FAILED");

@@ -173,34 +173,52 @@ describe("guessing", () => {
 
   it("has to wait after wrong claims in a row, longer each time, over restarts; a right one begins anew", () => {
     using db = new StateDatabase(":memory:");
-    const shared = parts(db);
-    const open = (): WrongClaims => new WrongClaims({ ...shared, limit: 2 });
+    const open = (): WrongClaims => new WrongClaims({ ...parts(db), limit: 2 });
     const hour = 3_600_000;
     let wrong = open();
-    wrong.answered("a", "capital", "no-match");
-    wrong.answered("a", "capital", "match");
-    wrong.answered("a", "capital", "no-match");
+    wrong.answered("a", "capital", "no-match", "equals");
+    wrong.answered("a", "capital", "match", "equals");
+    wrong.answered("a", "capital", "no-match", "equals");
     assert.equal(wrong.waits("a", "capital"), 0);
-    wrong.answered("a", "capital", "no-match");
+    wrong.answered("a", "capital", "no-match", "within");
     assert.deepEqual([["a", "capital"], ["a", "name"], ["b", "capital"]].map(([company = "", field = ""]) => wrong.waits(company, field)), [3600, 0, 0]);
-    wrong.write();
+    db.transaction(() => wrong.write());
     now += hour - 1;
     wrong = open();
     assert.isAbove(wrong.waits("a", "capital"), 0);
     now += 1;
     assert.equal(wrong.waits("a", "capital"), 0);
-    wrong.answered("a", "capital", "no-match");
+    wrong.answered("a", "capital", "no-match", "equals");
     now += 2 * hour - 1;
     assert.isAbove(wrong.waits("a", "capital"), 0);
     now += 1;
-    for (let i = 0; i < 40; i++) wrong.answered("a", "capital", "no-match");
+    for (let i = 0; i < 40; i++) wrong.answered("a", "capital", "no-match", "equals");
     now += 168 * hour;
     assert.equal(wrong.waits("a", "capital"), 0, "a week at most");
-    wrong.answered("a", "capital", "match");
-    wrong.write();
+    wrong.answered("a", "capital", "match", "equals");
+    db.transaction(() => wrong.write());
     assert.isUndefined(db.get("select 1 from verify_wrong"));
-    for (let i = 0; i < 9; i++) wrong.answered("nobody", "capital", "not-available");
+    for (let i = 0; i < 9; i++) wrong.answered("nobody", "capital", "not-available", "equals");
     assert.equal(wrong.waits("nobody", "capital"), 0);
+  });
+  it("is counted over all services of a bank at once, and a match that anybody gets does not begin it anew", () => {
+    using db = new StateDatabase(":memory:");
+    const shared = parts(db);
+    const [first, second] = [new WrongClaims({ ...shared, limit: 3 }), new WrongClaims({ ...shared, limit: 3 })];
+    // Both have looked at it before.
+    assert.deepEqual([first, second].map((wrong) => wrong.waits("a", "capital")), [0, 0]);
+    first.answered("a", "capital", "no-match", "equals");
+    second.answered("a", "capital", "no-match", "equals");
+    for (const kind of ["exists", "within", "one-of", "count", "dated"] as const) second.answered("a", "capital", "match", kind);
+    // What one has counted is written with the other's group, and again if that is undone.
+    assert.throws(() => db.transaction(() => {
+      second.write();
+      throw new Error("disk");
+    }));
+    first.answered("a", "capital", "no-match", "equals");
+    assert.deepEqual([first, second].map((wrong) => wrong.waits("a", "capital")), [3600, 3600]);
+    db.transaction(() => second.write());
+    assert.equal(new WrongClaims({ ...parts(db), limit: 3 }).waits("a", "capital"), 3600, "after a restart");
   });
   it("is refused by the budgets of a value before its bits are out: halving in the clear, blind ranges, one value after the other", () => {
     const asked = (claim: (i: number) => readonly Claim[]): { answered: number; codes: Set<string> } => {

@@ -124,6 +124,23 @@ describe("a verification service in one process", () => {
     assert.deepEqual([await asked(new Uint8Array(32).fill(255)), await asked(new Uint8Array(32)), await asked(point)], ["VERIFY_QUESTION", "VERIFY_QUESTION", "answered"]);
     assert.deepEqual(faults, []);
   });
+  it("ends what waits when a service ends, and asks nobody afterwards", async () => {
+    const link: { made?: Link } = {};
+    const asked: MessageType[] = [];
+    await start((type) => {
+      asked.push(type);
+      return undefined;
+    }, { link });
+    await eventually("a channel", () => link.made?.isUp(tax));
+    const question = (): ReturnType<Link["ask"]> | undefined => link.made?.ask((_host, n) => ({ n, company: "c", consent: "", field: "capital", nonce: "0".repeat(16), blinded: new Uint8Array(32) }), [tax]);
+    const waiting = question();
+    await eventually("the question", () => asked.length > 0);
+    open.dispose();
+    assert.deepInclude(await waiting, { ok: false, code: "SERVICE_AWAY" });
+    assert.deepInclude(await question(), { ok: false, code: "SERVICE_AWAY" });
+    assert.lengthOf(asked, 1);
+    open = new DisposableStack();
+  });
   it("slows a bank down that guesses blindly, by what its questions could tell", async () => {
     const ask = await start();
     const said = await ask(...Array.from({ length: 20 }, (_, i) => equals(String(i), true)));

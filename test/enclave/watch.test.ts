@@ -106,6 +106,16 @@ describe("a provider's watches", () => {
     assert.equal(list.expire(), 1);
     assert.deepEqual(store.news(10, day(1)).map((n) => "ended" in n && n.ended), ["CONSENT_EXPIRED"]);
   });
+  it("tell of the end of a consent also on a day on which more alerts wait than there is room for", () => {
+    const store = open();
+    const list = listOf(store);
+    list.register(bank, [1, 2, 3, 4].map((n) => consentOf(n)), set);
+    for (const n of [1, 2, 3, 4]) list.observe(idOf(store, n), set, snapshot(1, { tax_arrears_open: 0 }));
+    for (const n of [1, 2, 3]) list.observe(idOf(store, n), set, snapshot(2, { tax_arrears_open: 1 }));
+    assert.equal(list.withdraw([consentOf(4).digest]), 1);
+    store.acknowledged(store.news(2, day(1, 1)).map((n) => n.id));
+    assert.deepEqual(store.news(2, day(1, 1)).map((n) => "ended" in n && n.ended), ["CONSENT_WITHDRAWN"]);
+  });
   it("tell as many alerts a day as the plan has room for, and again what was told and not acknowledged", () => {
     const store = open();
     const list = listOf(store);

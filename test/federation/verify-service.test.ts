@@ -131,7 +131,7 @@ describe("a provider that is asked for verifications", () => {
   before(async () => {
     curve = await inlineCurve();
   });
-  type World = { readonly data: ReadonlyMap<string, Readonly<Record<string, readonly string[]>>>; host: VerifyHost; charged: Charged[][]; outcomes: [string, string, Answer][]; refuses: Partial<Pick<VerifyHostPorts, "consent" | "charge">> };
+  type World = { readonly data: ReadonlyMap<string, Readonly<Record<string, readonly string[]>>>; host: VerifyHost; charged: Charged[][]; outcomes: Parameters<VerifyHostPorts["outcome"]>[]; refuses: Partial<Pick<VerifyHostPorts, "consent" | "charge">> };
   const open = (data: World["data"], lastN = -1): World => {
     const world: World = { data, charged: [], outcomes: [], refuses: {}, host: undefined as unknown as VerifyHost };
     world.host = new VerifyHost({

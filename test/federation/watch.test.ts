@@ -11,7 +11,7 @@ import { checkBody, specOf } from "../../federation/messages.ts";
 import { WatchGuest, type Wanted } from "../../federation/watch/guest.ts";
 import { firstPauseMs, longestPauseMs, WatchHost } from "../../federation/watch/host.ts";
 import { listDigest } from "../../federation/watch/list.ts";
-import { frameBytes, type News, type WatchAnswer, type WatchAsk, type WatchVerdict } from "../../federation/watch/messages.ts";
+import { frameBytes, passingRefusals, type News, type WatchAnswer, type WatchAsk, type WatchVerdict } from "../../federation/watch/messages.ts";
 import { watchJobSchema } from "../../federation/watch/params.ts";
 
 const [bank, tax] = ["bank", "tax"].map(partyId) as [PartyId, PartyId];
@@ -280,6 +280,17 @@ describe("what a monitoring service sends", () => {
     assert.equal(line("watch/news").numbers, 5 * 31 + 31 * 100);
     const wide = compileLeakage(planOf({ days: 30, triggers: { tax: [trigger] }, companies: 100, alertsPerDay: 1000 })).leakage.find((l) => l.type === "watch/news");
     assert.equal(wide?.numbers, 2 * 100 + 31 * 100);
+  });
+  it("has room for a list that a quota refuses all the time, brought again as often as it is", () => {
+    for (const companies of [100, 10_000, 100_000]) {
+      const { leakage } = compileLeakage(planOf({ days: 90, triggers: { tax: [trigger] }, companies }));
+      const messages = leakage.find((l) => l.type === "watch/ask")?.maxMessages ?? 0;
+      for (const code of ["BUDGET_REQUESTS", "BUDGET_COMPANIES", "WATCH_FULL", "CONSENT_NOT_YET"] as const) {
+        const times = (90 * 86_400_000) / (passingRefusals[code] ?? 0);
+        // Consents of two kilobytes; and lists are compared once a minute.
+        assert.isBelow(times * Math.ceil(companies / 29) + 90 * 1440, messages, `${code} ${companies}`);
+      }
+    }
   });
   it("needs triggers for every provider, and none that tells what it finds first", () => {
     assert.throws(() => compileLeakage({ ...planOf({ triggers: { tax: [trigger] } }), hosts: [partyId("power")] }), AppError);

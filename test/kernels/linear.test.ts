@@ -1,5 +1,6 @@
 // Scores under an encrypted linear model: right sums, what the provider's answer hides, and what is refused.
 import { createHash } from "node:crypto";
+import { deflateSync } from "node:zlib";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import type { Rng } from "../../core/env.ts";
@@ -166,6 +167,33 @@ describe("scores under an encrypted linear model", () => {
       const { publicKey, weights } = small();
       key.loadFromArray(engine.context, publicKey);
       assert.equal(codeOf(() => new WeightApplier(engine, { publicKey: engine.save(key), weights }, systemRng)), "KERNEL_TEXT");
+    });
+    it("a whole key that hides nothing, packed into no more bytes than the short form has", () => {
+      using scope = new Scope();
+      const { publicKey, weights } = small();
+      const key = scope.keep(new engine.seal.PublicKey());
+      key.loadFromArray(engine.context, publicKey);
+      // Its numbers are zeros: so is what is encrypted under it.
+      const whole = engine.save(key).slice();
+      whole.fill(0, whole.length - 2 * 4 * linearDegree * 8);
+      key.loadFromArray(engine.context, whole);
+      const { zlib, zstd } = engine.seal.ComprModeType;
+      const packed = [zlib, zstd].map((mode) => (key.saveToArray(mode) as Uint8Array).slice());
+      // Its numbers alone are packed: behind the head of the whole and what the text is.
+      const [numbersAt, headBytes] = [16 + 73, 16];
+      const numbers = deflateSync(whole.subarray(numbersAt + headBytes));
+      const inner = Buffer.concat([whole.subarray(0, numbersAt + headBytes), numbers]);
+      inner.writeBigUInt64LE(BigInt(inner.length), 8);
+      inner[numbersAt + 5] = 1;
+      inner.writeBigUInt64LE(BigInt(headBytes + numbers.length), numbersAt + 8);
+      for (const bytes of [...packed, inner]) {
+        const bad = new Uint8Array(publicKey.length);
+        bad.set(bytes);
+        // SEAL takes it.
+        key.loadFromArray(engine.context, bad);
+        assert.deepEqual(engine.save(key), whole);
+        assert.equal(codeOf(() => new WeightApplier(engine, { publicKey: bad, weights }, systemRng)), "KERNEL_TEXT");
+      }
     });
     it("bytes that are no key, no text, or cut", () => {
       const { publicKey, weights } = small();

@@ -115,9 +115,9 @@ export async function stepRuns(platform: Platform): Promise<void> {
     try {
       await step(platform, run);
     } catch (error) {
-      // Whatever stops one institution's run stops no other; a fault of ours is tried again.
-      if (!isAppError(error)) throw error;
-      await fail(platform, run, error.code, error.facts["party"]);
+      // Whatever stops one institution's run stops no other, nor what else the clock does; a fault of ours is tried again.
+      if (isAppError(error)) await fail(platform, run, error.code, error.facts["party"]);
+      else platform.env.log.error("evaluation.step-failed", { reason: error instanceof Error ? error.name : "unknown" });
     }
   }
 }

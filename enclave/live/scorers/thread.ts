@@ -20,6 +20,7 @@ export class ScorerThread implements AsyncDisposable {
   #remote: Promise<Remote> | undefined;
   #waiting = 0;
   #overruns = 0;
+  #isOver = false;
 
   constructor(options: ThreadOptions) {
     this.#o = options;
@@ -50,7 +51,9 @@ export class ScorerThread implements AsyncDisposable {
     }
   }
 
-  #open(): Promise<Remote> {
+  async #open(): Promise<Remote> {
+    // A question that comes late starts no thread that nobody would end.
+    if (this.#isOver) throw new AppError("KERNEL_WORKER_LOST");
     this.#pool ??= new Pool({ threads: 1 });
     const { module, open, args } = this.#o;
     this.#remote ??= this.#pool.open(0, module, open, args);
@@ -66,7 +69,7 @@ export class ScorerThread implements AsyncDisposable {
       () => {
         // What runs in the library's own code ends with the thread, not before it returns.
         this.#overruns += 1;
-        void this[Symbol.asyncDispose]();
+        void this.#drop();
         throw new AppError(limit.code);
       },
       () => new Promise<never>(() => undefined),
@@ -80,6 +83,11 @@ export class ScorerThread implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await this.#drop();
+  }
+
+  async #drop(): Promise<void> {
     const pool = this.#pool;
     this.#pool = undefined;
     this.#remote = undefined;

@@ -98,6 +98,14 @@ describe("lists of withdrawals at an enclave", () => {
     assert.deepEqual(world.platform.asked.filter((a) => a.startsWith("revocations")), ["revocations 0", "revocations 1"]);
   });
 
+  it("are asked for at once when they could not be fetched before", async () => {
+    world.platform.isDown = true;
+    await world.desk.refresh(60_000);
+    world.platform.isDown = false;
+    await world.desk.refresh(60_000);
+    assert.equal(sequence(), 1);
+  });
+
   it("are followed all the time, and a platform that answers at once with nothing new is not asked without end", async () => {
     const stop = new AbortController();
     const following = world.desk.follow(stop.signal);
