@@ -69,7 +69,8 @@ describe("verifications, over real processes", () => {
     await topology.until(id, "running");
     client = await ServiceClient.open(topology.api, { service: id, ca: readFileSync(join(topology.platformFolder, "ca.pem"), "utf8"), now: Date.now() });
     await eventually("both providers answer", async () => {
-      const answers = await said(claim(first, "tax", "sector", { kind: "equals", value: "none" }), claim(second, "power", "usage", { kind: "within", from: "0" })).catch(() => []);
+      // True claims: wrong ones in a row would lock the value for those that are early.
+      const answers = await said(claim(first, "tax", "sector", { kind: "exists" }), claim(second, "power", "usage", { kind: "within", from: "0" })).catch(() => []);
       return answers.length === 2 && answers.every((a) => a.endsWith("match"));
     });
   });
