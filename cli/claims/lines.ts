@@ -1,5 +1,6 @@
 // Lines of a file of any length, in bounded memory: one that is longer than allowed is given without its text.
 import { createReadStream } from "node:fs";
+import { csvField } from "../../core/csv.ts";
 import { AppError } from "../../core/errors.ts";
 
 /** number: from 1. bytes: up to and with its line end. */
@@ -77,5 +78,5 @@ export function csvFields(text: string): string[] | undefined {
 
 /** One line of CSV without its end. */
 export function csvLine(fields: readonly (string | number)[]): string {
-  return fields.map((field) => (/[",\r\n]/.test(String(field)) ? `"${String(field).replaceAll('"', '""')}"` : String(field))).join(",");
+  return fields.map((field) => csvField(String(field))).join(",");
 }

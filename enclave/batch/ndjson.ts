@@ -2,6 +2,7 @@
 // there is one form in which the enclave reads batches. Bounded memory but for the ids, of which each may come once.
 import { isUtf8 } from "node:buffer";
 import type { LineChecker } from "./lines.ts";
+import { csvField } from "../../core/csv.ts";
 
 const maxLineBytes = 2 ** 20;
 const lineFeed = 0x0a;
@@ -83,11 +84,6 @@ function textOf(value: unknown): string | undefined {
   if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
   if (typeof value === "boolean") return String(value);
   return typeof value === "string" && !control.test(value) ? value : undefined;
-}
-
-/** By RFC 4180; what could be taken for blanks around a field is quoted. */
-function csvField(text: string): string {
-  return /[",\n\r]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Lines without their ends, as many at a time as came; undefined for one that is not UTF-8 (reported). */

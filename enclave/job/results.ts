@@ -1,6 +1,7 @@
 // What the guest's enclave keeps and releases at the end of a training job: report and scores in its own folder, and both
 // sealed to the institution at the platform.
 import { existsSync } from "node:fs";
+import { csvField } from "../../core/csv.ts";
 import type { EntityId } from "../../core/brand.ts";
 import { digestOf, sha256Hex } from "../../core/canonical.ts";
 import type { Log } from "../../core/env.ts";
@@ -128,7 +129,7 @@ function scoresCsv(ids: readonly EntityId[], { alignment: { rows, trainRows }, o
 /** Quoted when needed; a leading formula character is made harmless for spreadsheets. */
 export function csv(text: string): string {
   const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text;
-  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return csvField(safe);
 }
 
 /** Companies that are in no row of a training job for want of a consent: a file of the bank's own, which does not leave. */

@@ -1,6 +1,7 @@
 // Labels for a new training job from returned outcomes: one row per company, with what was left out and how turned-down applications were treated written
 // down beside it.
 import { join } from "node:path";
+import { csvField } from "../../core/csv.ts";
 import { digestOf, sha256Hex } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Rng } from "../../core/env.ts";
@@ -91,13 +92,13 @@ export type ExportOptions = {
 export async function writeLabels({ out, rows, manifest, features }: ExportOptions): Promise<{ readonly manifest: LabelsManifest; readonly matched: number | null }> {
   const isWeighted = new Set(rows.map((r) => r.company)).size !== rows.length || rows.some((r) => r.weight !== 1);
   if (features !== undefined && isWeighted) throw new AppError("OUTCOME_WEIGHTS");
-  const text = ["id,label,weight,originated,source", ...rows.map((r) => [csv(r.company), r.label, r.weight, monthText(r.originated), r.source].join(","))].join("\n");
+  const text = ["id,label,weight,originated,source", ...rows.map((r) => [csvField(r.company), r.label, r.weight, monthText(r.originated), r.source].join(","))].join("\n");
   const whole: LabelsManifest = { ...manifest, digest: sha256Hex(`${text}\n`) };
   writeDurably(join(out, "labels.csv"), `${text}\n`);
   const matched = features === undefined ? null : await writeFeatures(out, rows, features);
   if (manifest.testFrom !== null) {
     const from = monthNumber(manifest.testFrom);
-    writeDurably(join(out, "split.csv"), `${["id,part", ...rows.map((r) => `${csv(r.company)},${r.originated >= from ? "test" : "train"}`)].join("\n")}\n`);
+    writeDurably(join(out, "split.csv"), `${["id,part", ...rows.map((r) => `${csvField(r.company)},${r.originated >= from ? "test" : "train"}`)].join("\n")}\n`);
   }
   writeDurably(join(out, "labels.json"), `${JSON.stringify({ ...whole, manifestDigest: digestOf(JSON.parse(JSON.stringify(whole))) }, undefined, 2)}\n`);
   return { manifest: whole, matched };
@@ -115,14 +116,14 @@ async function writeFeatures(out: string, rows: readonly Labelled[], { definitio
   const at = kept.indexOf(id);
   let matched = 0;
   const lines = async function* (fault: Parameters<DataSession["chunks"]>[1]): AsyncGenerator<string> {
-    yield `${[...kept.map((c) => csv(c.name)), labelColumn].join(",")}\n`;
+    yield `${[...kept.map((c) => csvField(c.name)), labelColumn].join(",")}\n`;
     for await (const chunk of session.chunks(`SELECT ${kept.map((c) => `CAST(${c.sql} AS VARCHAR)`).join(", ")} FROM ${source.from}`, fault)) {
       let piece = "";
       for (const cells of chunk.getRows()) {
         const label = labels.get(normaliseId(String(cells[at] ?? ""), definition.idKind));
         if (label === undefined) continue;
         matched += 1;
-        piece += `${[...cells.map((c) => csv(c === null ? "" : String(c))), label].join(",")}\n`;
+        piece += `${[...cells.map((c) => csvField(c === null ? "" : String(c))), label].join(",")}\n`;
       }
       yield piece;
     }
@@ -130,8 +131,4 @@ async function writeFeatures(out: string, rows: readonly Labelled[], { definitio
   await withCause(session, source, (fault) => writePiecesDurably(join(out, "features.csv"), lines(fault)));
   writeDurably(join(out, "dataset.json"), `${JSON.stringify({ ...definition, features: { file: "features.csv", format: "csv", delimiter: "," }, labelColumn }, undefined, 2)}\n`);
   return matched;
-}
-
-function csv(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
