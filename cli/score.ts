@@ -57,7 +57,7 @@ export async function scoreWithFallback(api: ApiClient, request: ScoreRequest): 
 
 /** Explanations stay in the bank's own enclave folder: they are copied from there. Throws CLI_FILE when it is another one. */
 export function copyExplanations(folder: string, job: string, out: string): void {
-  mkdirSync(out, { recursive: true });
+  mkdirSync(out, { recursive: true, mode: 0o700 });
   copyFileSync(existingFile(join(enclavePaths(folder).results, job, explanationsFile)), join(out, explanationsFile));
 }
 

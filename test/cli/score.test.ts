@@ -1,4 +1,7 @@
 // `yunei score` against a platform that answers as a test says: providers that are away, companies that withdraw in the middle.
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { assert } from "chai";
 import { describe, it } from "mocha";
 import type { JobEvent } from "../../api/contract.ts";
@@ -7,7 +10,8 @@ import type { Code } from "../../core/errors.ts";
 import { isAppError } from "../../core/errors.ts";
 import type { JobRequest } from "../../federation/plan-schema.ts";
 import type { ApiClient } from "../../cli/api-client.ts";
-import { scoreWithFallback, type ScoreRequest } from "../../cli/score.ts";
+import { enclavePaths } from "../../enclave/config.ts";
+import { copyExplanations, scoreWithFallback, type ScoreRequest } from "../../cli/score.ts";
 
 const [tax, power, bank] = ["tax", "power", "bank"] as PartyId[] as [PartyId, PartyId, PartyId];
 const request: ScoreRequest = {
@@ -57,5 +61,20 @@ describe("scoring a batch", () => {
     const { api, submitted } = platform(["BUDGET_TOTALS"]);
     assert.equal(await outcome(api), "BUDGET_TOTALS");
     assert.lengthOf(submitted, 1);
+  });
+});
+
+describe("explanations beside scores", () => {
+  it("lie where nobody else on the machine can read them", () => {
+    const work = mkdtempSync(join(tmpdir(), "yunei-score-"));
+    try {
+      const results = join(enclavePaths(join(work, "bank")).results, "job_1");
+      mkdirSync(results, { recursive: true });
+      writeFileSync(join(results, "explanations.ndjson"), "{}\n", { mode: 0o600 });
+      copyExplanations(join(work, "bank"), "job_1", join(work, "out"));
+      for (const path of ["out", "out/explanations.ndjson"]) assert.equal(statSync(join(work, path)).mode & 0o077, 0, path);
+    } finally {
+      rmSync(work, { recursive: true });
+    }
   });
 });
