@@ -9,7 +9,7 @@ type DataSet = { readonly name: string; readonly id: string; readonly guest: str
 /** `auc`: of the test part at least; `gain`: over the guest's own columns; `seconds`: printed beside the time, not judged: CI machines are shared. */
 type Run = {
   readonly data: string; readonly args: readonly string[]; readonly auc: number; readonly gain?: number; readonly seconds?: number;
-  /** Another row order and other noise every time: where the test part is small, the median of so many runs counts. */
+  /** Another row order and other noise every time: where the test part is small, the mean of so many runs counts. */
   readonly times?: number;
 };
 
@@ -27,7 +27,7 @@ const runs: readonly Run[] = [
   { data: "polish_5year", args: [], auc: 0.92, seconds: 60 },
   { data: "fate_default_credit", args: [], auc: 0.75, seconds: 60 },
   { data: "sba_2003_2006", args: crossboost, auc: 0.69, seconds: 60 },
-  { data: "polish_5year", args: crossboost, auc: 0.948, seconds: 60, times: 3 },
+  { data: "polish_5year", args: crossboost, auc: 0.948, seconds: 60, times: 9 },
   { data: "fate_default_credit", args: crossboost, auc: 0.764, seconds: 60 },
   // Bars of floors lifted; with the floors the price is printed, and the Polish set has too few companies for trees.
   { data: "sba_2003_2006", args: lifted, auc: 0.698 },
@@ -66,21 +66,29 @@ function measure({ data, args }: Run): Figures | undefined {
   }
 }
 
-function run(asked: Run): boolean {
+/** undefined when every bar holds; else which did not. */
+function run(asked: Run): string | undefined {
   const { auc, gain, seconds, times = 1 } = asked;
   const name = `${asked.data} ${asked.args.join(" ")}`.trim();
   const all = Array.from({ length: times }, () => measure(asked)).filter((f) => f !== undefined).sort((a, b) => a.joint - b.joint);
   const middle = all[Math.floor(all.length / 2)];
   if (middle === undefined || all.length < times) {
     process.stdout.write(`${name}: FAILED\n`);
-    return false;
+    return `${name}: no report`;
   }
-  const { joint, alone, ks, bits, took } = middle;
-  const fits = joint >= auc && (gain === undefined || joint - alone >= gain) && all.every((f) => f.isInsidePlan);
-  process.stdout.write(`${name}: test AUC ${joint.toFixed(4)} (bar ${auc})${times > 1 ? `, median of ${all.map((f) => f.joint.toFixed(4)).join(", ")}` : ""}, guest alone ${alone.toFixed(4)}, `
-    + `gain ${(joint - alone).toFixed(4)}${gain === undefined ? "" : ` (bar ${gain})`}, KS ${ks.toFixed(4)}${bits}, ${took.toFixed(1)} s${seconds === undefined ? "" : ` (bar ${seconds} s)`}: ${fits ? "ok" : "MISSED"}\n`);
-  return fits;
+  const { alone, ks, bits, took } = middle;
+  const joint = all.reduce((sum, f) => sum + f.joint, 0) / all.length;
+  const misses = [
+    ...(joint >= auc ? [] : [`test AUC ${joint.toFixed(4)}, bar ${auc}`]),
+    ...(gain === undefined || joint - alone >= gain ? [] : [`gain ${(joint - alone).toFixed(4)}, bar ${gain}`]),
+    ...(all.every((f) => f.isInsidePlan) ? [] : ["more came out than the plan states"]),
+  ];
+  process.stdout.write(`${name}: test AUC ${joint.toFixed(4)} (bar ${auc})${times > 1 ? `, mean of ${all.map((f) => f.joint.toFixed(4)).join(", ")}` : ""}, guest alone ${alone.toFixed(4)}, `
+    + `gain ${(joint - alone).toFixed(4)}${gain === undefined ? "" : ` (bar ${gain})`}, KS ${ks.toFixed(4)}${bits}, ${took.toFixed(1)} s${seconds === undefined ? "" : ` (bar ${seconds} s)`}: ${misses.length === 0 ? "ok" : "MISSED"}\n`);
+  return misses.length === 0 ? undefined : `${name}: ${misses.join("; ")}`;
 }
 
-const failed = runs.filter((r) => !run(r)).length;
-process.exitCode = failed === 0 ? 0 : 1;
+const missed = runs.map(run).filter((miss) => miss !== undefined);
+// Last of all, where the end of a log shows it.
+for (const miss of missed) process.stdout.write(`MISSED ${miss}\n`);
+process.exitCode = missed.length === 0 ? 0 : 1;
