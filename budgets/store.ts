@@ -35,6 +35,11 @@ export function readTable(store: BudgetStore, key: string, length: number): numb
   });
 }
 
+/** The same of a value that was read with others. Throws BUDGET_STATE. */
+export function numbersOf(text: string, length: number): number[] {
+  return readValue(text, (value) => requireNumbers(value, length));
+}
+
 function requireNumbers(value: unknown, length: number): number[] {
   if (!Array.isArray(value) || value.length !== length || !value.every((n) => Number.isSafeInteger(n) && n >= 0)) throw new TypeError("no numbers");
   return value as number[];
@@ -42,7 +47,10 @@ function requireNumbers(value: unknown, length: number): number[] {
 
 function readText<T>(store: BudgetStore, key: string, read: (value: unknown) => T): T | undefined {
   const text = store.get(key);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : readValue(text, read);
+}
+
+function readValue<T>(text: string, read: (value: unknown) => T): T {
   try {
     return read(JSON.parse(text));
   } catch (cause) {

@@ -3,7 +3,7 @@ import { Counter } from "../counts/counter.ts";
 import { bytesOfHash, hasMember, memberBytes, membersOf, without, type SetStore } from "../counts/sets.ts";
 import type { Slots } from "../counts/windows.ts";
 import { isKeyedHash } from "../hashes.ts";
-import { readNumbers, type BudgetStore } from "../store.ts";
+import { numbersOf, readNumbers, type BudgetStore } from "../store.ts";
 import type { NamedLimit } from "./policy.ts";
 import { overdrawn, type QuotaRefusal } from "./refusal.ts";
 
@@ -14,6 +14,11 @@ export const peakKey = (key: string): string => `quota-peak|${key}`;
 
 export function readPeak(store: BudgetStore, key: string): readonly [count: number, until: number] | undefined {
   return readNumbers(store, key, 2) as [number, number] | undefined;
+}
+
+/** The key of one company's own count. The name of a limit, too, may have the word in it. */
+function keyOfCompany(key: string, company: string): string {
+  return key.replace(new RegExp(`\\|${eachCompany}\\|([^|]*)$`), `|${company}|$1`);
 }
 
 export type SetBill = { readonly refusal: QuotaRefusal | undefined; readonly pay: () => void };
@@ -55,12 +60,12 @@ export class SetBills {
     };
   }
 
-  /** Those of a set that were counted one by one as long or longer, packed, ascending. */
+  /** Those of a set that were counted one by one as long or longer, packed, ascending. Throws BUDGET_STATE: a row that cannot be read takes no company off the count. */
   #singles(key: string, members: Buffer, from: number, now: number): Buffer {
     const found: Buffer[] = [];
     for (const [name, value] of this.#store.each(`${key}|m|`)) {
       const member = name.slice(key.length + 3);
-      const [since, expires] = JSON.parse(value) as [number, number];
+      const [since, expires] = numbersOf(value, 4) as [number, number];
       if (expires <= now || since < from || !isKeyedHash(member)) continue;
       const bytes = bytesOfHash(member);
       if (hasMember(members, bytes)) found.push(bytes);
@@ -82,7 +87,7 @@ export class SetBills {
     for (let at = 0; at < membersOf(members); at++) {
       const member = members.subarray(at * memberBytes, (at + 1) * memberBytes);
       const besides = sets.filter((set) => hasMember(set.members, member)).map((set) => [set.from, set.expires, set.times ?? 1] as [number, number, number]);
-      const own = key.replace(eachCompany, member.toString("hex"));
+      const own = keyOfCompany(key, member.toString("hex"));
       if (besides.reduce((sum, [, , times]) => sum + times, singles) + 1 <= limit.limit) continue;
       const refusal = overdrawn(limit, new Counter(this.#store, own, limit.window, now, { slot, besides }), 1);
       if (refusal) return { refusal, pay };

@@ -10,6 +10,8 @@ import { countPlaces, placesOf, type DriftColumn } from "./columns.ts";
 const countsSchema = z.array(z.array(z.int().min(0)));
 /** Histograms of all columns of one model, in their order. */
 export type MonthCounts = { readonly companies: number; readonly columns: readonly (readonly number[])[] };
+/** Companies that wait for a disk that fails: the oldest are given up beyond it. */
+const maxNoted = 100_000;
 export type DriftSource = "service" | "batch";
 
 export const monthOf = (ms: number): string => new Date(ms).toISOString().slice(0, 7);
@@ -40,10 +42,14 @@ export class DriftCounts {
     this.#noted.push({ month: monthOf(this.#now()), record: this.#recordOf(company), places });
   }
 
-  /** Within the transaction of a group. */
+  /** Within the transaction of a group; what is undone with it is written with the next. */
   write(): void {
     const noted = this.#noted;
+    if (noted.length === 0) return;
     this.#noted = [];
+    this.#db.atEnd((isCommitted) => {
+      if (!isCommitted) this.#noted = [...noted, ...this.#noted].slice(-maxNoted);
+    });
     for (const month of new Set(noted.map((n) => n.month))) {
       const fresh = noted.filter((n) => n.month === month && this.#db.run("insert or ignore into drift_seen values (?, ?, ?)", this.#model, month, n.record) === 1);
       if (fresh.length === 0) continue;

@@ -5,7 +5,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { digestOf, type Json } from "../../core/canonical.ts";
-import { jobPlanSchema } from "../../federation/plan-schema.ts";
+import { jobPlanSchema, type JobPlan } from "../../federation/plan-schema.ts";
+import { isOwnShape, scoreJobSchema } from "../../federation/score/params.ts";
 import { monthNumber } from "../../models/outcomes/record.ts";
 import { DataSession } from "../data/duckdb.ts";
 import { defaultLimits, locate, openSource } from "../data/source.ts";
@@ -21,6 +22,8 @@ export type GivenScore = z.output<typeof givenSchema>;
 export type Scored = GivenScore & { readonly company: string; /** Digest of the model version. */ readonly model: string };
 /** Scores are kept for so long where no loan took them over. */
 export const keptMonths = 24;
+/** Scores that wait for a disk that fails: the oldest are given up beyond it. */
+const maxPending = 100_000;
 
 export class GivenScores {
   readonly #db: StateDatabase;
@@ -39,13 +42,18 @@ export class GivenScores {
     if (score.probability > 0 && score.probability < 1) this.#pending.push(score);
   }
 
-  /** Within the transaction of the caller. The latest of a month counts. */
+  /** Within the transaction of the caller; what is undone with it is written with the next. The latest of a month counts. */
   write(): void {
-    for (const { company, model, ...given } of this.#pending) {
+    const pending = this.#pending;
+    if (pending.length === 0) return;
+    this.#pending = [];
+    this.#db.atEnd((isCommitted) => {
+      if (!isCommitted) this.#pending = [...pending, ...this.#pending].slice(-maxPending);
+    });
+    for (const { company, model, ...given } of pending) {
       const month = monthNumber(new Date(given.at).toISOString().slice(0, 7));
       this.#db.run("insert or replace into outcome_scores values (?, ?, ?, ?)", this.#keyOf(company), model, month, this.#box.seal(Buffer.from(JSON.stringify(given))));
     }
-    this.#pending = [];
   }
 
   /** Of one company, of all model versions, in these months, latest first. */
@@ -142,7 +150,7 @@ async function joinBatches({ db, results }: { readonly db: StateDatabase; readon
   for (const row of db.all("select plan from jobs where state = 'done' order by created_at desc")) {
     const plan = jobPlanSchema.safeParse(JSON.parse(String(row["plan"])));
     if (!plan.success || plan.data.kind !== "score") continue;
-    const model = digests.get(plan.data.model ?? "");
+    const model = modelOfBatch(plan.data, digests);
     const at = Date.parse(plan.data.createdAt);
     const month = monthNumber(plan.data.createdAt.slice(0, 7));
     if (model === undefined) continue;
@@ -152,6 +160,12 @@ async function joinBatches({ db, results }: { readonly db: StateDatabase; readon
       }
     }
   }
+}
+
+/** The digest of the version that scored a batch: of one of this enclave's, or of a model that the bank brought. */
+function modelOfBatch({ model, params }: JobPlan, digests: ReadonlyMap<string, string>): string | undefined {
+  const shape = scoreJobSchema.safeParse(params).data?.shape;
+  return shape !== undefined && isOwnShape(shape) ? shape.digest : digests.get(model ?? "");
 }
 
 /** Companies and probabilities of one file of scores of this enclave's; none when it is not there. Companies without a score are left out. */

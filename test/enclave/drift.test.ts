@@ -78,6 +78,10 @@ describe("histograms of what was scored", () => {
     assert.throws(() => db.transaction(() => { one.write(); throw new Error("disk"); }));
     assert.isUndefined(readCounts(db, model, "2026-01", "service"));
     assert.equal(db.all("select 1 from drift_seen").length, 0);
+    one.note("b", company(12));
+    write(one);
+    write(one);
+    assert.deepEqual(readCounts(db, model, "2026-01", "service"), { companies: 2, columns: [[1, 1, 0, 0, 0], [2, 0, 0]] }, "with the next group, once");
   });
   it("of batches are those of the largest one, the same after a replay; of a month the larger source counts", () => {
     const featureOf = (n: number) => (name: string): Feature | undefined => (name === "turnover" ? turnover(...Array.from({ length: n }, (_, i) => i)) : sector(...Array.from({ length: n }, () => "a")));

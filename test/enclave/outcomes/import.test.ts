@@ -123,6 +123,21 @@ describe("import of loan outcomes", () => {
     assert.deepEqual(importsOf(bank.db, 9).map((i) => i.isFinished), [true, false]);
   });
 
+  it("keeps the scores of a group that was not committed for the next one", () => {
+    using bank = new Bank();
+    const note = (company: string, probability: number): void => bank.scores.note({ company, model: modelA, probability, at: Date.parse("2025-01-01"), service: "job_000000000000000a", role: "champion" });
+    note("a", 0.2);
+    assert.throws(() => bank.db.transaction(() => { bank.scores.write(); throw new Error("disk"); }), "disk");
+    assert.isEmpty(bank.scores.of("a", 0, 99_999));
+    note("a", 0.3);
+    note("b", 0.4);
+    bank.db.transaction(() => bank.scores.write());
+    assert.deepEqual(["a", "b"].map((company) => bank.scores.of(company, 0, 99_999).map(({ given }) => given.probability)), [[0.3], [0.4]], "the latest of a month");
+    note("c", 0.5);
+    assert.throws(() => bank.db.transaction(() => { bank.scores.write(); throw new Error("disk"); }), "disk");
+    bank.db.transaction(() => bank.scores.write());
+    assert.lengthOf(bank.scores.of("c", 0, 99_999), 1);
+  });
   it("keeps neither loan nor company in the open", async () => {
     using bank = new Bank();
     const records = anyLives(2, 50);

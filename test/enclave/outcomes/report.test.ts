@@ -64,21 +64,25 @@ describe("reports on loan outcomes", () => {
     const model = `model_${"1".repeat(24)}`;
     bank.db.run("insert into models (model, job, created_at, kind, half) values (?, ?, ?, ?, ?)", model, "job_00000000000000aa", 1, "scorecard-guest", JSON.stringify(half));
     const { results } = enclavePaths(bank.folder);
-    const scored = (job: string, at: string, lines: readonly string[]): void => {
-      const plan = { ...planOf(), job, kind: "score", model, createdAt: at };
+    const scored = (job: string, at: string, lines: readonly string[], by: object = { model }): void => {
+      const plan = { ...planOf(), job, kind: "score", createdAt: at, ...by };
       bank.db.run("insert into jobs (job, state, plan, digest, created_at) values (?, 'done', ?, '', ?)", job, JSON.stringify(plan), Date.parse(at));
       mkdirSync(join(results, job), { recursive: true });
       writeFileSync(join(results, job, "scores.csv"), `id,points,probability,partial\n${lines.join("\n")}\n`);
     };
     scored("job_0000000000000001", "2024-11-05T00:00:00.000Z", ["C1,500,0.110000,0", "C2,500,0.120000,0", "C4,500,0.140000,0"]);
     scored("job_0000000000000002", "2025-01-05T00:00:00.000Z", ["C1,500,0.210000,0", "C3,,,0", "C9,500,0.500000,0"]);
+    // By a model that the bank brought itself.
+    const shape = { kind: "whole-model", digest: modelA, bytes: 1000, inputs: ["x"] };
+    scored("job_0000000000000004", "2025-01-06T00:00:00.000Z", ["C5,500,0.510000,0"], { model: undefined, params: { batch: "b".repeat(64), rows: 1, shape } });
     bank.scores.note({ company: "C2", model: digest, probability: 0.31, at: Date.parse("2025-01-20"), service: "job_0000000000000003", role: "champion" });
     bank.scores.note({ company: "C3", model: digest, probability: 0.33, at: Date.parse("2025-01-20"), service: "job_0000000000000003", role: "shadow" });
     bank.scores.note({ company: "C1", model: digest, probability: 0.35, at: Date.parse("2025-02-20"), service: "job_0000000000000003", role: "champion" });
     bank.scores.write();
-    const rows = ["C1", "C2", "C3", "C4"].map((company) => ({ loan: `L-${company}`, company, originated: company === "C4" ? "2025-06" : "2025-01", month: "2025-07", status: "current" }));
+    const rows = ["C1", "C2", "C3", "C4", "C5"].map((company) => ({ loan: `L-${company}`, company, originated: company === "C4" ? "2025-06" : "2025-01", month: "2025-07", status: "current" }));
     const result = await bank.desk.importFile({ file: bank.file("rows.csv", rows) });
-    assert.deepEqual(result.joined, { service: 1, batch: 1, without: 2 });
+    assert.deepEqual(result.joined, { service: 1, batch: 2, without: 2 });
+    assert.deepInclude(bank.desk.loans.get(bank.desk.loans.keyOf("L-C5")) as object, { score: 0.51, from: "batch", model: modelA });
     const kept = (company: string): object => { const { score, from } = bank.desk.loans.get(bank.desk.loans.keyOf(`L-${company}`)) ?? {}; return { score, from }; };
     assert.deepEqual(kept("C1"), { score: 0.21, from: "batch" }, "the later batch, not the score of the month after");
     assert.deepEqual(kept("C2"), { score: 0.31, from: "service" });
