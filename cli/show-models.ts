@@ -1,5 +1,6 @@
 // What a person sees of the versions of served models.
 import type { BoundService, KeptStatistics } from "../enclave/serving/store.ts";
+import type { Code } from "../core/errors.ts";
 import type { ScoreComparison } from "../enclave/serving/compare.ts";
 import type { Change, RegistryEvent, VersionState } from "../serving/registry/events.ts";
 import { shareOf, type Deployment } from "../serving/registry/machine.ts";
@@ -25,12 +26,19 @@ export function waitingLine(w: { readonly id: number; readonly deployment: strin
   return `#${w.id}  ${w.deployment}  ${changeText(w.change)}  ${w.signedBy.join(", ")}  ${w.reason}`;
 }
 
+/** A record that cannot be read, or a proposal. revision: where the record stops fitting together. */
+export type Damaged = { readonly code: Code; readonly deployment?: string; readonly proposal?: number; readonly revision?: number };
+
+export function damagedLine({ code, deployment, proposal, revision }: Damaged): string {
+  return `${deployment ?? `#${proposal ?? ""}`}${revision === undefined ? "" : `  r${revision}`}  ${code}`;
+}
+
 export function historyLines(events: readonly RegistryEvent[]): string[] {
   return events.map((e) => `r${e.revision}  ${new Date(e.at).toISOString()}  ${changeText(e.change)}  ${e.by}${e.approvedBy === undefined ? "" : ` + ${e.approvedBy}`}  ${e.reason}`);
 }
 
 function changeText(change: Change): string {
-  return `${change.type}${"version" in change ? ` v${change.version}` : ""}${"share" in change ? ` ${share(change.share)}` : ""}`;
+  return `${change.type}${"version" in change ? ` v${change.version}` : ""}${"share" in change ? ` ${share(change.share)}` : ""}${"service" in change ? ` ${change.service}` : ""}`;
 }
 
 type Compared = ScoreComparison & { readonly version: number; readonly against: number; readonly since: KeptStatistics | null };

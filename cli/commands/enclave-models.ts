@@ -6,7 +6,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { z } from "zod";
 import type { JobId } from "../../core/brand.ts";
 import { sha256Hex } from "../../core/canonical.ts";
-import { AppError } from "../../core/errors.ts";
+import { AppError, isAppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths, readConfig, type EnclaveConfig } from "../../enclave/config.ts";
 import { memoryKeyOf } from "../../enclave/data/own.ts";
@@ -23,7 +23,7 @@ import { deploymentNameSchema, registryPolicySchema, type Change, type Evaluatio
 import { replay, versionOf, type Deployment } from "../../serving/registry/machine.ts";
 import { existingFile, jobName, languageOption, wholeNumber } from "../arguments.ts";
 import { asOperator } from "../operated.ts";
-import { comparedLines, deploymentLines, historyLines, waitingLine } from "../show-models.ts";
+import { comparedLines, damagedLine, deploymentLines, historyLines, waitingLine, type Damaged } from "../show-models.ts";
 import { languageOf, printJson, printLines } from "../terminal.ts";
 import { signerOf, signingOptions } from "./enclave-operators.ts";
 
@@ -131,10 +131,24 @@ const view = ({ name, revision, changedAt, policy, champion, predecessors, versi
 function list(o: Common): Promise<void> {
   return within(o, async ({ store, changes }) => {
     const services = store.services();
-    const deployments = [...store.revisions().keys()].map((name) => changes.state(name));
-    const waiting = await Promise.all(changes.waiting().map(async (w) => ({ id: w.id, at: new Date(w.at).toISOString(), ...w.proposal, signedBy: await changes.signedBy(w) })));
-    if (o.json === true) printJson({ deployments: deployments.map((d) => ({ ...view(d), services: services.filter((s) => s.deployment === d.name) })), waiting });
-    else printLines([...deployments.flatMap((d) => deploymentLines(d, services.filter((s) => s.deployment === d.name), languageOf(o.lang))), ...waiting.map(waitingLine)]);
+    const damaged: Damaged[] = [];
+    const deployments = [...store.revisions().keys()].flatMap((name) => {
+      try {
+        return [changes.state(name)];
+      } catch (error) {
+        if (!isAppError(error)) throw error;
+        damaged.push({ deployment: name, code: error.code, ...(typeof error.facts["revision"] === "number" && { revision: error.facts["revision"] }) });
+        return [];
+      }
+    });
+    const readable = changes.waiting((id) => damaged.push({ proposal: id, code: "SERVING_HISTORY" }));
+    const waiting = await Promise.all(readable.map(async (w) => ({ id: w.id, at: new Date(w.at).toISOString(), ...w.proposal, signedBy: await changes.signedBy(w) })));
+    if (o.json === true) printJson({ deployments: deployments.map((d) => ({ ...view(d), services: services.filter((s) => s.deployment === d.name) })), waiting, damaged });
+    else printLines([...deployments.flatMap((d) => deploymentLines(d, services.filter((s) => s.deployment === d.name), languageOf(o.lang))), ...waiting.map(waitingLine), ...damaged.map(damagedLine)]);
+    if (damaged.length === 0) return;
+    // The others are shown all the same; JSON has said it.
+    if (o.json !== true) throw new AppError("SERVING_HISTORY", { damaged: damaged.length });
+    process.exitCode = 1;
   });
 }
 
@@ -142,15 +156,16 @@ function register(o: Asking & { service: JobId; maxShare: number; twoPersons?: b
   return within(o, async (opened) => {
     const { store, changes, config } = opened;
     const { model, inputs } = store.modelOf(o.service, config.party);
-    store.fits(o);
+    const isBound = store.fits(o);
     const facts = { service: o.service };
     if (revisionOf(changes, o.deployment) === 0) {
       const policy = registryPolicySchema.parse({ maxShare: o.maxShare, twoPersons: o.twoPersons === true });
       await ask(opened, { ...o, expected: 0 }, { type: "create", policy }, { deployment: o.deployment, facts });
     }
-    const known = changes.state(o.deployment).versions.some((v) => v.model === model);
-    // Another service of the same model stands for the same version.
-    if (!known) await ask(opened, o, { type: "register", model, inputs }, { deployment: o.deployment, facts });
+    const known = changes.state(o.deployment).versions.find((v) => v.model === model);
+    // Another service of the same model stands for the same version; where that one answers, it is a change of what answers.
+    if (known !== undefined) return show(o, isBound ? { state: "made", deployment: changes.state(o.deployment) } : await ask(opened, o, { type: "stand", version: known.version, service: o.service }, { deployment: o.deployment, facts }));
+    await ask(opened, o, { type: "register", model, inputs }, { deployment: o.deployment, facts });
     store.bind({ service: o.service, deployment: o.deployment, model }, Date.now());
     show(o, { state: "made", deployment: changes.state(o.deployment) });
   });

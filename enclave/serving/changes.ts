@@ -8,12 +8,12 @@ import type { PartyId } from "../../core/brand.ts";
 import { canonicalJson, digestOf } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import { changeRequestSchema, type ChangeRequest } from "../../serving/registry/events.ts";
-import { decide, needsTwo, replay, type Deployment } from "../../serving/registry/machine.ts";
+import { decide, needsTwo, replay, versionOf, type Deployment } from "../../serving/registry/machine.ts";
 import { signStatement } from "../job/approval.ts";
 import { operatorNameSchema, type Operator } from "../operators/list.ts";
 import type { Policy } from "../policy.ts";
 import type { StateDatabase } from "../store/database.ts";
-import type { ServingStore } from "./store.ts";
+import { parsed, type ServingStore } from "./store.ts";
 
 const type = "yunei-model-change+jws";
 /** Nothing of a proposal but its maker's name may change until it happens. */
@@ -46,6 +46,7 @@ export class ServingChanges {
     const checked = proposalSchema.safeParse(proposal);
     if (!checked.success) throw new AppError("SERVING_COMMAND", { problems: checked.error.issues.length });
     const before = replay(this.#p.store.events(proposal.deployment));
+    this.#mayStand(checked.data, before);
     if (!this.#wantsTwo(checked.data, before)) return { state: "made", deployment: this.#make({ ...checked.data, by: signer?.operator ?? "operator" }) };
     if (signer === undefined) throw new AppError("OPERATOR_REQUIRED");
     // What the machine would refuse anyway is refused before anybody else is bothered; the second person is not known yet.
@@ -60,11 +61,16 @@ export class ServingChanges {
     return this.#sign(found.proposal, signer);
   }
 
-  /** Proposals that wait for another signature, oldest first. */
-  waiting(): Waiting[] {
-    return this.#p.db.all("select id, at, proposal, signed from serving_proposals where open = 1 order by id").map((r) => ({
-      id: Number(r["id"]), at: Number(r["at"]), proposal: proposalSchema.parse(JSON.parse(String(r["proposal"]))), signed: z.array(z.string()).parse(JSON.parse(String(r["signed"]))),
-    }));
+  /** Proposals that wait for another signature, oldest first. damaged: hears of those that cannot be read, which nobody can sign. */
+  waiting(damaged?: (id: number) => void): Waiting[] {
+    return this.#p.db.all("select id, at, proposal, signed from serving_proposals where open = 1 order by id").flatMap((r): Waiting[] => {
+      const id = Number(r["id"]);
+      const proposal = proposalSchema.safeParse(parsed(r["proposal"]));
+      const signed = z.array(z.string()).safeParse(parsed(r["signed"]));
+      if (proposal.success && signed.success) return [{ id, at: Number(r["at"]), proposal: proposal.data, signed: signed.data }];
+      damaged?.(id);
+      return [];
+    });
   }
 
   /** Operators on the list whose signature on a proposal is valid, in the order in which they signed. */
@@ -112,16 +118,27 @@ export class ServingChanges {
     const { db, store, now } = this.#p;
     return db.transaction(() => {
       const { event, state } = decide(replay(store.events(request.deployment)), request, now());
+      this.#mayStand(event, state);
       if (!store.appendWithin(event)) throw new AppError("SERVING_CONFLICT", { expected: request.expected, revision: state.revision });
+      if (event.change.type === "stand") store.bindWithin({ service: event.change.service, deployment: event.deployment, model: event.model ?? "" }, now());
       return state;
     });
+  }
+
+  /** Throws SERVING_SERVICE for a service that cannot stand for the version, SERVING_UNKNOWN for no such version. */
+  #mayStand({ deployment, change }: Pick<Proposal, "deployment" | "change">, state: Deployment | undefined): void {
+    if (change.type !== "stand" || state === undefined) return;
+    const { store, self } = this.#p;
+    const { model } = versionOf(state, change.version);
+    if (store.modelOf(change.service, self).model !== model) throw new AppError("SERVING_SERVICE");
+    store.fits({ service: change.service, deployment });
   }
 
   /** By the deployment's own policy, or because the enclave's policy has four eyes on its own services. */
   #wantsTwo({ change }: Proposal, state: Deployment | undefined): boolean {
     const { policy, self } = this.#p;
     const isFourEyes = policy?.allow.some((r) => r.guest === self && r.kinds.includes("serve") && r.approve === "four-eyes") === true;
-    return needsTwo(change) && (isFourEyes || state?.policy.twoPersons === true);
+    return needsTwo(change, state) && (isFourEyes || state?.policy.twoPersons === true);
   }
 
   async #signer(jws: string, proposal: string): Promise<string | undefined> {

@@ -41,8 +41,9 @@ export class ServingStore implements EventStore {
     return true;
   }
 
+  /** As they are written; undefined for one that is no JSON: `replay` refuses the record. */
   events(deployment: string): unknown[] {
-    return this.#db.all("select event from serving_events where deployment = ? order by revision", deployment).map((r) => JSON.parse(String(r["event"])) as unknown);
+    return this.#db.all("select event from serving_events where deployment = ? order by revision", deployment).map((r) => parsed(r["event"]));
   }
 
   /** The last revision of each deployment, by name. */
@@ -66,10 +67,13 @@ export class ServingStore implements EventStore {
   }
 
   /** Lets a service stand for the version with its model. The same again changes nothing. Throws as `fits`. */
-  bind({ service, deployment, model }: BoundService, at: number): void {
-    this.#db.transaction(() => {
-      if (!this.fits({ service, deployment })) this.#db.run("insert into serving_services values (?, ?, ?, ?)", service, deployment, model, at);
-    });
+  bind(bound: BoundService, at: number): void {
+    this.#db.transaction(() => this.bindWithin(bound, at));
+  }
+
+  /** The same within a transaction of the caller. */
+  bindWithin({ service, deployment, model }: BoundService, at: number): void {
+    if (!this.fits({ service, deployment })) this.#db.run("insert into serving_services values (?, ?, ?, ?)", service, deployment, model, at);
   }
 
   planOf(job: string): JobPlan | undefined {
@@ -87,6 +91,15 @@ export class ServingStore implements EventStore {
     if (model === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
     const digests = this.#db.get("select digests from models where model = ?", plan.model ?? "")?.["digests"];
     return { model, inputs: typeof digests === "string" ? halfDigestsSchema.parse(JSON.parse(digests)).bins : model };
+  }
+}
+
+/** undefined: no JSON. */
+export function parsed(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text)) as unknown;
+  } catch {
+    return undefined;
   }
 }
 

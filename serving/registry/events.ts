@@ -1,6 +1,7 @@
 // What can be asked of a deployment, and the record of a change that happened. A deployment is one scoring service by name; its versions are
 // numbered from 1. The record names models and evaluations by digest; it holds no row, score or company.
 import { z } from "zod";
+import { jobIdSchema } from "../../core/names.ts";
 
 /** Shares of requests are counted in hundredths of a percent. */
 export const wholeShare = 10_000;
@@ -59,6 +60,8 @@ export const changeSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("retire"), version }),
   /** A retired version that was evaluated since is a candidate again. */
   z.strictObject({ type: z.literal("reinstate"), version }),
+  /** One more service stands for a version: where the version answers, the newest service that runs does. */
+  z.strictObject({ type: z.literal("stand"), version, service: jobIdSchema }),
 ]);
 export type Change = z.output<typeof changeSchema>;
 

@@ -89,7 +89,7 @@ export function afterEvent(state: Deployment | undefined, event: RegistryEvent):
   const about = aboutOf(state, change);
   if (about.model !== event.model || about.evaluation !== event.evaluation) throw damaged(state);
   const before: Body = state ?? { name: event.deployment, policy: (change as Extract<Change, { type: "create" }>).policy, versions: [], champion: null, predecessors: [] };
-  if (before.policy.twoPersons && needsTwo(change) && (event.approvedBy === undefined || event.approvedBy === event.by)) throw new AppError("SERVING_TWO_PERSONS");
+  if (before.policy.twoPersons && needsTwo(change, before) && (event.approvedBy === undefined || event.approvedBy === event.by)) throw new AppError("SERVING_TWO_PERSONS");
   const { name, policy, versions, champion, predecessors } = changed(before, change, event.at);
   return { name, policy, versions, champion, predecessors, revision: event.revision, head: digestOf(event), changedAt: event.at };
 }
@@ -99,9 +99,13 @@ function damaged(state: Deployment | undefined, options?: ErrorOptions): AppErro
 }
 
 /** What changes the answers to requests, or who may change them. Shadow scores answer nobody; going back and switching off must not wait. */
-export function needsTwo({ type }: Change): boolean {
+export function needsTwo(change: Change, state: Pick<Deployment, "versions" | "predecessors"> | undefined): boolean {
+  const { type } = change;
+  // A version on the way back answers as soon as one person says so.
+  if (type === "stand") return state !== undefined && (answering.has(versionOf(state, change.version).state) || state.predecessors.includes(change.version));
   return type === "configure" || type === "canary" || type === "challenger" || type === "promote";
 }
+const answering: ReadonlySet<VersionState> = new Set(["canary", "challenger", "champion"]);
 
 function aboutOf(state: Deployment | undefined, change: Change): { readonly model: string | null; readonly evaluation: string | null } {
   if (change.type === "register") return { model: change.model, evaluation: null };
@@ -138,6 +142,8 @@ function changed(body: Body, change: Change, at: number): Body {
       return retired(body, change.version, at);
     case "reinstate":
       return reinstated(body, change.version, at);
+    case "stand":
+      return body;
     default:
       return change satisfies never;
   }

@@ -6,7 +6,7 @@ import { describe, it } from "mocha";
 import { digestOf } from "../../core/canonical.ts";
 import { planOf } from "../support/enclave.ts";
 import { Bank } from "../enclave/outcomes/support.ts";
-import { fails, json, succeeds } from "./support.ts";
+import { fails, json, succeeds, yunei } from "./support.ts";
 
 type Shown = { state: string; deployment: { revision: number; champion: number | null; versions: { version: number; model: string; state: string; share: number; evaluation: { kind: string; passed: boolean; rows: number } | null }[] } };
 type Listed = { deployments: { name: string; services: { service: string }[] }[]; waiting: { id: number; signedBy: string[] }[] };
@@ -61,6 +61,13 @@ describe("yunei enclave models", function () {
     assert.equal((await json<Shown>(run("approve", String(waiting[0]?.id), ...as("wang")), bank.root)).deployment.champion, 1);
 
     assert.match(await succeeds([...run("list"), "--lang", "zh"], bank.root), /v1 {2}冠军[\s\S]*v2 {2}候选/);
+    // One more service of the model that answers.
+    const more = add(4, { model: `model_${"1".repeat(24)}` });
+    await fails(of("register", "--service", more), bank.root, "OPERATOR_REQUIRED");
+    assert.deepInclude(await json<object>(of("register", "--service", more, ...as("li")), bank.root), { state: "waits" });
+    const [stands] = (await json<Listed>(run("list"), bank.root)).waiting;
+    await json(run("approve", String(stands?.id), ...as("wang")), bank.root);
+    assert.include((await json<Listed>(run("list"), bank.root)).deployments.flatMap((d) => d.services.map((s) => s.service)), more);
     // Switching off needs one person, who must have seen what is there now.
     await fails(of("retire", "--version", "1", "--expected", "3", ...because), bank.root, "SERVING_CONFLICT");
     assert.isNull((await json<Shown>(of("retire", "--version", "1", ...because), bank.root)).deployment.champion);
@@ -73,6 +80,15 @@ describe("yunei enclave models", function () {
     const audited = readdirSync(spool).map((f) => readFileSync(join(spool, f), "utf8")).join("");
     for (const word of ["models-create", "models-register", "models-evaluate", "models-promote", "models-retire", "models-approve"]) assert.include(audited, word);
     bank.db.run("update serving_events set event = replace(event, 'a test', 'another') where event like '%a test%'");
+    bank.db.run("insert into serving_proposals (at, proposal, signed) values (1, '{', '[]')");
+    await json(["enclave", "models", "register", "--dir", "enclave", "--deployment", "cards", "--service", other], bank.root);
     await fails(run("list"), bank.root, "SERVING_HISTORY");
+    const list = await yunei([...run("list"), "--json"], bank.root);
+    assert.equal(list.status, 1);
+    const shown = JSON.parse(list.out) as Listed & { damaged: object[] };
+    assert.deepEqual(shown.deployments.map((d) => d.name), ["cards"], "the others are shown");
+    assert.deepInclude(shown.damaged[0] as object, { deployment: "loans", code: "SERVING_HISTORY" });
+    assert.deepInclude(shown.damaged[1] as object, { code: "SERVING_HISTORY" });
+    await fails(of("history"), bank.root, "SERVING_HISTORY");
   });
 });

@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { describe, it } from "mocha";
 import { digestOf, sha256Hex } from "../../core/canonical.ts";
 import { isAppError, type Code } from "../../core/errors.ts";
+import { jobIdSchema } from "../../core/names.ts";
 import type { Change, ChangeRequest, RegistryEvent } from "../../serving/registry/events.ts";
 import { decide, limits, replay, shareOf, type Deployment } from "../../serving/registry/machine.ts";
 import { ModelRegistry } from "../../serving/registry/registry.ts";
@@ -150,8 +151,15 @@ describe("the life of model versions", () => {
     refused("SERVING_TWO_PERSONS", () => desk.do(change, { approvedBy: "li.wei" }));
     desk.do(change, { approvedBy: "wang.fang" });
     refused("SERVING_TWO_PERSONS", () => desk.do({ type: "configure", policy: policy() }));
+    const service = jobIdSchema.parse("job_0000000000000001");
+    for (const version of [1, 2]) refused("SERVING_TWO_PERSONS", () => desk.do({ type: "stand", version, service }));
+    desk.register(3);
+    assert.deepEqual(desk.do({ type: "stand", version: 3, service }).versions, desk.state?.versions, "it answers nobody yet");
+    refused("SERVING_UNKNOWN", () => desk.do({ type: "stand", version: 4, service }));
     desk.do({ type: "promote", version: 2 }, { approvedBy: "wang.fang" });
-    assert.equal(desk.do({ type: "rollback" }).champion, 1);
+    refused("SERVING_TWO_PERSONS", () => desk.do({ type: "stand", version: 1, service }));
+    assert.equal(desk.do({ type: "rollback" }).champion, 1, "on the way back");
+    desk.do({ type: "stand", version: 2, service });
     assert.equal(desk.do({ type: "retire", version: 1 }).champion, null);
   });
 

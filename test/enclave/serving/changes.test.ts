@@ -3,8 +3,10 @@ import { generateKeyPairSync } from "node:crypto";
 import { assert } from "chai";
 import { describe, it } from "mocha";
 import { servedModelsSchema } from "../../../api/contract/outcomes.ts";
-import { sha256Hex } from "../../../core/canonical.ts";
+import type { JobId } from "../../../core/brand.ts";
+import { digestOf, sha256Hex } from "../../../core/canonical.ts";
 import { AppError } from "../../../core/errors.ts";
+import { jobIdSchema } from "../../../core/names.ts";
 import { systemRng } from "../../../core/rng.ts";
 import type { Operator } from "../../../enclave/operators/list.ts";
 import { policySchema, type Policy } from "../../../enclave/policy.ts";
@@ -17,7 +19,7 @@ import { GivenScores } from "../../../enclave/outcomes/scores.ts";
 import { StateDatabase } from "../../../enclave/store/database.ts";
 import { monthNumber } from "../../../models/outcomes/record.ts";
 import type { Change } from "../../../serving/registry/events.ts";
-import { bank } from "../../support/enclave.ts";
+import { bank, planOf } from "../../support/enclave.ts";
 import { keptLog } from "../../support/platform.ts";
 import { seededDraw } from "../../support/draw.ts";
 
@@ -88,6 +90,36 @@ describe("changes of served models", () => {
     desk.policy = undefined;
     assert.equal((await desk.ask({ type: "promote", version: 1 }, li.signer)).state, "made");
     assert.deepInclude(desk.store.events("loans").at(-1) as object, { by: "li" });
+  });
+
+  it("let one person alone put no other service behind a version that answers", async () => {
+    using desk = new Desk();
+    const half = { weights: [1] };
+    const service = (n: number, of: object = half): JobId => {
+      const [job, name] = [jobIdSchema.parse(`job_000000000000000${n}`), `model_${digestOf(of as never).slice(0, 24)}`];
+      desk.db.run("insert or ignore into models (model, job, created_at, kind, half) values (?, 'job_0000000000000000', 1, 'scorecard-guest', ?)", name, JSON.stringify(of));
+      desk.db.run("insert into jobs (job, state, plan, digest, created_at) values (?, 'approved', ?, '', 1)", job, JSON.stringify(planOf({ kind: "serve", purpose: "loan-approval", model: name, params: { days: 1 } }, { job })));
+      return job;
+    };
+    const [first, second, third, strange] = [service(1), service(2), service(3), service(4, { weights: [2] })];
+    const served = digestOf(half);
+    await desk.ask({ type: "create", policy: { maxShare: 5_000, maxEvaluationAgeDays: 366, twoPersons: false } }, undefined);
+    await desk.ask({ type: "register", model: served, inputs: served }, undefined);
+    desk.store.bind({ service: first, deployment: "loans", model: served }, now);
+    const stand = (job: JobId): Change => ({ type: "stand", version: 1, service: job });
+    const bound = (): readonly string[] => desk.store.services().map((s) => s.service);
+    assert.equal((await desk.ask(stand(second), undefined)).state, "made", "a candidate answers nobody");
+    await desk.ask({ type: "evaluate", version: 1, evaluation: { digest: sha256Hex("r"), model: served, at: now, kind: "validation", rows: 100, passed: true } }, undefined);
+    await desk.ask({ type: "shadow", version: 1 }, undefined);
+    await desk.ask({ type: "promote", version: 1 }, li.signer);
+    desk.policy = policySchema.parse({ version: 1, allow: [{ guest: "bank", kinds: ["serve"], purposes: ["loan-approval"], approve: "four-eyes" }] });
+    assert.equal(await codeOf(desk.ask(stand(third), undefined)), "OPERATOR_REQUIRED");
+    assert.equal(await codeOf(desk.ask(stand(strange), li.signer)), "SERVING_SERVICE", "another model");
+    assert.equal((await desk.ask(stand(third), li.signer)).state, "waits");
+    assert.deepEqual(bound(), [first, second]);
+    assert.equal((await desk.changes().approve(desk.changes().waiting()[0]?.id ?? 0, wang.signer)).state, "made");
+    assert.deepEqual(bound(), [first, second, third]);
+    assert.deepInclude(desk.store.events("loans").at(-1) as object, { by: "li", approvedBy: "wang", model: served, change: { service: third, type: "stand", version: 1 } });
   });
 
   it("do not happen by a signature of somebody who was taken off the list, nor after another change came first", async () => {
