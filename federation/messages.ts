@@ -9,6 +9,7 @@ import { exportMessages } from "./export/messages.ts";
 import { feedbackMessages } from "./feedback/messages.ts";
 import { finishMessages } from "./finish/messages.ts";
 import { crossboostMessages } from "./crossboost/messages.ts";
+import { garbledMessages } from "./garbled/messages.ts";
 import { gbdtMessages } from "./gbdt/messages.ts";
 import { lookupMessages } from "./lookup/messages.ts";
 import { kkrtMessages } from "./kkrt/messages.ts";
@@ -43,6 +44,7 @@ export const messageTable = {
   ...evaluateMessages,
   ...serveMessages,
   ...watchMessages,
+  ...garbledMessages,
   ...verifyMessages,
   ...feedbackMessages,
   ...finishMessages,

@@ -7,9 +7,9 @@ import { services } from "./policy.ts";
 /** Most questions of one ask; longer batches are charged in parts with ids of their own. */
 export const maxQuestions = 4096;
 
-/** Bits that one answer can tell at most (federation/verify/README.md): match or no match is one; a blind range tells a bank that deviates
- *  log2(42) = 5.4, so 6. That a company is known at all is not counted: it is the same answer for every claim. */
-export const answerBits = { clear: 1, "blind-equality": 1, "blind-range": 6 } as const;
+/** Bits that one answer can tell at most (federation/verify/README.md), also to a bank that deviates: match or no match is one. That a company is known at
+ *  all is not counted: it is the same answer for every claim. */
+export const answerBits = { clear: 1, "blind-equality": 1, "blind-range": 1 } as const;
 
 export const askIdSchema = z.string().regex(/^[A-Za-z0-9_.#-]{1,96}$/);
 /** An item of the catalogue or a model: a public name. */
@@ -20,6 +20,8 @@ export const questionSchema = z.strictObject({
   /** The same company in counts that all institutions share, where `company` is a hash for this institution alone. */
   shared: keyedHashSchema.optional(),
   item: itemNameSchema.optional(),
+  /** Of a claim: items of the catalogue that `item`, the value claimed of, belongs to. Requests and companies count under these, claims under the value. */
+  items: z.array(itemNameSchema).min(1).max(32).optional(),
   /** A claim about the item's value. A blind one has no digest: nobody here sees it, so each counts as new. */
   claim: z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("clear"), digest: keyedHashSchema }),

@@ -181,20 +181,21 @@ export class Quotas {
     const bills = new Map<string, Bill>();
     for (const limit of this.#limitsOf(ask)) {
       for (const [place, question] of ask.questions.entries()) {
-        if (limit.per.includes("item") && question.item === undefined) continue;
         const company = limit.per.includes("institution") ? question.company : (question.shared ?? question.company);
         const member = limit.counts === "companies" ? company : claimMember(ask, place, question);
         if (limit.counts !== "requests" && member === undefined) continue;
-        const key = scopeKey(limit, { institution: ask.institution, company, item: question.item });
-        let bill = bills.get(key);
-        if (bill === undefined) {
-          const each = limit.per.includes("company") ? scopeKey(limit, { institution: ask.institution, company: eachCompany, item: question.item }) : key;
-          bill = { limit, counter: this.#counter(limit, key, each, company, now), peak: each === key ? undefined : peakKey(each), plain: 0, members: new Map<string, number>() };
-          bills.set(key, bill);
+        for (const item of itemsOf(limit, question)) {
+          const key = scopeKey(limit, { institution: ask.institution, company, item });
+          let bill = bills.get(key);
+          if (bill === undefined) {
+            const each = limit.per.includes("company") ? scopeKey(limit, { institution: ask.institution, company: eachCompany, item }) : key;
+            bill = { limit, counter: this.#counter(limit, key, each, company, now), peak: each === key ? undefined : peakKey(each), plain: 0, members: new Map<string, number>() };
+            bills.set(key, bill);
+          }
+          if (limit.counts === "requests") bill.plain = ask.cost ?? 1;
+          // The item belongs to the member: one text claimed of two items is two claims.
+          else bill.members.set(limit.counts === "companies" ? `${member}` : `${question.item}|${member}`, weightOf(limit, question));
         }
-        if (limit.counts === "requests") bill.plain = ask.cost ?? 1;
-        // The item belongs to the member: one text claimed of two items is two claims.
-        else bill.members.set(limit.counts === "companies" ? `${member}` : `${question.item}|${member}`, weightOf(limit, question));
       }
     }
     return [...bills.values()];
@@ -228,6 +229,15 @@ function scopeKey(limit: NamedLimit, scope: { readonly institution: PartyId; rea
   const window = "rollingSeconds" in limit.window ? `last-${limit.window.rollingSeconds}` : `${limit.window.calendar}-${limit.window.timeZone}`;
   const part = (name: "institution" | "company" | "item"): string => (limit.per.includes(name) ? scope[name] ?? "" : "*");
   return `quota|${limit.name}|${limit.counts}|${window}|${part("institution")}|${part("company")}|${part("item")}`;
+}
+
+const anyItem = [undefined] as const;
+
+/** What a question counts under where a limit has a count for each item. */
+function itemsOf({ per, counts }: NamedLimit, { item, items }: Question): readonly (string | undefined)[] {
+  if (!per.includes("item")) return anyItem;
+  if (items !== undefined && (counts === "requests" || counts === "companies")) return items;
+  return item === undefined ? [] : [item];
 }
 
 function weightOf(limit: NamedLimit, { claim }: Question): number {

@@ -13,12 +13,10 @@ import { appendDurably } from "../append.ts";
 import { explained } from "../arguments.ts";
 import type { SealedRequest, ServiceClient } from "../service-client.ts";
 import { csvLine } from "./lines.ts";
-import { formatOf, readClaims, type ClaimLine, type ReadClaim } from "./read.ts";
+import { formatOf, readClaims, type ClaimLine } from "./read.ts";
 
 /** Bytes of the claims of one request: sealed and in base64 it stays below 64 KiB. */
 const requestBytes = 24 * 1024;
-/** A blind range costs both enclaves as much time as so many other claims. */
-const rangeWeight = 8;
 /** How long the enclave takes the same request for the same: five minutes, less what clocks may differ. */
 const sameForMs = 240_000;
 const retried: readonly Code[] = ["SERVICE_BUSY", "SERVICE_TIMEOUT", "SERVICE_AWAY", "CLI_UNREACHABLE", "AUTH_RATE_LIMITED", "PLATFORM_BUSY"];
@@ -90,28 +88,22 @@ const total = (counts: Readonly<Record<string, number>>): number => Object.value
 /** Groups lines to requests; the first one ends where the one on its way did. */
 async function* requestsOf(lines: AsyncIterable<ClaimLine>, pending: State["pending"]): AsyncGenerator<readonly ClaimLine[]> {
   let group: ClaimLine[] = [];
-  let [bytes, weight] = [0, 0];
+  let bytes = 0;
   let until = pending?.end;
   for await (const line of lines) {
     const own = line.claim === undefined ? 0 : Buffer.byteLength(JSON.stringify(line.claim));
-    const cost = line.claim === undefined ? 1 : weightOf(line.claim);
-    if (group.length > 0 && (bytes + own > requestBytes || weight + cost > maxClaims)) {
+    if (group.length > 0 && (bytes + own > requestBytes || group.length >= maxClaims)) {
       yield group;
-      [group, bytes, weight] = [[], 0, 0];
+      [group, bytes] = [[], 0];
     }
     group.push(line);
     bytes += own;
-    weight += cost;
     if (until !== undefined && line.end >= until) {
       yield group;
-      [group, bytes, weight, until] = [[], 0, 0, undefined];
+      [group, bytes, until] = [[], 0, undefined];
     }
   }
   if (group.length > 0) yield group;
-}
-
-function weightOf({ blind, predicate }: ReadClaim): number {
-  return blind && predicate.kind === "within" ? rangeWeight : 1;
 }
 
 /** The same request again while it may still be answered. */

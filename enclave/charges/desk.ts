@@ -21,8 +21,8 @@ import { ChargedSets } from "./sets.ts";
 import { Sightings, type Sighting } from "./sightings.ts";
 import { ChargeStore } from "./store.ts";
 
-/** A claim about the value of an item. text: the predicate with its claimed values in canonical form, so that the same again is the same. */
-export type Claim = { readonly item: string; readonly claim: { readonly kind: "clear"; readonly text: string } | { readonly kind: "blind-equality" | "blind-range" } };
+/** A claim about a value. item: the field that is guessed; items: of the sharing catalogue that it is of. text: the predicate with its claimed values in canonical form, so that the same again is the same. */
+export type Claim = { readonly item: string; readonly items?: readonly string[]; readonly claim: { readonly kind: "clear"; readonly text: string } | { readonly kind: "blind-equality" | "blind-range" } };
 /** values: canonical texts, in the order of the model's own features. degreesOfFreedom: free numbers of the model's part over them. */
 export type Varied = { readonly values: readonly string[]; readonly degreesOfFreedom: number };
 /** One question about one company. id: names it once per institution (service and number). model: of the score, or what else has signals of its own. */
@@ -71,6 +71,8 @@ export class ChargeDesk {
   readonly store: ChargeStore;
   readonly quotas: Quotas;
   readonly sets: ChargedSets;
+  /** Of the hashes by which counts of all institutions know a company. */
+  readonly sharedKey: Uint8Array;
   readonly #o: DeskOptions;
   readonly #hashes: KeyedHashes;
   readonly #rules: InstitutionRules;
@@ -84,7 +86,8 @@ export class ChargeDesk {
   constructor(options: DeskOptions) {
     const { db, now, key } = options;
     this.#o = options;
-    this.#hashes = new KeyedHashes(createHmac("sha256", key).update("yunei/budgets/v1").digest());
+    this.sharedKey = createHmac("sha256", key).update("yunei/budgets/v1").digest();
+    this.#hashes = new KeyedHashes(this.sharedKey);
     this.#rules = new InstitutionRules(options.policy);
     this.store = new ChargeStore(db, now);
     this.sets = new ChargedSets(db);
@@ -127,14 +130,19 @@ export class ChargeDesk {
     this.#judge(this.#vectors.ask({ institution, company, vector, model, degreesOfFreedom }), { institution, company, model });
   }
 
+  /** Whether a set is counted by a limit that all institutions share. Throws BUDGET_POLICY. */
+  sharesSets(institution: PartyId, kind: Service): boolean {
+    return this.#rules.limits(institution).some(({ per, counts, services }) => !per.includes("institution") && (counts === "requests" || counts === "companies") && (services?.includes(kind) ?? true));
+  }
+
   /**
    * Charges a job over a set of companies, durably, once per institution and id, however often it is replayed. hashes: those of `hashOf`; companies: their
    * names, asked for when counts of all institutions together apply. Throws the refusal: BUDGET_REQUESTS, BUDGET_COMPANIES, BUDGET_ASK_CHANGED, BUDGET_POLICY, BUDGET_STATE.
    */
-  chargeSet(job: { readonly id: string; readonly institution: PartyId; readonly kind: Service; readonly items: readonly string[]; readonly hashes: RecordHashes; readonly companies: () => Iterable<string> }): void {
+  chargeSet(job: { readonly id: string; readonly institution: PartyId; readonly kind: Service; readonly items: readonly string[]; readonly hashes: RecordHashes; readonly companies: () => Iterable<string>; /** Their hashes in the latter counts, where they were made beforehand. */ readonly shared?: RecordHashes | undefined }): void {
     const { id, institution, kind, items, hashes, companies } = job;
     if (hashes.count === 0) return;
-    const shared = (): Buffer => RecordHashes.of(Buffer.concat([...companies()].map((name) => Buffer.from(this.#hashes.company(name), "hex")))).packed;
+    const shared = (): Buffer => job.shared?.packed ?? RecordHashes.of(Buffer.concat([...companies()].map((name) => Buffer.from(this.#hashes.company(name), "hex")))).packed;
     this.store.atomic(() => this.#o.db.transaction(() => {
       const refusal = this.quotas.countSet({ id, institution, service: kind, items, members: hashes.packed, shared });
       if (refusal !== undefined) throw this.#overdrawn(institution, refusal);
@@ -153,7 +161,7 @@ export class ChargeDesk {
     const limits = this.#rules.limits(institution);
     const base = { company: hash, ...(limits.some((l) => !l.per.includes("institution")) && claims.length > 0 ? { shared: this.#hashes.company(company) } : {}) };
     if (claims.length > 0) {
-      return claims.map(({ item, claim }) => ({ ...base, item, claim: claim.kind === "clear" ? { kind: "clear", digest: this.#hashes.claim(hash, item, claim.text) } : claim }));
+      return claims.map(({ item, items: of = [], claim }) => ({ ...base, item, ...(of.length > 0 && { items: [...of] }), claim: claim.kind === "clear" ? { kind: "clear", digest: this.#hashes.claim(hash, item, claim.text) } : claim }));
     }
     const isShared = limits.some((l) => !l.per.includes("institution") && (l.counts === "companies" || l.per.includes("company")));
     const plain = isShared ? { company: hash, shared: this.#hashes.company(company) } : base;

@@ -4,15 +4,19 @@ import { parseConsent } from "../../consent/statement.ts";
 import type { ItemId, PartyId, Released } from "../../core/brand.ts";
 import { digestOf } from "../../core/canonical.ts";
 import { AppError, isAppError } from "../../core/errors.ts";
+import { GuestTransfers } from "../../federation/garbled/guest.ts";
+import { warm } from "../../federation/garbled/session.ts";
 import type { Outcome } from "../../federation/live/questions.ts";
 import type { TypedBody } from "../../federation/messages.ts";
 import { CurveBatches } from "./curve-batches.ts";
-import { pointBytes } from "../../federation/psi/messages.ts";
 import { askEqual, openEqual, type Question } from "../../federation/verify/equality.ts";
 import { questionsOf, resultsOf, type ClearQuestion, type EqualQuestion, type Result, type VerifyQuestion, type WithinQuestion } from "../../federation/verify/guest.ts";
 import { questionParams, type VerifyJobParams } from "../../federation/verify/params.ts";
 import type { Answer } from "../../federation/verify/predicates.ts";
-import { askWithin, openWithin } from "../../federation/verify/range.ts";
+import { askWithin, openWithin, rangeTransfers } from "../../federation/verify/range.ts";
+import { createKernels } from "../../kernels/kernels.ts";
+import type { Kernels } from "../../kernels/api.ts";
+import { GarbledWork } from "../../kernels/oblivious/garbled.ts";
 import type { ConsentDesk } from "../consents/desk.ts";
 import { bestConsent } from "../consents/guest.ts";
 import { releaseSealed } from "../release.ts";
@@ -29,8 +33,9 @@ const maxAsked = 32;
 const maxWaiting = 4096;
 const nonceBytes = 8;
 
-type Ask = "verify/ask" | "verify/ask-equal" | "verify/ask-within";
-type Reply = "verify/answer" | "verify/equal" | "verify/within";
+const answerTypes = ["verify/answer", "verify/equal", "verify/within", "garbled/base", "garbled/extended"] as const;
+type Ask = "verify/ask" | "verify/ask-equal" | "verify/ask-within" | "garbled/open" | "garbled/extend";
+type Reply = (typeof answerTypes)[number];
 type Request = ReturnType<typeof verifyRequestSchema.parse>;
 export type VerifyGuestServiceOptions = { readonly params: VerifyJobParams; readonly seed: Uint8Array; readonly consents: ConsentDesk | undefined; readonly signal: AbortSignal };
 
@@ -39,6 +44,10 @@ export class VerifyGuestService implements Disposable {
   readonly #o: VerifyGuestServiceOptions;
   readonly #link: GuestLink<Ask, Reply, "verify/refused">;
   readonly #curve: CurveBatches;
+  /** Of blind ranges: prepared transfers with each provider, on a thread of its own, and the circuits. */
+  readonly #kernels: Kernels = createKernels({ threads: 1 });
+  readonly #transfers = new Map<PartyId, GuestTransfers>();
+  readonly #garbled = new GarbledWork();
   /** The plan's, before anybody is asked: a program in a loop uses up nothing at the providers. */
   readonly #budgets: ServiceBudgets;
   readonly #key: ReturnType<typeof serviceKeyOf>["key"];
@@ -58,9 +67,11 @@ export class VerifyGuestService implements Disposable {
     const collect = (): void => void options.consents?.collect(options.signal).catch(() => undefined);
     collect();
     this.#collecting = setInterval(collect, collectEveryMs);
-    const ask = (body: TypedBody<Ask>): Ask => ("claims" in body ? "verify/ask" : body.blinded.length === pointBytes ? "verify/ask-equal" : "verify/ask-within");
+    for (const host of plan.hosts) this.#transfers.set(host, this.#transfersOf(host));
+    if (options.params.fields.some(({ blind }) => blind.includes("within"))) warm(this.#kernels).catch(() => undefined);
     this.#link = new GuestLink(standing, {
-      types: { ask, answers: ["verify/answer", "verify/equal", "verify/within"], refused: "verify/refused" }, params: questionParams(options.params), serve: (jwe) => this.#serve(jwe),
+      types: { ask: typeOf, answers: answerTypes, refused: "verify/refused" }, params: questionParams(options.params), serve: (jwe) => this.#serve(jwe),
+      up: (host) => this.#transfers.get(host)?.reset(),
     });
   }
 
@@ -105,8 +116,8 @@ export class VerifyGuestService implements Disposable {
     const over = this.#budgets.ask(company, "", 0);
     if (over !== undefined) return question.at.map(() => over);
     try {
-      const answers = question.kind === "clear" ? await this.#clear(question) : [question.kind === "equal" ? await this.#equal(question) : await this.#within(question)];
-      return answers.map((answer) => ({ answer }));
+      if (question.kind === "clear") return await this.#clear(question);
+      return [{ answer: question.kind === "equal" ? await this.#equal(question) : await this.#within(question) }];
     } catch (error) {
       if (!isAppError(error)) throw error;
       // What a provider sent that is no answer says nothing of the claim.
@@ -116,7 +127,7 @@ export class VerifyGuestService implements Disposable {
     }
   }
 
-  async #clear(question: ClearQuestion): Promise<readonly Answer[]> {
+  async #clear(question: ClearQuestion): Promise<readonly Result[]> {
     const { company, party, consent, claims } = question;
     const body = answerOf(await this.#link.ask((_host, n) => ({ n, company, consent, claims }), [party]), party);
     if (!("answers" in body)) throw new AppError("VERIFY_REPLY");
@@ -124,9 +135,9 @@ export class VerifyGuestService implements Disposable {
   }
 
   async #equal({ company, party, consent, field, claim }: EqualQuestion): Promise<Answer> {
-    const { rng } = this.#s.tools;
-    const { nonce, domain } = this.#blind(party, field);
-    const { ask, open } = await askEqual(this.#curve, domain, claim, rng);
+    const { plan, tools: { rng } } = this.#s;
+    const nonce = Buffer.from(rng(nonceBytes)).toString("hex");
+    const { ask, open } = await askEqual(this.#curve, blindQuestion(plan.job, { nonce, party, item: field }), claim, rng);
     const body = answerOf(await this.#link.ask((_host, n) => ({ n, company, consent, field, nonce, ...ask }), [party]), party);
     if (!("point" in body)) throw new AppError("VERIFY_REPLY");
     const isEqual = await openEqual(this.#curve, open, body);
@@ -134,19 +145,40 @@ export class VerifyGuestService implements Disposable {
   }
 
   async #within({ company, party, consent, field, interval, depth }: WithinQuestion): Promise<Answer> {
-    const { rng } = this.#s.tools;
-    const { nonce, domain } = this.#blind(party, field);
-    const { ask, open } = await askWithin(this.#curve, domain, interval, depth, rng);
-    const body = answerOf(await this.#link.ask((_host, n) => ({ n, company, consent, field, nonce, ...ask }), [party]), party);
-    if (!("points" in body)) throw new AppError("VERIFY_REPLY");
-    const isInside = await openWithin(this.#curve, open, body);
+    const transfers = this.#transfers.get(party);
+    if (transfers === undefined) throw new AppError("VERIFY_FIELD");
+    let taken = transfers.take(rangeTransfers(depth));
+    while (taken === undefined) {
+      await transfers.more();
+      taken = transfers.take(rangeTransfers(depth));
+    }
+    // From here to the question nothing is waited for: numbers of questions and of transfers rise together.
+    const { ask, open } = askWithin({ request: this.#s.plan.job, party, item: field }, interval, depth, taken);
+    const outcome = await this.#link.ask((_host, n) => ({ n, company, consent, field, ...ask }), [party]);
+    if (!outcome.ok && outcome.code === "VERIFY_TRANSFERS") transfers.reset();
+    const body = answerOf(outcome, party);
+    if (!("tables" in body)) throw new AppError("VERIFY_REPLY");
+    const isInside = openWithin(this.#garbled, open, body);
     return answered(body.held, isInside);
   }
 
-  #blind(party: PartyId, item: string): { readonly nonce: string; readonly domain: Question } {
-    const { plan, tools } = this.#s;
-    const nonce = Buffer.from(tools.rng(nonceBytes)).toString("hex");
-    return { nonce, domain: blindQuestion(plan.job, { nonce, party, item }) };
+  #transfersOf(host: PartyId): GuestTransfers {
+    const { plan, tools: { rng } } = this.#s;
+    return new GuestTransfers({
+      ends: { service: plan.job, host, guest: plan.guest }, kernels: this.#kernels, rng, now: () => performance.now(),
+      port: {
+        open: async (session) => {
+          const body = answerOf(await this.#link.ask((_host, n) => ({ n, session }), [host]), host);
+          if (!("points" in body)) throw new AppError("VERIFY_REPLY");
+          return body;
+        },
+        extend: async (chunk) => {
+          const body = answerOf(await this.#link.ask((_host, n) => ({ n, ...chunk }), [host]), host);
+          if (!("made" in body)) throw new AppError("VERIFY_REPLY");
+          return body;
+        },
+      },
+    });
   }
 
   #consentOf(host: PartyId, subject: string, needed: readonly ItemId[]): string {
@@ -159,10 +191,19 @@ export class VerifyGuestService implements Disposable {
     clearInterval(this.#collecting);
     this.#link[Symbol.dispose]();
     void this.#curve[Symbol.asyncDispose]();
+    for (const transfers of this.#transfers.values()) transfers[Symbol.dispose]();
+    void this.#kernels[Symbol.asyncDispose]();
   }
 }
 
-/** Both sides of one blind question. */
+function typeOf(body: TypedBody<Ask>): Ask {
+  if ("claims" in body) return "verify/ask";
+  if ("blinded" in body) return "verify/ask-equal";
+  if ("flips" in body) return "verify/ask-within";
+  return "columns" in body ? "garbled/extend" : "garbled/open";
+}
+
+/** Both sides of one question of blind equality. */
 export function blindQuestion(service: string, { nonce, party, item }: { readonly nonce: string; readonly party: string; readonly item: string }): Question {
   return { request: `${service}.${nonce}`, party, item };
 }

@@ -131,6 +131,7 @@ export async function wiped(remote: Remote): Promise<void> {
   await remote[Symbol.asyncDispose]();
 }
 
-function unpackBits(bytes: Uint8Array): Uint8Array {
+/** A byte for each bit, lowest first. */
+export function unpackBits(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from({ length: 8 * bytes.length }, (_, i) => ((bytes[i >> 3] as number) >> (i & 7)) & 1);
 }

@@ -24,9 +24,6 @@ export class CurvePool implements CurveWork, AsyncDisposable {
   raise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array> {
     return this.#run({ kind: "raise", points: points.slice(), key: key.slice() });
   }
-  unraise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array> {
-    return this.#run({ kind: "unraise", points: points.slice(), key: key.slice() });
-  }
   tag(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array> {
     return this.#run({ kind: "tag", ids, domain, key: key.slice() });
   }
@@ -101,7 +98,6 @@ export async function inlineCurve(): Promise<CurveWork> {
     workers: 1,
     blind: (ids, domain, key) => run({ kind: "blind", ids, domain, key: key.slice() }),
     raise: (points, key) => run({ kind: "raise", points, key: key.slice() }),
-    unraise: (points, key) => run({ kind: "unraise", points, key: key.slice() }),
     tag: (ids, domain, key) => run({ kind: "tag", ids, domain, key: key.slice() }),
     finish: (ids, points, key) => run({ kind: "finish", ids, points, key: key.slice() }),
   };

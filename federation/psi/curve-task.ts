@@ -6,14 +6,13 @@ export type SingleTask =
   | { readonly kind: "blind"; readonly ids: readonly string[]; readonly domain: string; readonly key: Uint8Array }
   | { readonly kind: "tag"; readonly ids: readonly string[]; readonly domain: string; readonly key: Uint8Array }
   | { readonly kind: "raise"; readonly points: Uint8Array; readonly key: Uint8Array }
-  | { readonly kind: "unraise"; readonly points: Uint8Array; readonly key: Uint8Array }
   | { readonly kind: "finish"; readonly ids: readonly string[]; readonly points: Uint8Array; readonly key: Uint8Array };
 /** many: several small ones in one message; their bytes one after the other, and all are refused when one is. */
 export type CurveTask = SingleTask | { readonly kind: "many"; readonly tasks: readonly SingleTask[] };
 
 /** Bytes that a task gives. */
 export function bytesOf(task: SingleTask): number {
-  if (task.kind === "raise" || task.kind === "unraise") return task.points.length;
+  if (task.kind === "raise") return task.points.length;
   return task.ids.length * (task.kind === "blind" ? pointBytes : tagBytes);
 }
 
@@ -34,7 +33,6 @@ function doSingle(curve: Curve, task: SingleTask): Uint8Array {
     if (task.kind === "blind") return curve.blindIds(task.ids, task.domain, task.key);
     if (task.kind === "tag") return curve.tagIds(task.ids, task.domain, task.key);
     if (task.kind === "raise") return curve.raisePoints(task.points, task.key);
-    if (task.kind === "unraise") return curve.unraisePoints(task.points, task.key);
     return curve.finishTags(task.ids, task.points, task.key);
   } finally {
     task.key.fill(0);

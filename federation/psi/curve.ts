@@ -16,8 +16,6 @@ export interface CurveWork {
   blind(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array>;
   /** P^k, one point per point. PROTOCOL_BAD_POINT for the neutral element and for any encoding that RFC 9496 refuses. */
   raise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array>;
-  /** Takes k off again. PROTOCOL_BAD_POINT as in `raise`. */
-  unraise(points: Uint8Array, key: Uint8Array): Promise<Uint8Array>;
   /** The tag of each id under k: what the key's holder computes. */
   tag(ids: readonly string[], domain: string, key: Uint8Array): Promise<Uint8Array>;
   /** The tags of ids from their doubly raised points: takes k off again. PROTOCOL_BAD_POINT as in `raise`. */
@@ -32,14 +30,12 @@ export function domainOf(job: string, guest: string, host: string): string {
 /** Loads the WASM once; everything below is synchronous. */
 export async function loadCurve(): Promise<Curve> {
   await ready;
-  return { blindIds, raisePoints, unraisePoints, tagIds, finishTags };
+  return { blindIds, raisePoints, tagIds, finishTags };
 }
 
 export type Curve = {
   blindIds(ids: readonly string[], domain: string, key: Uint8Array): Uint8Array;
   raisePoints(points: Uint8Array, key: Uint8Array): Uint8Array;
-  /** Takes a key off again. PROTOCOL_BAD_POINT as in `raise`. */
-  unraisePoints(points: Uint8Array, key: Uint8Array): Uint8Array;
   tagIds(ids: readonly string[], domain: string, key: Uint8Array): Uint8Array;
   finishTags(ids: readonly string[], points: Uint8Array, key: Uint8Array): Uint8Array;
 };
@@ -52,17 +48,6 @@ function blindIds(ids: readonly string[], domain: string, key: Uint8Array): Uint
 
 function raisePoints(points: Uint8Array, key: Uint8Array): Uint8Array {
   return withScalar(key, (scalar) => pack(points.length / pointBytes, pointBytes, (i) => multiply(scalar, pointAt(points, i), i)));
-}
-
-function unraisePoints(points: Uint8Array, key: Uint8Array): Uint8Array {
-  return withScalar(key, (scalar) => {
-    const inverse = sodium.crypto_core_ristretto255_scalar_invert(scalar);
-    try {
-      return pack(points.length / pointBytes, pointBytes, (i) => multiply(inverse, pointAt(points, i), i));
-    } finally {
-      inverse.fill(0);
-    }
-  });
 }
 
 function tagIds(ids: readonly string[], domain: string, key: Uint8Array): Uint8Array {

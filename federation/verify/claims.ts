@@ -57,6 +57,12 @@ export function ordinal(type: ClaimType, text: string): bigint {
 /** Bits of the integers among which a blind range lies: days of some 700 years, or 40. */
 export const blindDepth = (type: ClaimType): number => (type === "date" ? 18 : 40);
 
+/** The least and the greatest integer of so many bits. */
+export function boundsOf(depth: number): { readonly least: bigint; readonly greatest: bigint } {
+  const half = 1n << BigInt(depth - 1);
+  return { least: -half, greatest: half - 1n };
+}
+
 /** A value as an integer of `blindDepth` bits: fen, days, and thousandths of a number, rounded, half up. Throws VERIFY_VALUE. */
 export function blindOrdinal(type: ClaimType, text: string): bigint {
   const exact = ordinal(type, text);

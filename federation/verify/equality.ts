@@ -21,20 +21,23 @@ export type EqualityOpen = { readonly claim: string; readonly key: Uint8Array };
 
 const idForm = /^[A-Za-z0-9_.#-]{1,64}$/;
 
-export function questionDomain(kind: "equality" | "range", { request, party, item }: Question): string {
+/** Throws VERIFY_QUESTION for names that are not plain. */
+export function questionName({ request, party, item }: Question): string {
   if (![request, party, item].every((part) => idForm.test(part))) throw new AppError("VERIFY_QUESTION");
-  return `yunei/verify-${kind}/v1/ristretto255_XMD:SHA-512_R255MAP_RO_/${request}/${party}/${item}`;
+  return `${request}/${party}/${item}`;
 }
+
+const domainOf = (question: Question): string => `yunei/verify-equality/v1/ristretto255_XMD:SHA-512_R255MAP_RO_/${questionName(question)}`;
 
 /** claim: canonical text (claims.ts). */
 export async function askEqual(curve: CurveWork, question: Question, claim: string, rng: Rng): Promise<{ ask: EqualityAsk; open: EqualityOpen }> {
   const key = rng(keyBytes);
-  return { ask: { blinded: await curve.blind([claim], questionDomain("equality", question), key) }, open: { claim, key } };
+  return { ask: { blinded: await curve.blind([claim], domainOf(question), key) }, open: { claim, key } };
 }
 
 /** value: canonical text; undefined for none: the same work then leads to a tag of nothing. A fresh key per question. Throws PROTOCOL_BAD_POINT. */
 export async function replyEqual(curve: CurveWork, question: Question, value: string | undefined, ask: EqualityAsk, rng: Rng): Promise<EqualityReply> {
-  const domain = questionDomain("equality", question);
+  const domain = domainOf(question);
   const key = rng(keyBytes);
   const held = value ?? Buffer.from(rng(nothingBytes)).toString("latin1");
   try {

@@ -2,11 +2,10 @@
 import type { ItemId, PartyId } from "../../core/brand.ts";
 import { AppError, isAppError, type Code } from "../../core/errors.ts";
 import type { TypedBody } from "../messages.ts";
-import { blindDepth, blindOrdinal, canonicalValue } from "./claims.ts";
-import { boundsOf } from "./cover.ts";
+import { blindDepth, blindOrdinal, boundsOf, canonicalValue } from "./claims.ts";
 import { publishedField, type AskedField, type PublishedVerification, type VerifiableField } from "./fields.ts";
 import { claimsPerQuestion, questionText } from "./params.ts";
-import { answers, requirePredicate, textOf, type Answer, type Predicate } from "./predicates.ts";
+import { answers, lockedByte, requirePredicate, textOf, type Answer, type Predicate } from "./predicates.ts";
 import type { Interval } from "./range.ts";
 
 export type Claim = { readonly company: string; readonly party: PartyId; readonly field: string; readonly predicate: Predicate; readonly blind: boolean };
@@ -92,11 +91,12 @@ function blindQuestion(about: About, at: number, { name, type }: VerifiableField
 }
 
 /** What the answer to a question in the clear says of its claims. Throws VERIFY_REPLY for one of another length or with another word in it. */
-export function resultsOf({ claims }: ClearQuestion, answer: TypedBody<"verify/answer">): readonly Answer[] {
-  const said = Array.from(answer.answers, (byte) => answers[byte]);
+export function resultsOf({ claims, party }: ClearQuestion, { answers: said, retryAfter }: TypedBody<"verify/answer">): readonly Result[] {
   if (said.length !== claims.length) throw new AppError("VERIFY_REPLY");
-  return said.map((one) => {
-    if (one === undefined) throw new AppError("VERIFY_REPLY");
-    return one;
+  return Array.from(said, (byte): Result => {
+    if (byte === lockedByte) return { code: "VERIFY_LOCKED", party, ...(retryAfter !== undefined && { retryAfter }) };
+    const answer = answers[byte];
+    if (answer === undefined) throw new AppError("VERIFY_REPLY");
+    return { answer };
   });
 }

@@ -3,11 +3,10 @@
 import type { PartyId } from "../../core/brand.ts";
 import { isAppError } from "../../core/errors.ts";
 import type { TypedBody } from "../messages.ts";
-import { blindDepth, blindOrdinal, canonicalValue } from "./claims.ts";
-import { boundsOf } from "./cover.ts";
+import { blindDepth, blindOrdinal, boundsOf, canonicalValue } from "./claims.ts";
 import type { AskedField, BlindKind, VerifiableField } from "./fields.ts";
-import { isRangeQuestion } from "./range.ts";
-import { answers, evaluate, requirePredicate, type Answer, type Held, type Predicate, type PredicateKind } from "./predicates.ts";
+import { rangeBytes, type RangeAsk } from "./range.ts";
+import { answers, evaluate, lockedByte, requirePredicate, type Answer, type Held, type Predicate, type PredicateKind } from "./predicates.ts";
 import { verifyRefusals, type VerifyRefusal } from "./messages.ts";
 
 /** One claim as budgets see it. claim: canonical text; a blind one is a new one each time. */
@@ -20,6 +19,10 @@ export type VerifyHostPorts = {
   consent(company: string, jws: string, n: number, fields: readonly string[]): VerifyRefusal | undefined;
   /** Charges all claims of one question, or none and says why; asked last, so that nothing refused is charged. */
   charge(company: string, n: number, claims: readonly Charged[]): Refusal | undefined;
+  /** Seconds for which claims about this value wait after too many wrong ones in a row; 0 for none. */
+  waits(company: string, field: string): number;
+  /** Whether the transfers of a blind range are there. From now on they are used, also when the question is refused: what it said of them is known. */
+  transfers(ask: RangeAsk, depth: number): boolean;
   /** What was answered in the clear. kind: of the predicate. */
   outcome(company: string, field: string, answer: Answer, kind: PredicateKind): void;
 };
@@ -29,8 +32,8 @@ export type VerifyHostOptions = {
   readonly lastN: number;
 };
 type BlindAsk = TypedBody<"verify/ask-equal"> | TypedBody<"verify/ask-within">;
-/** used: fields of which something was compared. */
-export type Answered = { readonly answers: Uint8Array; readonly used: readonly string[] };
+/** used: fields of which something was answered. retryAfter, seconds: where answers stopped within the question. */
+export type Answered = { readonly answers: Uint8Array; readonly used: readonly string[]; readonly retryAfter?: number };
 
 export class VerifyHost {
   readonly #ports: VerifyHostPorts;
@@ -51,7 +54,7 @@ export class VerifyHost {
     return this.#lastN;
   }
 
-  /** Answers the claims of one question in the clear: all of them, or none. */
+  /** Answers the claims of one question in the clear: all of them, or none; but after too many wrong ones in a row about one value no more about it. */
   clear({ n, company, consent, claims }: TypedBody<"verify/ask">): Answered | Refusal {
     if (!this.#takes(n)) return { code: "SERVICE_ASK" };
     const charged: Charged[] = [];
@@ -66,27 +69,42 @@ export class VerifyHost {
     const refused = this.#consent(company, consent, n, [...new Set(claims.map(({ field }) => field))]) ?? this.#ports.charge(company, n, charged);
     if (refused !== undefined) return refused;
     const used = new Set<string>();
+    let retryAfter = 0;
     const said = claims.map(({ field, predicate }) => {
       const { type } = this.#fields.get(field) as { type: VerifiableField["type"] };
       const held = this.#ports.held(field, company);
       // As much work for a company that is not known.
       const compared = evaluate(type, predicate, held.known ? held : nobody);
+      const wait = this.#ports.waits(company, field);
+      retryAfter = Math.max(retryAfter, wait);
+      if (wait > 0) return lockedByte;
       const answer = held.known ? compared : "not-available";
       if (held.known) used.add(field);
       this.#ports.outcome(company, field, answer, predicate.kind);
       return answers.indexOf(answer);
     });
-    return { answers: Uint8Array.from(said), used: [...used] };
+    return { answers: Uint8Array.from(said), used: [...used], ...(retryAfter > 0 && { retryAfter }) };
   }
 
   /** undefined when a blind question is to be answered: it is then charged. */
-  blind(kind: BlindKind, { n, company, consent, field, blinded }: BlindAsk): Refusal | undefined {
+  blind(kind: BlindKind, ask: BlindAsk): Refusal | undefined {
+    const { n, company, consent, field } = ask;
     if (!this.#takes(n)) return { code: "SERVICE_ASK" };
     const known = this.#fields.get(field);
     if (known === undefined) return { code: "VERIFY_FIELD" };
     if (!known.asked.blind.includes(kind)) return { code: "VERIFY_PREDICATE" };
-    if (kind === "within" && !isRangeQuestion(blindDepth(known.type), blinded.length)) return { code: "VERIFY_QUESTION" };
+    if ("flips" in ask) {
+      const depth = blindDepth(known.type);
+      if (ask.flips.length !== rangeBytes(depth).flips) return { code: "VERIFY_QUESTION" };
+      if (!this.#ports.transfers(ask, depth)) return { code: "VERIFY_TRANSFERS" };
+    }
     return this.#consent(company, consent, n, [field]) ?? this.#ports.charge(company, n, [{ field, kind }]);
+  }
+
+  /** undefined when transfers may be prepared under this number: some field here may be asked about by blind ranges. */
+  prepares(n: number): Refusal | undefined {
+    if (!this.#takes(n)) return { code: "SERVICE_ASK" };
+    return [...this.#fields.values()].some(({ asked }) => asked.blind.includes("within")) ? undefined : { code: "VERIFY_PREDICATE" };
   }
 
   /** The canonical value for a blind comparison; undefined for none that can be compared. */
@@ -95,7 +113,7 @@ export class VerifyHost {
     return entry === undefined ? undefined : readable(() => canonicalValue(type, entry));
   }
 
-  /** The integer for a blind range, with the depth of its tree. */
+  /** The integer for a blind range, with its bits. */
   integer(field: string, company: string): { readonly value: bigint | undefined; readonly depth: number } {
     const [type, entry] = this.#entry(field, company);
     const depth = blindDepth(type);

@@ -39,6 +39,8 @@ export function textOf(predicate: Predicate): number {
 /** In the order of their codes on the wire. */
 export const answers = ["no-match", "match", "not-available"] as const;
 export type Answer = (typeof answers)[number];
+/** In place of an answer: claims before it in the same question were wrong too often in a row, so that it is not answered any more. */
+export const lockedByte = answers.length;
 
 /** What a provider has about one company and field: nothing at all, or the entries, of which there may be none. */
 export type Held = { readonly known: false } | { readonly known: true; readonly entries: readonly string[] };

@@ -1,76 +1,73 @@
-// Blind range membership: the bank learns whether the provider's integer lies in its interval, the provider nothing of the interval. The interval's
-// cover against the nodes above the value, by commutative blinding (Diffie-Hellman set intersection, cardinality only: the provider
-// returns the bank's points in a random order), so that the bank does not learn which node, that is which part of its interval, it was.
-import { hash } from "node:crypto";
+// Blind range: the bank learns whether the provider's integer lies in its interval and nothing else, the provider nothing of the interval. A garbled circuit compares (kernels/
+// oblivious/garbled.ts); the bank's labels come through transfers that were prepared (federation/garbled), one for each bit of its two ends. An end that is open is the least or the
+// greatest integer, so that all intervals look alike.
+import { createHash } from "node:crypto";
+import { z } from "zod";
 import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
-import { keyBytes, type CurveWork } from "../psi/curve.ts";
-import { pointBytes, tagBytes } from "../psi/messages.ts";
-import { secretPermutation } from "../psi/permutation.ts";
-import { boundsOf, coverOf, coverSize, nodesAbove, pathSize, rayCoverSize } from "./cover.ts";
-import { questionDomain, type Question } from "./equality.ts";
+import { bytes, count, packed } from "../../core/message.ts";
+import { bitsOf, inputsOf, labelBytes, resultsBytes, spareBytes, tablesBytes, type GarbledInterval, type GarbledWork } from "../../kernels/oblivious/garbled.ts";
+import type { TakenTransfers } from "../garbled/guest.ts";
+import { sessionSchema } from "../garbled/messages.ts";
+import { boundsOf } from "./claims.ts";
+import { questionName, type Question } from "./equality.ts";
 
-export type RangeAsk = { readonly blinded: Uint8Array };
-export type RangeReply = { readonly points: Uint8Array; readonly tags: Uint8Array };
+/** Bits of an integer at most. */
+const deepest = 40;
+/** Transfers that one question takes. */
+export const rangeTransfers = inputsOf;
+/** Bytes of the bits that a question says, and of its reply. */
+export const rangeBytes = (depth: number) => ({ flips: Math.ceil(rangeTransfers(depth) / 8), tables: tablesBytes(depth), results: resultsBytes });
+
+/** session, first: the transfers that it takes, from number `first` on; flips: a bit for each, whether the bank had drawn the other one. */
+export const rangeAskShape = { session: sessionSchema, first: count(2 ** 32 - 1), flips: packed(1, rangeBytes(deepest).flips) } as const;
+export const rangeReplyShape = { tables: packed(labelBytes, tablesBytes(deepest) / labelBytes), results: bytes(resultsBytes) } as const;
+export type RangeAsk = z.output<z.ZodObject<typeof rangeAskShape>>;
+export type RangeReply = GarbledInterval;
 /** The bank keeps it until the reply is there. */
-export type RangeOpen = { readonly key: Uint8Array; readonly depth: number; readonly size: number };
-
-/** Bytes of a question at most, and of the two parts of its reply. */
-export const rangeBytes = (depth: number) => ({ blinded: coverSize(depth) * pointBytes, points: coverSize(depth) * pointBytes, tags: pathSize(depth) * tagBytes });
-/** Whether a question about a tree of this depth has so many bytes: of an interval with two ends, or with one. */
-export const isRangeQuestion = (depth: number, bytes: number): boolean => [coverSize(depth), rayCoverSize(depth)].some((size) => bytes === size * pointBytes);
+export type RangeOpen = { readonly domain: Uint8Array; readonly labels: Uint8Array; readonly bits: Uint8Array; readonly depth: number };
 
 export type Interval = { readonly from: bigint; readonly to: bigint };
 
-/** As many points for all intervals with two ends, `coverSize`, and for all with one, `rayCoverSize`: what a cover has less is filled up with texts
- *  that are no nodes. Throws VERIFY_RANGE. */
-export async function askWithin(curve: CurveWork, question: Question, { from, to }: Interval, depth: number, rng: Rng): Promise<{ ask: RangeAsk; open: RangeOpen }> {
-  const cover = coverOf(from, to, depth);
+/** taken: `rangeTransfers` of them. Throws VERIFY_RANGE for an interval that is empty or reaches beyond the integers of `depth` bits. */
+export function askWithin(question: Question, { from, to }: Interval, depth: number, { session, first, drawn, pads }: TakenTransfers): { readonly ask: RangeAsk; readonly open: RangeOpen } {
   const { least, greatest } = boundsOf(depth);
-  const size = from === least || to === greatest ? rayCoverSize(depth) : coverSize(depth);
-  const filled = [...cover, ...Array.from({ length: size - cover.length }, (_, i) => `none:${i}`)];
-  const key = rng(keyBytes);
-  return { ask: { blinded: await curve.blind(filled, questionDomain("range", question), key) }, open: { key, depth, size } };
+  if (from > to || from < least || to > greatest) throw new AppError("VERIFY_RANGE");
+  const bits = bitsOf({ from: from - least, to: to - least }, depth);
+  const flips = new Uint8Array(rangeBytes(depth).flips);
+  for (const [k, bit] of bits.entries()) flips[k >> 3] = (flips[k >> 3] as number) | ((bit ^ (drawn[k] as number)) << (k & 7));
+  return { ask: { session, first, flips }, open: { domain: domainOf(question, { session, first }), labels: pads, bits, depth } };
 }
 
-/** value: undefined for none: the same work then leads to tags of nothing. Throws PROTOCOL_BAD_POINT, VERIFY_RANGE for a value outside of the
- *  tree, VERIFY_QUESTION for another number of points, and for points that stand twice. */
-export async function replyWithin(curve: CurveWork, question: Question, value: bigint | undefined, depth: number, ask: RangeAsk, rng: Rng): Promise<RangeReply> {
-  // The same node many times would let a count say more than one bit.
-  const asked = new Set(rows(ask.blinded, pointBytes).map((p) => Buffer.from(p).toString("latin1")));
-  if (!isRangeQuestion(depth, ask.blinded.length) || asked.size * pointBytes !== ask.blinded.length) throw new AppError("VERIFY_QUESTION");
-  const key = rng(keyBytes);
-  // Texts that are no nodes, nor what a cover is filled up with.
-  const nodes = value === undefined ? nodesAbove(boundsOf(depth).least, depth).map((node) => `nothing:${node}`) : nodesAbove(value, depth);
+/** pads: both of each transfer of the question; wiped. value: undefined for none: the same work, and no interval holds it. Throws VERIFY_RANGE for a value of more than `depth` bits. */
+export function replyWithin(work: GarbledWork, question: Question, value: bigint | undefined, depth: number, ask: RangeAsk, pads: Uint8Array, rng: Rng): RangeReply {
+  const { least, greatest } = boundsOf(depth);
+  if (value !== undefined && (value < least || value > greatest)) throw new AppError("VERIFY_RANGE");
+  const random = rng(spareBytes(depth));
+  const labels = new Uint8Array(pads.length);
   try {
-    const [own, raised] = await Promise.all([curve.blind(nodes, questionDomain("range", question), key), curve.raise(ask.blinded, key)]);
-    return { points: shuffled(rows(raised, pointBytes), rng), tags: shuffled(rows(own, pointBytes).map(tagOf), rng) };
+    for (let k = 0; k < rangeTransfers(depth); k++) {
+      const flip = ((ask.flips[k >> 3] ?? 0) >> (k & 7)) & 1;
+      for (const bit of [0, 1]) labels.set(pads.subarray((2 * k + (bit ^ flip)) * labelBytes, (2 * k + (bit ^ flip) + 1) * labelBytes), (2 * k + bit) * labelBytes);
+    }
+    return work.garble({ domain: domainOf(question, ask), labels, value: value === undefined ? undefined : value - least, depth, random });
   } finally {
-    key.fill(0);
+    for (const secret of [random, labels, pads]) secret.fill(0);
   }
 }
 
-/** Whether the value is inside. Throws PROTOCOL_BAD_POINT, VERIFY_REPLY when it says more than one node: then it is not an answer to this question. */
-export async function openWithin(curve: CurveWork, { key, depth, size }: RangeOpen, reply: RangeReply): Promise<boolean> {
+/** Whether the value is inside. Throws VERIFY_REPLY for what is no answer to this question. */
+export function openWithin(work: GarbledWork, { domain, labels, bits, depth }: RangeOpen, reply: RangeReply): boolean {
   try {
-    if (reply.points.length !== size * pointBytes || reply.tags.length !== rangeBytes(depth).tags) throw new AppError("VERIFY_REPLY");
-    const tags = new Set(rows(reply.tags, tagBytes).map((t) => Buffer.from(t).toString("latin1")));
-    const found = rows(await curve.unraise(reply.points, key), pointBytes).filter((p) => tags.has(Buffer.from(tagOf(p)).toString("latin1"))).length;
-    if (found > 1 || tags.size !== pathSize(depth)) throw new AppError("VERIFY_REPLY");
-    return found === 1;
+    const isInside = work.evaluate({ domain, labels, bits, depth, tables: reply.tables, results: reply.results });
+    if (isInside === undefined) throw new AppError("VERIFY_REPLY");
+    return isInside;
   } finally {
-    key.fill(0);
+    for (const secret of [labels, bits]) secret.fill(0);
   }
 }
 
-function rows(packedRows: Uint8Array, size: number): Uint8Array[] {
-  return Array.from({ length: packedRows.length / size }, (_, i) => packedRows.subarray(i * size, (i + 1) * size));
-}
-
-function tagOf(point: Uint8Array): Uint8Array {
-  return new Uint8Array(hash("sha256", Buffer.concat([Buffer.from("yunei/verify-range/tag/v1\n"), point]), "buffer")).subarray(0, tagBytes);
-}
-
-function shuffled(items: readonly Uint8Array[], rng: Rng): Uint8Array {
-  return new Uint8Array(Buffer.concat(Array.from(secretPermutation(items.length, rng), (i) => items[i] as Uint8Array)));
+/** Names the circuit: its transfers are used once. */
+function domainOf(question: Question, { session, first }: Pick<RangeAsk, "session" | "first">): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(`yunei/verify-range/v2/${questionName(question)}/${session}/${first}`).digest().subarray(0, 16));
 }

@@ -3,15 +3,15 @@ import { mostConsentText } from "../consents/messages.ts";
 import type { KindStatement } from "../leakage.ts";
 import type { Add, Sizes } from "../statement.ts";
 import { blindDepth } from "./claims.ts";
-import { rangeBytes } from "./range.ts";
+import { chunkBytes, chunkTransfers, baseAnswerBytes } from "../garbled/messages.ts";
+import { sessionsPerDay } from "../garbled/session.ts";
+import { rangeBytes, rangeTransfers } from "./range.ts";
 import { publishedField } from "./fields.ts";
 import { claimsPerQuestion, questionText, verifyJobSchema } from "./params.ts";
 
 /** CBOR of the names in one question, at most. */
 const nameBytes = 1024;
 const answerBytes = 96;
-/** What a blind range tells a bank that deviates at most, rounded up. */
-const rangeBits = 6;
 
 export function verifyStatement({ guest, hosts, datasets, params }: Sizes, add: Add): KindStatement {
   const { days, requestsPerDay, fields } = verifyJobSchema.parse(params);
@@ -29,10 +29,19 @@ export function verifyStatement({ guest, hosts, datasets, params }: Sizes, add: 
       add(guest, host, "verify/ask-equal", asks, asks * head, asks);
       add(host, guest, "verify/equal", asks, asks * 2 * answerBytes, asks);
     }
-    const ranges = own.filter(({ blind }) => blind.includes("within")).map((asked) => rangeBytes(blindDepth(publishedField({ datasets }, asked).type)));
-    if (ranges.length > 0) {
-      add(guest, host, "verify/ask-within", asks, asks * (head + Math.max(...ranges.map(({ blinded }) => blinded))), asks);
-      add(host, guest, "verify/within", asks, asks * (answerBytes + Math.max(...ranges.map(({ points, tags }) => points + tags))), rangeBits * asks);
+    const depths = own.filter(({ blind }) => blind.includes("within")).map((asked) => blindDepth(publishedField({ datasets }, asked).type));
+    if (depths.length > 0) {
+      const depth = Math.max(...depths);
+      const { flips, tables, results } = rangeBytes(depth);
+      add(guest, host, "verify/ask-within", asks, asks * (head + flips), asks);
+      add(host, guest, "verify/within", asks, asks * (answerBytes + tables + results), asks);
+      const sessions = (days + 1) * sessionsPerDay;
+      // What is left of a chunk and too little for a question is not used.
+      const extensions = sessions + Math.ceil(asks / Math.floor(chunkTransfers / rangeTransfers(depth)));
+      add(guest, host, "garbled/open", sessions, 0, 0);
+      add(host, guest, "garbled/base", sessions, sessions * 2 * baseAnswerBytes, 0);
+      add(guest, host, "garbled/extend", extensions, extensions * (chunkBytes.columns + chunkBytes.check) + sessions * baseAnswerBytes, 0);
+      add(host, guest, "garbled/extended", extensions, 0, 0);
     }
     add(host, guest, "verify/refused", asks, asks * answerBytes, asks);
   }

@@ -19,6 +19,11 @@ export type ObliviousExports = {
   countRepeats(words: number, count: number, slots: number, mask: number): number;
   cuckoo(positions: number, count: number, size: number, bins: number, seed: number, limit: number): number;
   gatherBins(bins: number, count: number, words: number, out: number, places: number, elements: number): number;
+  evaluateChains(labels: number, values: number, depth: number, tables: number, states: number): void;
+  evaluateGate(labels: number, number: number, table: number, out: number): void;
+  garbleChain(inputs: number, value: bigint, depth: number, isAtLeast: number, number: number, spares: number, tables: number, state: number): number;
+  garbleGate(a: number, b: number, number: number, truth: number, spare: number, table: number, out: number): number;
+  tagLabels(labels: number, number: number, out: number): void;
   addTags(tags: number, elements: number, count: number, table: number, mask: number): void;
   lookUp(theirs: number, count: number, first: number, which: number, own: number, tableOf: number, table: number, mask: number, matched: number): number;
 };

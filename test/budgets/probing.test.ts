@@ -19,7 +19,7 @@ describe("probing: varied claims", () => {
       const company = fakeHash(v >> 1);
       for (let c = 0, n = 1 + geometric(draw, 0.08); c < n; c++) {
         w.clock.now += minute * draw.int(40);
-        note(tally, w.claims.ask({ institution: bank, company, item: `item.${v % 2}`, claim: isBlind ? `blind#${v}#${c}` : fakeHash(1e6 + 100 * v + c), bits: isBlind ? 6 : 1 }).verdict);
+        note(tally, w.claims.ask({ institution: bank, company, item: `item.${v % 2}`, claim: isBlind ? `blind#${v}#${c}` : fakeHash(1e6 + 100 * v + c), bits: 1 }).verdict);
       }
     }
   }
@@ -37,7 +37,7 @@ describe("probing: varied claims", () => {
     assert.equal(tally.refuse, 0);
   });
 
-  it("halving an amount is told of at the fifth claim and ends at the tenth; blind ranges at the fourth and sixth", () => {
+  it("halving an amount, in the clear or by blind ranges, is told of at the fifth claim and ends at the tenth; answers of six bits would be at the fourth and sixth", () => {
     for (const { bits, alertAt, answered } of [{ bits: 1, alertAt: 5, answered: 10 }, { bits: 6, alertAt: 4, answered: 6 }]) {
       const w = probingWorld();
       const verdicts: Verdict[] = [];

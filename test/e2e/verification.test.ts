@@ -10,7 +10,7 @@ import { AppError } from "../../core/errors.ts";
 import { writeDurably } from "../../core/files.ts";
 import { partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
-import { enclavePaths } from "../../enclave/config.ts";
+import { enclavePaths, readConfig } from "../../enclave/config.ts";
 import { eventually, walk } from "../support/process.ts";
 import { usccOf } from "../support/subjects.ts";
 import { smallTables } from "../support/tables.ts";
@@ -91,7 +91,7 @@ describe("verifications, over real processes", () => {
     ), ["match", "match", "match", "match", "match", "no-match", "match", "no-match", "match", "no-match", "not-available", "not-available", "not-available", "no-match"]);
     for (const name of ["tax", "power"] as const) {
       const types = topology.rows(name, "select distinct type from service_ledger where service = ?", client.view.id).map((row) => String(row["type"]));
-      assert.includeMembers(types, ["verify/ask", "verify/answer", "verify/ask-equal", "verify/equal"]);
+      assert.includeMembers(types, ["verify/ask", "verify/answer", "verify/ask-equal", "verify/equal", ...(name === "tax" ? ["garbled/open", "garbled/base", "garbled/extend", "garbled/extended", "verify/ask-within", "verify/within"] : [])]);
     }
   });
 
@@ -130,12 +130,40 @@ describe("verifications, over real processes", () => {
     assert.equal(asked(), count);
   });
 
+  it("sees new data with the next claim, without a restart, and goes on with the old ones where the new are bad", async () => {
+    const folder = topology.folder("tax");
+    const file = join(readConfig(folder).dataFolder, "tax.csv");
+    const [company = "", value] = [others[290], "123456.78"];
+    const now = (isBlind = false): ClaimInput => claim(company, "tax", "turnover", { kind: "equals", value }, isBlind);
+    const pid = topology.pid("tax");
+    assert.deepEqual(await said(now()), ["no-match"]);
+    const next = tables.tax.replace(new RegExp(`^${company},[^,]*`, "m"), `${company},${value}`);
+    writeFileSync(file, `${next}${first},1,1,food\n`);
+    const refused = topology.cliFailing(["enclave", "refresh", "--dir", folder]);
+    assert.notEqual(refused.status, 0);
+    assert.include(refused.output, "DATA_DUPLICATE_ID");
+    type Status = { data: { inService: { rows: number }; notTaken: { code: string } | null } };
+    const status = (): Status["data"] => (JSON.parse(topology.cli(["enclave", "status", "--dir", folder, "--json"])) as Status).data;
+    assert.deepInclude(status().notTaken, { code: "DATA_DUPLICATE_ID" });
+    assert.deepEqual(await said(now()), ["no-match"]);
+    writeFileSync(file, next);
+    topology.cli(["enclave", "refresh", "--dir", folder]);
+    assert.deepEqual(await said(now(), now(true)), ["match", "match"]);
+    assert.deepEqual([topology.pid("tax"), status().notTaken, status().inService.rows], [pid, null, tax.size]);
+    const published = (await topology.api.datasets()).datasets.find(({ party }) => party === "tax")?.dataset.snapshotDigest;
+    assert.equal(topology.rows("tax", "select snapshot from data_refreshes where state = 'taken' order by id desc limit 1")[0]?.["snapshot"], published);
+  });
+
   it("goes on after a provider was killed, and says which one is away", async () => {
+    const blindly = claim(second, "power", "usage", { kind: "within", from: "0", to: "1000000" }, true);
+    assert.deepEqual(await said(blindly), ["match"]);
     await topology.kill("power");
     const both = [claim(first, "tax", "turnover", { kind: "exists" }), claim(first, "power", "usage", { kind: "within", from: "0" })];
     assert.deepEqual(await said(...both), ["match", "SERVICE_PROVIDER_AWAY"]);
+    assert.include(topology.cliFailing(["enclave", "refresh", "--dir", topology.folder("power")]).output, "DATA_REFRESH_STOPPED");
     await topology.launch("power");
     await eventually("power is back", async () => (await said(...both)).join() === "match,match");
+    assert.deepEqual(await said(blindly), ["match"], "by transfers that were prepared anew");
   });
 
   it("takes a file of claims from the command line, and a single claim", async () => {
@@ -168,6 +196,17 @@ describe("verifications, over real processes", () => {
       assert.notInclude(topology.logs(), id);
     }
     assert.notInclude(topology.logs(), turnoverOf(first));
+  });
+
+  it("ends with a code, and not with wrong answers, when the provider's operator takes data of another form", async () => {
+    const folder = topology.folder("tax");
+    // Sectors that are numbers now.
+    writeFileSync(join(readConfig(folder).dataFolder, "tax.csv"), tables.tax.replaceAll(/,(trade|food|metal|rent)$/gm, ",7"));
+    assert.include(topology.cliFailing(["enclave", "refresh", "--dir", folder]).output, "DATA_REFRESH_SHAPE");
+    assert.deepEqual(await said(claim(second, "tax", "turnover", { kind: "exists" })), ["match"]);
+    topology.cli(["enclave", "refresh", "--dir", folder, "--accept"]);
+    const { failure } = await topology.until(client.view.id, "failed");
+    assert.deepEqual([failure?.code, failure?.party], ["ENCLAVE_SNAPSHOT_CHANGED", partyId("tax")]);
   });
 });
 

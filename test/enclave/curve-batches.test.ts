@@ -20,7 +20,7 @@ describe("curve work in batches", () => {
     const key = systemRng(64);
     const points = await plain.blind(["a", "b", "c"], "d", key);
     const all = (work: CurveWork): Promise<Uint8Array[]> => Promise.all(Array.from({ length: 60 }, (_, i) => [
-      work.blind(Array.from({ length: 1 + (i % 7) }, (__, k) => `${i}-${k}`), "d", key), work.raise(points, key), work.unraise(points.subarray(0, 32 * (1 + (i % 3))), key),
+      work.blind(Array.from({ length: 1 + (i % 7) }, (__, k) => `${i}-${k}`), "d", key), work.raise(points.subarray(0, 32 * (1 + (i % 3))), key),
       work.tag([`${i}`], "d", key), work.finish(["a", "b", "c"], points, key),
     ]).flat());
     assert.deepEqual(await all(batches), await all(plain));
@@ -34,6 +34,16 @@ describe("curve work in batches", () => {
     }
     assert.deepEqual(await batches.tag(["x"], "d", key), await plain.tag(["x"], "d", key));
     assert.notEqual(key.every((byte) => byte === 0), true, "the caller's own key stays its own");
+  });
+  it("does not begin what has waited too long, and goes on with what has not", async () => {
+    const key = systemRng(64);
+    const asked = async (staleMs: number): Promise<PromiseSettledResult<Uint8Array>[]> => {
+      await using stale = new CurveBatches({ workers: 1, staleMs });
+      return await Promise.allSettled(Array.from({ length: 20 }, (_, i) => stale.tag([`${i}`], "d", key)));
+    };
+    // Nothing may wait at all: each waits for the turn of the event loop.
+    for (const outcome of await asked(0)) assert.equal(outcome.status === "rejected" && outcome.reason instanceof AppError && outcome.reason.code, "SERVICE_BUSY");
+    for (const outcome of await asked(60_000)) assert.equal(outcome.status, "fulfilled");
   });
   it("ends what waits when it is closed", async () => {
     const closing = new CurveBatches({ workers: 1 });

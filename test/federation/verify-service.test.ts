@@ -17,8 +17,10 @@ import { questionsOf, resultsOf, type Claim, type ClearQuestion } from "../../fe
 import { VerifyHost, type Charged, type VerifyHostPorts } from "../../federation/verify/host.ts";
 import { verifyJobSchema } from "../../federation/verify/params.ts";
 import { answers, evaluate, type Answer, type Held, type Predicate } from "../../federation/verify/predicates.ts";
-import { askWithin, openWithin, replyWithin } from "../../federation/verify/range.ts";
+import { askWithin, openWithin, rangeBytes, replyWithin } from "../../federation/verify/range.ts";
+import { GarbledWork } from "../../kernels/oblivious/garbled.ts";
 import { planOf, power, summaryOf, tax } from "../support/enclave.ts";
+import { dealtTransfers } from "../support/transfers.ts";
 
 const item = (id: string): ItemId => id as ItemId;
 const published: Readonly<Record<string, readonly VerifiableField[]>> = {
@@ -69,7 +71,7 @@ describe("the plan of a verification service", () => {
   });
   it("has no line for what it does not ask: where a provider is asked blindly alone, no claim in the clear can leave", () => {
     const lines = (list: object[], party: string): string[] => submit({ fields: list }).leakage.filter((l) => l.from === party || l.to === party).map((l) => l.type).sort();
-    assert.deepEqual(lines(fields, "tax"), ["verify/answer", "verify/ask", "verify/ask-equal", "verify/ask-within", "verify/equal", "verify/refused", "verify/within"]);
+    assert.deepEqual(lines(fields, "tax"), ["garbled/base", "garbled/extend", "garbled/extended", "garbled/open", "verify/answer", "verify/ask", "verify/ask-equal", "verify/ask-within", "verify/equal", "verify/refused", "verify/within"]);
     assert.deepEqual(lines([asked("tax", "grade", [], ["equals"]), asked("power", "usage", ["within"])], "tax"), ["verify/ask-equal", "verify/equal", "verify/refused"]);
     assert.deepEqual(lines([asked("tax", "grade", [], ["equals"]), asked("power", "usage", ["within"])], "power"), ["verify/answer", "verify/ask", "verify/refused"]);
   });
@@ -131,7 +133,7 @@ describe("a provider that is asked for verifications", () => {
   before(async () => {
     curve = await inlineCurve();
   });
-  type World = { readonly data: ReadonlyMap<string, Readonly<Record<string, readonly string[]>>>; host: VerifyHost; charged: Charged[][]; outcomes: Parameters<VerifyHostPorts["outcome"]>[]; refuses: Partial<Pick<VerifyHostPorts, "consent" | "charge">> };
+  type World = { readonly data: ReadonlyMap<string, Readonly<Record<string, readonly string[]>>>; host: VerifyHost; charged: Charged[][]; outcomes: Parameters<VerifyHostPorts["outcome"]>[]; refuses: Partial<Pick<VerifyHostPorts, "consent" | "charge" | "waits" | "transfers">> };
   const open = (data: World["data"], lastN = -1): World => {
     const world: World = { data, charged: [], outcomes: [], refuses: {}, host: undefined as unknown as VerifyHost };
     world.host = new VerifyHost({
@@ -144,6 +146,8 @@ describe("a provider that is asked for verifications", () => {
           if (refusal === undefined) world.charged.push([...claims]);
           return refusal;
         },
+        waits: (...given) => world.refuses.waits?.(...given) ?? 0,
+        transfers: (...given) => world.refuses.transfers?.(...given) ?? true,
         outcome: (...outcome) => void world.outcomes.push(outcome),
       },
     });
@@ -195,14 +199,16 @@ describe("a provider that is asked for verifications", () => {
       const isEqual = await openEqual(curve, kept, await replyEqual(curve, question, held, sent, systemRng));
       return held === undefined ? "not-available" : isEqual ? "match" : "no-match";
     };
-    const within = async (company: string, from: bigint, to: bigint): Promise<Answer> => {
+    const garbled = new GarbledWork();
+    const within = (company: string, from: bigint, to: bigint): Answer => {
       const { value, depth } = host.integer("turnover", company);
-      const { ask: sent, open: kept } = await askWithin(curve, question, { from, to }, depth, systemRng);
-      const isInside = await openWithin(curve, kept, await replyWithin(curve, question, value, depth, sent, systemRng));
+      const { taken, pads } = dealtTransfers(depth);
+      const { ask: sent, open: kept } = askWithin(question, { from, to }, depth, taken);
+      const isInside = openWithin(garbled, kept, replyWithin(garbled, question, value, depth, sent, pads, systemRng));
       return value === undefined ? "not-available" : isInside ? "match" : "no-match";
     };
     assert.deepEqual(await Promise.all([equal("c", "100"), equal("c", "100.01"), equal("empty", "100"), equal("nobody", "100"), equal("bad", "unknown")]), ["match", "no-match", "not-available", "not-available", "not-available"]);
-    assert.deepEqual(await Promise.all([within("c", 10_000n, 10_000n), within("c", 10_001n, 20_000n), within("empty", -9n, 9n), within("nobody", -9n, 9n), within("bad", 0n, 1n)]), ["match", "no-match", "not-available", "not-available", "not-available"]);
+    assert.deepEqual([within("c", 10_000n, 10_000n), within("c", 10_001n, 20_000n), within("empty", -9n, 9n), within("nobody", -9n, 9n), within("bad", 0n, 1n)], ["match", "no-match", "not-available", "not-available", "not-available"]);
     assert.isUndefined(host.text("filed", "c"), "of several entries none is compared blindly");
   });
 
@@ -233,19 +239,24 @@ describe("a provider that is asked for verifications", () => {
     const world = open(data);
     let n = 0;
     const clear = (...claims: [string, Predicate][]) => said(world.host.clear(ask(n++, "c", ...claims)));
-    const blind = (kind: "equals" | "within", field: string, points: number) => world.host.blind(kind, { n: n++, company: "c", consent: "", field, nonce: "0".repeat(16), blinded: new Uint8Array(32 * points) })?.code;
+    const blind = (kind: "equals" | "within", field: string, bits = 40) => world.host.blind(kind, {
+      n: n++, company: "c", consent: "", field, ...(kind === "within" ? { session: "0".repeat(16), first: 0, flips: new Uint8Array(rangeBytes(bits).flips) } : { nonce: "0".repeat(16), blinded: new Uint8Array(32) }),
+    })?.code;
     const exists: [string, Predicate] = ["turnover", { kind: "exists" }];
     assert.equal(clear(exists, ["usage", { kind: "within", from: "1" }]), "VERIFY_FIELD", "another provider's");
     assert.equal(clear(exists, ["grade", { kind: "equals", value: "A" }]), "VERIFY_PREDICATE", "blind only");
     assert.equal(clear(exists, ["turnover", { kind: "equals", value: "x" }]), "VERIFY_VALUE");
     assert.equal(clear(["turnover", { kind: "within", from: "2", to: "1" }]), "VERIFY_PREDICATE");
-    assert.equal(blind("within", "grade", 78), "VERIFY_PREDICATE");
-    assert.equal(blind("equals", "filed", 1), "VERIFY_PREDICATE", "in the clear only");
-    assert.equal(blind("within", "turnover", 34), "VERIFY_QUESTION");
+    assert.equal(blind("within", "grade"), "VERIFY_PREDICATE");
+    assert.equal(blind("equals", "filed"), "VERIFY_PREDICATE", "in the clear only");
+    assert.equal(blind("within", "turnover", 18), "VERIFY_QUESTION", "of a date");
+    world.refuses.transfers = () => false;
+    assert.equal(blind("within", "turnover"), "VERIFY_TRANSFERS");
+    world.refuses.transfers = () => true;
     world.refuses.consent = () => "CONSENT_WITHDRAWN";
-    assert.deepEqual([clear(exists), blind("equals", "turnover", 1)], ["CONSENT_WITHDRAWN", "CONSENT_WITHDRAWN"]);
+    assert.deepEqual([clear(exists), blind("equals", "turnover"), blind("within", "turnover")], ["CONSENT_WITHDRAWN", "CONSENT_WITHDRAWN", "CONSENT_WITHDRAWN"]);
     world.refuses = { charge: () => ({ code: "BUDGET_CLAIMS", retryAfter: 60 }) };
-    assert.deepEqual([clear(exists), blind("equals", "turnover", 1)], ["BUDGET_CLAIMS", "BUDGET_CLAIMS"]);
+    assert.deepEqual([clear(exists), blind("equals", "turnover")], ["BUDGET_CLAIMS", "BUDGET_CLAIMS"]);
     assert.lengthOf(world.charged, 0);
     assert.lengthOf(world.outcomes, 0);
   });
@@ -257,17 +268,29 @@ describe("a provider that is asked for verifications", () => {
     const texts = world.charged.map(([one]) => (one?.kind === "clear" ? one.claim : ""));
     assert.equal(new Set(texts.slice(0, 3)).size, 1);
     assert.notEqual(texts[3], texts[0]);
-    world.host.blind("within", { n: 7, company: "c", consent: "", field: "turnover", nonce: "0".repeat(16), blinded: new Uint8Array(32 * 78) });
+    world.host.blind("within", { n: 7, company: "c", consent: "", field: "turnover", session: "0".repeat(16), first: 0, flips: new Uint8Array(10) });
     assert.deepEqual(world.charged.at(-1), [{ field: "turnover", kind: "within" }]);
     assert.deepEqual(world.outcomes.map(([, , answer]) => answer), ["match", "match", "match", "no-match"]);
+  });
+
+  it("stops within a question once claims about a value were wrong too often, and goes on with other values", () => {
+    const world = open(data);
+    world.refuses.waits = (_company, field) => (world.outcomes.filter(([, of, answer]) => of === field && answer === "no-match").length >= 2 ? 3600 : 0);
+    const guess = (value: string): [string, Predicate] => ["turnover", { kind: "equals", value }];
+    const answered = world.host.clear(ask(0, "c", guess("1"), guess("2"), guess("100"), ["filed", { kind: "exists" }], guess("3")));
+    assert.deepEqual(answered, { answers: Uint8Array.of(0, 0, 3, 1, 3), used: ["turnover", "filed"], retryAfter: 3600 });
+    assert.lengthOf(world.outcomes, 3, "what is not answered is neither wrong nor right");
+    assert.lengthOf(world.charged[0] ?? [], 5);
+    assert.deepEqual(world.host.clear(ask(1, "c", guess("100"))), { answers: Uint8Array.of(3), used: [], retryAfter: 3600 });
   });
 });
 
 describe("the answer to a question in the clear", () => {
   const question: ClearQuestion = { kind: "clear", company: "c", party: tax, consent: "", at: [0, 1], claims: [{ field: "turnover", predicate: { kind: "exists" } }, { field: "turnover", predicate: { kind: "exists" } }] };
-  it("has one of three words for each claim, or is none", () => {
-    assert.deepEqual(resultsOf(question, { n: 1, answers: Uint8Array.of(1, 2) }), ["match", "not-available"]);
-    for (const bad of [[1], [0, 1, 2], [3, 0]]) assert.equal(codeOf(() => resultsOf(question, { n: 1, answers: Uint8Array.from(bad) })), "VERIFY_REPLY");
+  it("has one of three words for each claim, or that it is not answered any more, or is none", () => {
+    assert.deepEqual(resultsOf(question, { n: 1, answers: Uint8Array.of(1, 2) }), [{ answer: "match" }, { answer: "not-available" }]);
+    assert.deepEqual(resultsOf(question, { n: 1, answers: Uint8Array.of(0, 3), retryAfter: 60 }), [{ answer: "no-match" }, { code: "VERIFY_LOCKED", party: tax, retryAfter: 60 }]);
+    for (const bad of [[1], [0, 1, 2], [4, 0]]) assert.equal(codeOf(() => resultsOf(question, { n: 1, answers: Uint8Array.from(bad) })), "VERIFY_REPLY");
     assert.equal(evaluate("money", { kind: "exists" }, { known: true, entries: [] }), "no-match");
     assert.equal(verifyJobSchema.parse({ fields: [{ party: "tax", field: "turnover", clear: ["exists"] }] }).timeoutMs, 2000);
   });

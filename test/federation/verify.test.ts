@@ -1,5 +1,4 @@
 // Verification: predicates against plain comparisons, blind equality and blind ranges, what each side sees, what is refused.
-import { createHash } from "node:crypto";
 import { assert } from "chai";
 import * as fc from "fast-check";
 import { before, describe, it } from "mocha";
@@ -7,11 +6,13 @@ import { AppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
 import { inlineCurve } from "../../federation/psi/curve-pool.ts";
 import type { CurveWork } from "../../federation/psi/curve.ts";
-import { blindDepth, blindOrdinal, canonicalValue, claimTypes, ordinal, type ClaimType } from "../../federation/verify/claims.ts";
-import { boundsOf, coverOf, coverSize, nodesAbove, rayCoverSize } from "../../federation/verify/cover.ts";
+import { blindDepth, blindOrdinal, boundsOf, canonicalValue, claimTypes, ordinal, type ClaimType } from "../../federation/verify/claims.ts";
 import { askEqual, equalityAskSchema, equalityReplySchema, openEqual, replyEqual, type Question } from "../../federation/verify/equality.ts";
 import { evaluate, predicateSchema, type Held, type Predicate } from "../../federation/verify/predicates.ts";
-import { askWithin, openWithin, replyWithin } from "../../federation/verify/range.ts";
+import { askWithin, openWithin, rangeBytes, rangeTransfers, replyWithin, type Interval } from "../../federation/verify/range.ts";
+import { GarbledWork, labelBytes } from "../../kernels/oblivious/garbled.ts";
+import { dealtTransfers } from "../support/transfers.ts";
+import { bitDeviation, byteDeviation } from "../support/uniform.ts";
 
 const codeOf = (work: () => unknown): string => {
   try {
@@ -114,9 +115,16 @@ describe("blind verification", () => {
     return openEqual(curve, open, equalityReplySchema.parse(await replyEqual(curve, question, value, equalityAskSchema.parse(ask), systemRng)));
   };
   const depth = 40;
-  const within = async (from: bigint, to: bigint, value: bigint | undefined, bits = depth): Promise<boolean> => {
-    const { ask, open } = await askWithin(curve, question, { from, to }, bits, systemRng);
-    return openWithin(curve, open, await replyWithin(curve, question, value, bits, ask, systemRng));
+  const work = new GarbledWork();
+  /** One question with transfers of its own: what is sent, and what the bank keeps. */
+  const ranged = (interval: Interval, value: bigint | undefined, bits = depth) => {
+    const { taken, pads } = dealtTransfers(bits);
+    const { ask, open } = askWithin(question, interval, bits, taken);
+    return { ask, open, reply: replyWithin(work, question, value, bits, ask, pads, systemRng) };
+  };
+  const within = (from: bigint, to: bigint, value: bigint | undefined, bits = depth): boolean => {
+    const { open, reply } = ranged({ from, to }, value, bits);
+    return openWithin(work, open, reply);
   };
 
   describe("of equality", () => {
@@ -175,99 +183,101 @@ describe("blind verification", () => {
   describe("of a range", () => {
     const limit = 1n << BigInt(depth - 1);
 
-    it("covers intervals exactly, with disjoint nodes and never more than the fixed number", () => {
-      const small = fc.bigInt({ min: -300n, max: 300n });
-      fc.assert(fc.property(small, small, small, fc.constantFrom(18, 40), (a, b, v, bits) => {
+    it("says what a plain comparison says", () => {
+      const integer = fc.oneof(fc.bigInt({ min: -300n, max: 300n }), fc.bigInt({ min: -(1n << 17n), max: (1n << 17n) - 1n }));
+      fc.assert(fc.property(integer, integer, integer, fc.constantFrom(18, depth), (a, b, v, bits) => {
         const [from, to] = a <= b ? [a, b] : [b, a];
-        const cover = new Set(coverOf(from, to, bits));
-        assert.equal(nodesAbove(v, bits).filter((n) => cover.has(n)).length, v >= from && v <= to ? 1 : 0);
-      }), { numRuns: 2000 });
-      const wide = fc.bigInt({ min: -limit, max: limit - 1n });
-      fc.assert(fc.property(wide, wide, (a, b) => {
-        assert.isAtMost(coverOf(a <= b ? a : b, a <= b ? b : a, depth).length, coverSize(depth));
-      }));
-      assert.lengthOf(coverOf(-limit + 1n, limit - 2n, depth), coverSize(depth), "the worst one needs them all");
-      assert.lengthOf(coverOf(-limit, limit - 1n, depth), 1);
+        assert.equal(within(from, to, v, bits), v >= from && v <= to);
+      }), { numRuns: 1000 });
     });
-    it("covers intervals with one end by half as many", () => {
-      fc.assert(fc.property(fc.bigInt({ min: -limit, max: limit - 1n }), (end) => {
-        assert.isAtMost(coverOf(end, limit - 1n, depth).length, rayCoverSize(depth));
-        assert.isAtMost(coverOf(-limit, end, depth).length, rayCoverSize(depth));
-      }));
-    });
-    it("is right at the ends and beside them", async () => {
-      for (const [from, to, value] of [[10n, 20n, 10n], [10n, 20n, 20n], [10n, 20n, 15n], [-5n, -5n, -5n], [-limit, limit - 1n, 0n]] as const) assert.isTrue(await within(from, to, value));
-      for (const [from, to, value] of [[10n, 20n, 9n], [10n, 20n, 21n], [-5n, -5n, 5n], [-limit, -1n, 0n]] as const) assert.isFalse(await within(from, to, value));
-      assert.isFalse(await within(-limit, limit - 1n, undefined), "nothing is in no interval");
+    it("is right at the ends and beside them", () => {
+      for (const [from, to, value] of [[10n, 20n, 10n], [10n, 20n, 20n], [10n, 20n, 15n], [-5n, -5n, -5n], [-limit, limit - 1n, 0n], [-limit, -limit, -limit], [limit - 1n, limit - 1n, limit - 1n]] as const) assert.isTrue(within(from, to, value));
+      for (const [from, to, value] of [[10n, 20n, 9n], [10n, 20n, 21n], [-5n, -5n, 5n], [-limit, -1n, 0n], [-limit, limit - 2n, limit - 1n], [1n - limit, limit - 1n, -limit]] as const) assert.isFalse(within(from, to, value));
+      assert.isFalse(within(-limit, limit - 1n, undefined), "nothing is in no interval");
       const { least, greatest } = boundsOf(18);
-      assert.isTrue(await within(least, greatest, blindOrdinal("date", "2024-02-29"), blindDepth("date")));
-      assert.isFalse(await within(blindOrdinal("date", "2024-03-01"), greatest, blindOrdinal("date", "2024-02-29"), blindDepth("date")));
+      assert.isTrue(within(least, greatest, blindOrdinal("date", "2024-02-29"), blindDepth("date")));
+      assert.isFalse(within(blindOrdinal("date", "2024-03-01"), greatest, blindOrdinal("date", "2024-02-29"), blindDepth("date")));
     });
     it("compares numbers rounded to thousandths, half up", () => {
       for (const [text, value] of [["0.0005", 1n], ["-0.0005", 0n], ["-0.000501", -1n], ["12.3454", 12345n], ["-3", -3000n], ["549755813.887", 549755813887n]] as const) assert.equal(blindOrdinal("number", text), value, text);
     });
-    it("does not tell the bank which part of its interval it was, nor the provider how long the interval is", async () => {
-      const stranger = await curve.blind(["stranger"], "d", systemRng(64));
-      const size = coverSize(depth);
-      const places: number[] = [];
-      for (let i = 0; i < 16; i++) {
-        const { ask, open } = await askWithin(curve, question, { from: 0n, to: 1000n }, depth, systemRng);
-        const reply = await replyWithin(curve, question, 0n, depth, ask, systemRng);
-        /** Whether the match is among the first `count` points: the others are replaced. */
-        const isAmong = (count: number): Promise<boolean> => {
-          const points = reply.points.slice();
-          for (let p = count; p < size; p++) points.set(stranger, 32 * p);
-          return openWithin(curve, { ...open, key: open.key.slice() }, { ...reply, points });
-        };
-        let [low, high] = [1, size];
-        while (low < high) {
-          const middle = Math.floor((low + high) / 2);
-          if (await isAmong(middle)) high = middle;
-          else low = middle + 1;
+    it("looks the same to the provider for every interval, with one end as with two: so many bits, each as even as the drawn ones", () => {
+      const samples = 400;
+      for (const interval of [{ from: 0n, to: 0n }, { from: 0n, to: 1000n }, { from: -limit, to: 7n }, { from: 9n, to: limit - 1n }, { from: -limit, to: limit - 1n }]) {
+        const ones = new Int32Array(rangeTransfers(depth));
+        for (let i = 0; i < samples; i++) {
+          const { ask } = askWithin(question, interval, depth, dealtTransfers(depth).taken);
+          assert.lengthOf(ask.flips, rangeBytes(depth).flips);
+          for (const k of ones.keys()) ones[k] = (ones[k] as number) + (((ask.flips[k >> 3] as number) >> (k & 7)) & 1);
         }
-        places.push(low);
-      }
-      // The cover's node above 0 was always at the same place of the question.
-      assert.isAbove(new Set(places).size, 6);
-      const sizes = await Promise.all([[0n, 0n], [0n, 1000n], [1n, limit - 2n], [0n, limit - 1n], [-limit, 7n], [-limit, limit - 1n]].map(async ([from = 0n, to = 0n]) => (await askWithin(curve, question, { from, to }, depth, systemRng)).ask.blinded.length / 32));
-      assert.deepEqual(sizes, [size, size, size, 40, 40, 40], "it learns whether there is one end");
-    });
-    it("does not tell the bank how far off it was: what it sees of a value beside its interval and of one far away has nothing in common with its own points", async () => {
-      for (const value of [1001n, 10n ** 11n, -1n, undefined]) {
-        const { ask, open } = await askWithin(curve, question, { from: 0n, to: 1000n }, depth, systemRng);
-        const reply = await replyWithin(curve, question, value, depth, ask, systemRng);
-        assert.deepEqual([reply.points.length, reply.tags.length], [32 * coverSize(depth), 16 * (depth + 1)]);
-        const own = await curve.unraise(reply.points, open.key);
-        const tags = new Set(Array.from({ length: depth + 1 }, (_, i) => Buffer.from(reply.tags.subarray(16 * i, 16 * i + 16)).toString("hex")));
-        const matches = Array.from({ length: coverSize(depth) }, (_, i) => own.subarray(32 * i, 32 * i + 32))
-          .filter((point) => tags.has(createHash("sha256").update("yunei/verify-range/tag/v1\n").update(point).digest().subarray(0, 16).toString("hex")));
-        assert.lengthOf(matches, 0);
+        // Seven standard deviations.
+        for (const count of ones) assert.isBelow(Math.abs(count - samples / 2), 70);
       }
     });
-    it("refuses empty intervals, what lies outside of the tree, doubled points and replies that answer nothing", async () => {
-      assert.equal(await codeOfAsync(() => askWithin(curve, question, { from: 2n, to: 1n }, depth, systemRng)), "VERIFY_RANGE");
-      assert.equal(await codeOfAsync(() => askWithin(curve, question, { from: 0n, to: limit }, depth, systemRng)), "VERIFY_RANGE");
-      const { ask, open } = await askWithin(curve, question, { from: 0n, to: 9n }, depth, systemRng);
-      assert.equal(await codeOfAsync(() => replyWithin(curve, question, limit, depth, ask, systemRng)), "VERIFY_RANGE");
-      assert.equal(await codeOfAsync(() => replyWithin(curve, question, 5n, 18, ask, systemRng)), "VERIFY_QUESTION", "points of a deeper tree");
-      const doubled = ask.blinded.slice();
-      doubled.set(doubled.subarray(0, 32), 32);
-      assert.equal(await codeOfAsync(() => replyWithin(curve, question, 5n, depth, { blinded: doubled }, systemRng)), "VERIFY_QUESTION");
-      const reply = await replyWithin(curve, question, 5n, depth, ask, systemRng);
-      const again = (): typeof open => ({ ...open, key: open.key.slice() });
-      for (const bad of [{ ...reply, tags: new Uint8Array(reply.tags.length) }, { ...reply, tags: reply.tags.subarray(16) }, { ...reply, points: reply.points.subarray(32) }]) {
-        assert.equal(await codeOfAsync(() => openWithin(curve, again(), bad)), "VERIFY_REPLY");
+    it("shows the bank as much, and as little, of a value beside its interval as of one far away, inside of it or outside, and of none", () => {
+      for (const value of [0n, 500n, 1000n, 1001n, 10n ** 11n, -1n, -limit, undefined]) {
+        const rows: Uint8Array[] = [];
+        for (let i = 0; i < 8; i++) {
+          const { open, reply } = ranged({ from: 0n, to: 1000n }, value);
+          assert.deepEqual([reply.tables.length, reply.results.length], [81 * 48, 32]);
+          rows.push(reply.tables, reply.results);
+          assert.equal(openWithin(work, open, reply), value !== undefined && value >= 0n && value <= 1000n);
+        }
+        assert.isBelow(byteDeviation(Buffer.concat(rows)), 7);
+        assert.isBelow(Math.abs(bitDeviation(Buffer.concat(rows))), 7);
       }
-      assert.equal(await codeOfAsync(() => openWithin(curve, open, { ...reply, points: new Uint8Array(reply.points.length) })), "PROTOCOL_BAD_POINT");
     });
-    it("shows no more than 5.4 bits to a bank that asks with nodes that lie in each other", async () => {
-      // The path of one value itself: what stands above both is counted.
-      const key = systemRng(64);
-      const path = [...nodesAbove(0n, depth), ...Array.from({ length: coverSize(depth) - depth - 1 }, (_, i) => `none:${i}`)];
-      const blinded = await curve.blind(path, "yunei/verify-range/v1/ristretto255_XMD:SHA-512_R255MAP_RO_/req_0001/tax/vat-paid", key);
-      const reply = await replyWithin(curve, question, 1n << 20n, depth, { blinded }, systemRng);
-      assert.equal(await codeOfAsync(() => openWithin(curve, { key, depth, size: coverSize(depth) }, reply)), "VERIFY_REPLY", "an honest bank takes it for no answer");
-      assert.isAtMost(Math.log2(depth + 2), 5.4);
+    it("gives a bank that deviates one answer about one interval: with the labels of that one no other opens", () => {
+      const { taken, pads } = dealtTransfers(depth);
+      const kept = taken.pads.slice();
+      const { ask, open } = askWithin(question, { from: 0n, to: 1000n }, depth, taken);
+      const reply = replyWithin(work, question, 1001n, depth, ask, pads, systemRng);
+      // The right labels, as the bits of another interval: each bit that differs needs a label that the bank does not have.
+      for (const k of [0, 5, 39, 40, 79]) {
+        const bits = open.bits.slice();
+        bits[k] = 1 - (bits[k] as number);
+        assert.equal(codeOf(() => openWithin(work, { ...open, labels: kept.slice(), bits }, reply)), "VERIFY_REPLY");
+      }
+      // It did say which interval before the circuit was made: other flips, other labels.
+      const other = dealtTransfers(depth);
+      assert.equal(codeOf(() => openWithin(work, { ...open, labels: other.taken.pads, bits: open.bits.slice() }, reply)), "VERIFY_REPLY");
+      assert.isFalse(openWithin(work, { ...open, labels: kept.slice() }, reply));
+    });
+    it("tells a provider that tampers with one label what that bit is only by the answer that the bank then does not have", () => {
+      // Selective failure (README): the bank's answer fails where its bit is 1, and it keeps that to itself.
+      for (const [from, fails] of [[0n, false], [1n, true]] as const) {
+        const { taken, pads } = dealtTransfers(depth);
+        const { ask, open } = askWithin(question, { from, to: 1000n }, depth, taken);
+        const flip = ((ask.flips[depth >> 3] as number) >> (depth & 7)) & 1;
+        const at = (2 * depth + (1 ^ flip)) * labelBytes;
+        const tampered = pads.map((byte, i) => (i >= at && i < at + labelBytes ? byte ^ 255 : byte));
+        const reply = replyWithin(work, question, 500n, depth, ask, tampered, systemRng);
+        assert.equal(codeOf(() => openWithin(work, open, reply)), fails ? "VERIFY_REPLY" : "none");
+      }
+    });
+    it("refuses empty intervals, what has too many bits, and replies that answer nothing", () => {
+      const { taken, pads } = dealtTransfers(depth);
+      assert.equal(codeOf(() => askWithin(question, { from: 2n, to: 1n }, depth, taken)), "VERIFY_RANGE");
+      assert.equal(codeOf(() => askWithin(question, { from: 0n, to: limit }, depth, taken)), "VERIFY_RANGE");
+      assert.equal(codeOf(() => askWithin({ ...question, request: "a/b" }, { from: 0n, to: 1n }, depth, taken)), "VERIFY_QUESTION");
+      const { ask, open } = askWithin(question, { from: 0n, to: 9n }, depth, taken);
+      assert.equal(codeOf(() => replyWithin(work, question, limit, depth, ask, pads.slice(), systemRng)), "VERIFY_RANGE");
+      const reply = replyWithin(work, question, 5n, depth, ask, pads, systemRng);
+      assert.isTrue(pads.every((byte) => byte === 0), "the pads are used up");
+      const again = (): typeof open => ({ ...open, labels: open.labels.slice(), bits: open.bits.slice() });
+      for (const bad of [
+        { ...reply, tables: new Uint8Array(reply.tables.length) }, { ...reply, tables: reply.tables.subarray(48) }, { ...reply, results: new Uint8Array(32) }, { ...reply, results: new Uint8Array(0) },
+        ranged({ from: 0n, to: 9n }, 5n).reply,
+      ]) assert.equal(codeOf(() => openWithin(work, again(), bad)), "VERIFY_REPLY");
+      // A reply to the same question about another field, or with transfers of another session.
+      for (const [other, more] of [[{ ...question, item: "arrears" }, {}], [question, { session: "f".repeat(16) }], [question, { first: 80 }]] as const) {
+        const dealt = dealtTransfers(depth);
+        const sent = askWithin(question, { from: 0n, to: 9n }, depth, dealt.taken);
+        const crossed = replyWithin(work, other, 5n, depth, { ...sent.ask, ...more }, dealt.pads, systemRng);
+        assert.equal(codeOf(() => openWithin(work, sent.open, crossed)), "VERIFY_REPLY");
+      }
+      assert.isTrue(openWithin(work, open, reply));
+      assert.isTrue(open.labels.every((byte) => byte === 0));
     });
   });
 });

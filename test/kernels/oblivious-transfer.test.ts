@@ -160,15 +160,16 @@ describe("oblivious transfer: the consistency check", () => {
     }
   });
   it("catches a receiver whose words are wrong in one place exactly when the sender's secret has a 1 there: one bit at the price of a coin", () => {
-    const code = bch();
-    for (let place = 0; place < 24; place++) {
-      const { sender, extend, choices } = sides(code, flipped(code, place), `place ${place}`);
-      const outcome = codeOfThrown(() => sender.take(count, extend()));
-      assert.equal(outcome, choices[place] === 1 ? "PROTOCOL_OT_CHECK" : "nothing was refused");
+    for (const code of [repetition(), bch()]) {
+      for (let place = 0; place < 24; place++) {
+        const { sender, extend, choices } = sides(code, flipped(code, place), `place ${place}`);
+        const outcome = codeOfThrown(() => sender.take(count, extend()));
+        assert.equal(outcome, choices[place] === 1 ? "PROTOCOL_OT_CHECK" : "nothing was refused");
+      }
     }
   });
   it("catches a receiver whose words are not of the code at all", () => {
-    for (const code of [walshHadamard(), bch()]) {
+    for (const code of [repetition(), walshHadamard(), bch()]) {
       const rows = Uint8Array.from(rngOf("no code")(code.rows.length), (x, i) => (i % rowBytes < code.columns / 8 ? x : 0));
       const { sender, extend } = sides(code, { ...code, rows }, "wild");
       assert.equal(codeOfThrown(() => sender.take(count, extend())), "PROTOCOL_OT_CHECK");

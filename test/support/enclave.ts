@@ -11,6 +11,7 @@ import { systemRng } from "../../core/rng.ts";
 import { createEphemeralKey, Session, transcriptHash, type EphemeralKey } from "../../enclave/channel/session.ts";
 import { signApproval } from "../../enclave/job/approval.ts";
 import { createKeys, loadIdentity, storeCertificates, type Identity } from "../../enclave/keys/identity.ts";
+import { chunkBytes } from "../../federation/garbled/messages.ts";
 import { baseTransfers, pointBytes } from "../../federation/ot/messages.ts";
 import type { MessageType, TypedBody } from "../../federation/messages.ts";
 import { compilePlan } from "../../federation/plan.ts";
@@ -192,14 +193,22 @@ export const sampleBodies: { readonly [T in MessageType]: TypedBody<T> } = {
   "serve/refused": { n: 1, code: "SERVICE_BUDGET" },
   "serve/ask-columns": { n: 1, present: [tax], company: "company-1", consent: "", columns: [3.5, "text", null] },
   "serve/encrypted-part": { n: 1, text: filled(1000), held: true },
+  "serve/places": { n: 1, places: filled(3), held: true },
+  "serve/tables": { n: 2, asked: 1, text: filled(1000) },
+  "serve/tree-part": { n: 2, text: filled(1000) },
+  "serve/trees": { key: filled(64), groups: [{ group: 0, hosts: [{ host: tax, choices: 4 }], tables: [0, 3] }] },
   "serve/odds": { n: 1, odds: -7, held: true },
   "serve/encrypted-model": { index: 0, of: 1, bytes: filled(64) },
   "verify/ask": { n: 1, company: "company-1", consent: "", claims: [{ field: "capital", predicate: { kind: "within", from: "10" } }] },
   "verify/ask-equal": { n: 1, company: "company-1", consent: "", field: "capital", nonce: "0123456789abcdef", blinded: filled(32) },
-  "verify/ask-within": { n: 1, company: "company-1", consent: "", field: "capital", nonce: "0123456789abcdef", blinded: filled(78 * 32) },
+  "verify/ask-within": { n: 1, company: "company-1", consent: "", field: "capital", session: "0123456789abcdef", first: 80, flips: filled(10) },
   "verify/answer": { n: 1, answers: filled(1, 2) },
   "verify/equal": { n: 1, held: true, point: filled(32), tag: filled(16) },
-  "verify/within": { n: 1, held: false, points: filled(78 * 32), tags: filled(41 * 16) },
+  "verify/within": { n: 1, held: false, tables: filled(81 * 48), results: filled(32) },
+  "garbled/open": { n: 1, session: "0123456789abcdef" },
+  "garbled/base": { n: 1, points: filled(8192) },
+  "garbled/extend": { n: 1, session: "0123456789abcdef", index: 0, base: filled(4096), columns: filled(chunkBytes.columns), check: filled(chunkBytes.check) },
+  "garbled/extended": { n: 1, made: 6400 },
   "verify/refused": { n: 1, code: "VERIFY_LOCKED" },
   "serve/whole-model": { index: 0, of: 1, bytes: filled(64) },
   "finish/receipt": { receipt: "aGVhZA.Ym9keQ.c2ln", account: { phases: [], sent: [], peakRssMb: 100, layers: [] } },

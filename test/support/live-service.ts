@@ -44,6 +44,11 @@ export class Hub {
     } };
   }
 
+  /** The connection of one end is a new one. */
+  reconnect(party: PartyId): void {
+    this.#ends.get(party)?.connected();
+  }
+
   /** What a bank's program gets: a sealed answer, or the code of a refusal. */
   ask(service: JobId, jwe: string): Promise<string> {
     const id = systemRng(requestIdBytes);
@@ -125,7 +130,7 @@ export class ServiceWorld implements Disposable {
     const tools = { db, budgets, now, rng: systemRng, marks: () => new Map<string, readonly string[]>() };
     const uses = { lastN: -1, note: () => undefined, write: () => undefined, noteOutput: () => ({ batch: plan.job, use: use++, salt: "c2FsdA==" }) };
     return {
-      plan, self, dataset: { ids: [], features: [] } as never, tools: tools as never, live: this.#hub.transport(self), ledger, uses: uses as never,
+      plan, self, tools: tools as never, live: this.#hub.transport(self), ledger, uses: uses as never,
       sessionOf: (peer) => channels.session(self, peer),
       settled: (more) => journal.add(() => {
         more?.();

@@ -2,6 +2,7 @@
 export { setState } from "./blake2s";
 export { addCode, addWords, finishFold, foldRows } from "./code";
 export { padRows, tagElements, tagRows } from "./evaluate";
+export { evaluateChains, evaluateGate, garbleChain, garbleGate, tagLabels } from "./garble";
 export { addTags, countRepeats, cuckoo, gatherBins, hashIds, lookUp } from "./sets";
 export { columnsToRows, rowsToColumns } from "./transpose";
 
