@@ -86,27 +86,32 @@ export class UseCommitments {
   }
 }
 
-/** The same digest for uses that are not in memory together: 64 bytes of each are. They are taken as they are, from where they were checked. */
-export function usesDigest(kept: Iterable<{ readonly use: Use; readonly salt: Uint8Array }>): UsesDigest {
-  let packed = Buffer.alloc(1024 * hashBytes);
-  let count = 0;
-  for (const { use, salt } of kept) {
-    if ((count + 1) * hashBytes > packed.length) packed = Buffer.concat([packed, Buffer.alloc(packed.length)]);
-    packed.set(commitment(use, salt), count * hashBytes);
-    count += 1;
+/** The same digest for uses that come one after the other and are not kept: 32 bytes of each are. They are taken as they are, from where they were checked. */
+export class UsesSoFar {
+  #packed = Buffer.alloc(32 * hashBytes);
+  #count = 0;
+
+  add(use: Use, salt: Uint8Array): void {
+    if ((this.#count + 1) * hashBytes > this.#packed.length) this.#packed = Buffer.concat([this.#packed, Buffer.alloc(this.#packed.length)]);
+    this.#packed.set(commitment(use, salt), this.#count * hashBytes);
+    this.#count += 1;
   }
-  if (count === 0) return new UseCommitments([], []).digest;
-  const heads = Uint32Array.from({ length: count }, (_, i) => packed.readUInt32BE(i * hashBytes));
-  const order = Uint32Array.from({ length: count }, (_, i) => i)
-    .sort((a, b) => (heads[a] as number) - (heads[b] as number) || packed.compare(packed, b * hashBytes, (b + 1) * hashBytes, a * hashBytes, (a + 1) * hashBytes));
-  const level = Buffer.alloc(count * hashBytes);
-  const at = (i: number): Buffer => level.subarray(i * hashBytes, (i + 1) * hashBytes);
-  for (const [i, from] of order.entries()) level.set(leafHash(packed.subarray(from * hashBytes, (from + 1) * hashBytes)), i * hashBytes);
-  // Level by level; a last node without a neighbour goes up as it is (RFC 9162, 2.1.1).
-  for (let nodes = count; nodes > 1; nodes = Math.ceil(nodes / 2)) {
-    for (let i = 0; 2 * i < nodes; i++) at(i).set(2 * i + 1 < nodes ? nodeHash(at(2 * i), at(2 * i + 1)) : at(2 * i));
+
+  digest(): UsesDigest {
+    const [packed, count] = [this.#packed, this.#count];
+    if (count === 0) return new UseCommitments([], []).digest;
+    const heads = Uint32Array.from({ length: count }, (_, i) => packed.readUInt32BE(i * hashBytes));
+    const order = Uint32Array.from({ length: count }, (_, i) => i)
+      .sort((a, b) => (heads[a] as number) - (heads[b] as number) || packed.compare(packed, b * hashBytes, (b + 1) * hashBytes, a * hashBytes, (a + 1) * hashBytes));
+    const level = Buffer.alloc(count * hashBytes);
+    const at = (i: number): Buffer => level.subarray(i * hashBytes, (i + 1) * hashBytes);
+    for (const [i, from] of order.entries()) level.set(leafHash(packed.subarray(from * hashBytes, (from + 1) * hashBytes)), i * hashBytes);
+    // Level by level; a last node without a neighbour goes up as it is (RFC 9162, 2.1.1).
+    for (let nodes = count; nodes > 1; nodes = Math.ceil(nodes / 2)) {
+      for (let i = 0; 2 * i < nodes; i++) at(i).set(2 * i + 1 < nodes ? nodeHash(at(2 * i), at(2 * i + 1)) : at(2 * i));
+    }
+    return { count, root: at(0).toString("hex") };
   }
-  return { count, root: at(0).toString("hex") };
 }
 
 /** Whether the opened use is one of those that a receipt commits to. Throws RECEIPT_REVEAL. */

@@ -6,7 +6,7 @@ import { canonicalJson, sha256Hex } from "../../core/canonical.ts";
 import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
 import { fromBase64, toBase64 } from "../../receipts/note.ts";
-import { UseCommitments, usesDigest, useSchema, type Use, type UsesDigest } from "../../receipts/uses.ts";
+import { UseCommitments, UsesSoFar, useSchema, type Use, type UsesDigest } from "../../receipts/uses.ts";
 import type { SecretBox } from "../keys/box.ts";
 import type { StateDatabase } from "../store/database.ts";
 
@@ -57,7 +57,14 @@ export class JobUses {
 
   /** What the receipt says of them, without all of them in memory. */
   digest(): UsesDigest {
-    return usesDigest(this.#parts().map(({ use, salt }) => ({ use, salt: fromBase64(salt) })));
+    return this.soFar().digest();
+  }
+
+  /** To be gone on with by who keeps the uses to come. */
+  soFar(): UsesSoFar {
+    const all = new UsesSoFar();
+    for (const { use, salt } of this.#parts()) all.add(use, fromBase64(salt));
+    return all;
   }
 
   /** Positions in `commitments` of the uses of one company. */

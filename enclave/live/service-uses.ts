@@ -8,7 +8,7 @@ import { AppError } from "../../core/errors.ts";
 import { batchDigits, jobIdSchema } from "../../core/names.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 import { toBase64 } from "../../receipts/note.ts";
-import { commitOutput, useSchema, type Use } from "../../receipts/uses.ts";
+import { commitOutput, UsesSoFar, useSchema, type Use } from "../../receipts/uses.ts";
 import { JobReceipt } from "../job/receipt.ts";
 import type { SecretBox } from "../keys/box.ts";
 import type { ReceiptBook } from "../receipts/book.ts";
@@ -39,6 +39,8 @@ export class ServiceUses {
   #isChanged = false;
   #isOver = false;
   #pending: Use[] = [];
+  /** What the receipt will say of the batch: to read all of it again at its end would hold up the answers of that moment. */
+  #kept: UsesSoFar;
   readonly #texts = new Map<string, string>();
 
   constructor(options: ServiceUsesOptions) {
@@ -51,6 +53,7 @@ export class ServiceUses {
     this.#output = String(row?.["output"] ?? "");
     // Killed between the receipt and the next batch.
     if (options.book.of(this.batch) !== undefined) this.#next();
+    this.#kept = options.book.uses(this.batch).soFar();
   }
 
   /** The last number that was used, -1 at first. */
@@ -94,8 +97,13 @@ export class ServiceUses {
     const { db, box, rng, plan, onUses } = this.#o;
     if (this.#pending.length > 0) {
       onUses?.(this.batch, [...new Set(this.#pending.map(({ subject }) => subject))]);
-      const part = this.#pending.map((use) => ({ use, salt: toBase64(rng(saltBytes)) }));
-      db.run("insert into receipt_uses select ?, coalesce(max(part) + 1, 0), ? from receipt_uses where job = ?", this.batch, box.seal(Buffer.from(JSON.stringify(part))), this.batch);
+      const part = this.#pending.map((use) => ({ use, salt: rng(saltBytes) }));
+      const sealed = box.seal(Buffer.from(JSON.stringify(part.map(({ use, salt }) => ({ use, salt: toBase64(salt) })))));
+      db.run("insert into receipt_uses select ?, coalesce(max(part) + 1, 0), ? from receipt_uses where job = ?", this.batch, sealed, this.batch);
+      const kept = this.#kept;
+      db.atEnd((isCommitted) => {
+        if (isCommitted) for (const { use, salt } of part) kept.add(use, salt);
+      });
       for (const [digest, text] of this.#texts) {
         if (db.get("select 1 from receipt_texts where digest = ?", digest) === undefined) db.run("insert into receipt_texts values (?, ?)", digest, box.seal(Buffer.from(text)));
       }
@@ -118,7 +126,7 @@ export class ServiceUses {
     // Uses whose answers are still being worked out belong to this batch.
     if (this.#pending.length > 0) this.#o.db.transaction(() => this.write());
     const { batch } = this;
-    const receipt = new JobReceipt(book, { plan: { ...plan, job: batch }, planDigest, self, ledger, uses: book.uses(batch), seeds: () => ({}), now });
+    const receipt = new JobReceipt(book, { plan: { ...plan, job: batch }, planDigest, self, ledger, uses: this.#kept, seeds: () => ({}), now });
     receipt.names({ digest: modelDigest });
     const jws = receipt.make(this.#output === "" ? null : this.#output);
     this.#next();
@@ -132,6 +140,7 @@ export class ServiceUses {
     this.#count = 0;
     this.#openedAt = undefined;
     this.#output = "";
+    this.#kept = new UsesSoFar();
   }
 
   #open(): void {

@@ -39,6 +39,27 @@ describe("uses of a service", () => {
     assert.equal(readReceipt(uses.close() ?? "").uses.count, 2);
     assert.isUndefined(uses.close(), "nothing is left over");
   });
+  it("are said by the receipt as they are kept, also where a restart or an undone group lies between", () => {
+    const book = new ReceiptBook({ db, box, rng: systemRng, key });
+    const first = open();
+    first.note([use, use], []);
+    db.transaction(() => first.write());
+    first.note([use], []);
+    assert.throws(() => db.transaction(() => {
+      first.write();
+      throw new RangeError("disk");
+    }), RangeError);
+    const second = open();
+    second.note([use], []);
+    db.transaction(() => second.write());
+    const { batch } = second;
+    assert.deepEqual(readReceipt(second.close() ?? "").uses, book.uses(batch).commitments().digest);
+    assert.equal(book.uses(batch).digest().count, 3, "the undone one is not there");
+    second.note([use], []);
+    const next = second.batch;
+    assert.deepEqual(readReceipt(second.close() ?? "").uses, book.uses(next).digest(), "the next batch begins with none");
+    assert.equal(book.uses(next).digest().count, 1);
+  });
   it("are written by one service at a time: what comes late to one that is over changes nothing", () => {
     const before = open();
     before.lastN = 5;
