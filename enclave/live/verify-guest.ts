@@ -155,7 +155,7 @@ export class VerifyGuestService implements Disposable {
     // From here to the question nothing is waited for: numbers of questions and of transfers rise together.
     const { ask, open } = askWithin({ request: this.#s.plan.job, party, item: field }, interval, depth, taken);
     const outcome = await this.#link.ask((_host, n) => ({ n, company, consent, field, ...ask }), [party]);
-    if (!outcome.ok && outcome.code === "VERIFY_TRANSFERS") transfers.reset();
+    if (!outcome.ok && outcome.code === "VERIFY_TRANSFERS") transfers.lost(taken.session);
     const body = answerOf(outcome, party);
     if (!("tables" in body)) throw new AppError("VERIFY_REPLY");
     const isInside = openWithin(this.#garbled, open, body);

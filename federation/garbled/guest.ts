@@ -12,7 +12,7 @@ import { transferUrl } from "../ot/chunks.ts";
 import { baseTransfers } from "../ot/messages.ts";
 import { uniformBytes, type Base } from "../ot/base.ts";
 import { unpackBits } from "../ot/session.ts";
-import { chunkTransfers } from "./messages.ts";
+import { chunkTransfers, maxChunks } from "./messages.ts";
 import { baseUrl, Openings, openings, sessionNames, type Ends } from "./session.ts";
 
 /** More are made when fewer are left. */
@@ -23,7 +23,11 @@ export type GuestTransfersPort = {
   open(session: string): Promise<TypedBody<"garbled/base">>;
   extend(body: Omit<TypedBody<"garbled/extend">, "n">): Promise<TypedBody<"garbled/extended">>;
 };
-export type GuestTransfersOptions = { readonly ends: Ends; readonly port: GuestTransfersPort; readonly kernels: Pick<Kernels, "open">; readonly rng: Rng; /** ms that only rise. */ readonly now: () => number };
+export type GuestTransfersOptions = {
+  readonly ends: Ends; readonly port: GuestTransfersPort; readonly kernels: Pick<Kernels, "open">; readonly rng: Rng; /** ms that only rise. */ readonly now: () => number;
+  /** After so many a new session begins; default `maxChunks`. */
+  readonly chunksPerSession?: number;
+};
 
 /** Transfers of one question: their numbers from `first` on, the drawn bits (a byte each) and the pad of each. To be wiped after use. */
 export type TakenTransfers = { readonly session: string; readonly first: number; readonly drawn: Uint8Array; readonly pads: Uint8Array };
@@ -55,8 +59,8 @@ export class GuestTransfers implements Disposable {
     const taken = { session: session.id, first: chunk.first + from, drawn: chunk.drawn.slice(from, to), pads: chunk.pads.slice(from * labelBytes, to * labelBytes) };
     chunk.drawn.fill(0, from, to);
     chunk.pads.fill(0, from * labelBytes, to * labelBytes);
-    // Nobody waits for these yet: who takes the last ones hears of what went wrong.
-    if (chunks.reduce((sum, { used }) => sum + chunkTransfers - used, 0) < refillBelow) this.more().catch(() => undefined);
+    // Nobody waits for these yet: who takes the last ones hears of what went wrong. A new session is not begun before, which would end the one of this question.
+    if (!this.#isLast(session) && chunks.reduce((sum, { used }) => sum + chunkTransfers - used, 0) < refillBelow) this.more().catch(() => undefined);
     return taken;
   }
 
@@ -70,19 +74,34 @@ export class GuestTransfers implements Disposable {
     return refill;
   }
 
-  /** The channel is another one, or the host says that it has none of these transfers: the next question begins a new session. */
+  /** The host says that it has none of the transfers of this session: the next question begins a new one. Several questions may hear of it. */
+  lost(session: string): void {
+    if (this.#session?.id === session) this.reset();
+  }
+
+  /** The channel is another one: the next question begins a new session. */
   reset(): void {
     this.#channel += 1;
     this.#refill = undefined;
+    this.#end();
+  }
+
+  #end(): void {
     const session = this.#session;
     this.#session = undefined;
     if (session !== undefined) close(session);
+  }
+
+  /** Whether no more transfers can be made in it. */
+  #isLast({ extended }: Session): boolean {
+    return extended >= (this.#o.chunksPerSession ?? maxChunks);
   }
 
   async #fill(): Promise<void> {
     const channel = this.#channel;
     let fresh: Session | undefined;
     try {
+      if (this.#session !== undefined && this.#isLast(this.#session)) this.#end();
       const known = this.#session;
       const { session, base } = known === undefined ? await this.#begin() : { session: known, base: undefined };
       if (known === undefined) fresh = session;

@@ -3,10 +3,13 @@ import { z } from "zod";
 import { bytes, count, type Messages } from "../../core/message.ts";
 import { repetition } from "../../kernels/oblivious/code.ts";
 import { extendedBytes } from "../../kernels/oblivious/extension.ts";
+import { maxTransfers } from "../ot/chunks.ts";
 import { baseTransfers, pointBytes } from "../ot/messages.ts";
 
 /** Transfers that are prepared at once: what a message of the live connection has room for, and 80 ranges of amounts use up. */
 export const chunkTransfers = 6400;
+/** Chunks of one session at most: transfers are numbered in 32 bits. */
+export const maxChunks = Math.floor(maxTransfers / chunkTransfers);
 export const chunkBytes = extendedBytes(repetition(), chunkTransfers);
 /** Points of the guest's answer to the base transfers. */
 export const baseAnswerBytes = pointBytes * baseTransfers;
@@ -22,8 +25,8 @@ export const garbledMessages = {
   "garbled/extend": {
     from: "guest", to: "host", maxBytes: chunkBytes.columns + chunkBytes.check + baseAnswerBytes + 512, reveals: nothing,
     // base: the answer to the base transfers, with the first one of a session; columns, check: as in federation/ot.
-    body: z.strictObject({ n, session: sessionSchema, index: count(2 ** 20), base: bytes(baseAnswerBytes).optional(), columns: bytes(chunkBytes.columns), check: bytes(chunkBytes.check) }),
+    body: z.strictObject({ n, session: sessionSchema, index: count(maxChunks - 1), base: bytes(baseAnswerBytes).optional(), columns: bytes(chunkBytes.columns), check: bytes(chunkBytes.check) }),
   },
   // made: transfers of the session so far.
-  "garbled/extended": { from: "host", to: "guest", maxBytes: 256, reveals: nothing, body: z.strictObject({ n, made: count(2 ** 32) }) },
+  "garbled/extended": { from: "host", to: "guest", maxBytes: 256, reveals: nothing, body: z.strictObject({ n, made: count(maxTransfers) }) },
 } as const satisfies Messages;

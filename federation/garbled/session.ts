@@ -45,5 +45,5 @@ export class Openings {
 const minuteMs = 60_000;
 /** Sessions at once: the host allows more, so that it refuses no bank that has begun again. */
 export const openings = { guest: 8, host: 16 } as const;
-/** Sessions of one day at most. */
-export const sessionsPerDay = 1440 + openings.host;
+/** Sessions of one day at most, with room for a bank that begins again several times. */
+export const sessionsPerDay = 2 * 1440;

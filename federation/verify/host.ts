@@ -15,10 +15,12 @@ export type Charged = { readonly field: string } & ({ readonly kind: "clear"; re
 export type Refusal = { readonly code: VerifyRefusal; readonly retryAfter?: number };
 export type VerifyHostPorts = {
   held(field: string, company: string): Held;
-  /** Whether the consent holds for these fields of the company now; undefined when it does, or none is needed. */
+  /** Whether the consent holds for these fields of the company now and has a use left; undefined when it does, or none is needed. Changes nothing. */
   consent(company: string, jws: string, n: number, fields: readonly string[]): VerifyRefusal | undefined;
-  /** Charges all claims of one question, or none and says why; asked last, so that nothing refused is charged. */
+  /** Charges all claims of one question, or none and says why; asked after the consent, so that nothing refused is charged. */
   charge(company: string, n: number, claims: readonly Charged[]): Refusal | undefined;
+  /** Takes the use of the consent; last of all, so that a question which a budget refuses uses up none. Nothing runs between it and `consent`. */
+  claim(company: string, jws: string, n: number, fields: readonly string[]): void;
   /** Seconds for which claims about this value wait after too many wrong ones in a row; 0 for none. */
   waits(company: string, field: string): number;
   /** Whether the transfers of a blind range are there. From now on they are used, also when the question is refused: what it said of them is known. */
@@ -66,7 +68,7 @@ export class VerifyHost {
       if (code !== undefined) return { code };
       charged.push({ field, kind: "clear", claim: claimText(known.type, predicate) });
     }
-    const refused = this.#consent(company, consent, n, [...new Set(claims.map(({ field }) => field))]) ?? this.#ports.charge(company, n, charged);
+    const refused = this.#admit([company, consent, n, [...new Set(claims.map(({ field }) => field))]], charged);
     if (refused !== undefined) return refused;
     const used = new Set<string>();
     let retryAfter = 0;
@@ -98,7 +100,7 @@ export class VerifyHost {
       if (ask.flips.length !== rangeBytes(depth).flips) return { code: "VERIFY_QUESTION" };
       if (!this.#ports.transfers(ask, depth)) return { code: "VERIFY_TRANSFERS" };
     }
-    return this.#consent(company, consent, n, [field]) ?? this.#ports.charge(company, n, [{ field, kind }]);
+    return this.#admit([company, consent, n, [field]], [{ field, kind }]);
   }
 
   /** undefined when transfers may be prepared under this number: some field here may be asked about by blind ranges. */
@@ -122,9 +124,13 @@ export class VerifyHost {
     return { depth, value: value !== undefined && value >= least && value <= greatest ? value : undefined };
   }
 
-  #consent(...asked: Parameters<VerifyHostPorts["consent"]>): Refusal | undefined {
+  /** Consent, charge, and then the use of the consent. */
+  #admit(asked: Parameters<VerifyHostPorts["consent"]>, charged: readonly Charged[]): Refusal | undefined {
+    const [company, , n] = asked;
     const code = this.#ports.consent(...asked);
-    return code === undefined ? undefined : { code };
+    const refused = code === undefined ? this.#ports.charge(company, n, charged) : { code };
+    if (refused === undefined) this.#ports.claim(...asked);
+    return refused;
   }
 
   #entry(field: string, company: string): readonly [VerifiableField["type"], string | undefined] {

@@ -36,8 +36,8 @@ export function verifyStatement({ guest, hosts, datasets, params }: Sizes, add: 
       add(guest, host, "verify/ask-within", asks, asks * (head + flips), asks);
       add(host, guest, "verify/within", asks, asks * (answerBytes + tables + results), asks);
       const sessions = (days + 1) * sessionsPerDay;
-      // What is left of a chunk and too little for a question is not used.
-      const extensions = sessions + Math.ceil(asks / Math.floor(chunkTransfers / rangeTransfers(depth)));
+      // What is left of a chunk and too little for a question is not used; a session that ends early leaves up to two of them.
+      const extensions = 2 * sessions + Math.ceil(asks / Math.floor(chunkTransfers / rangeTransfers(depth)));
       add(guest, host, "garbled/open", sessions, 0, 0);
       add(host, guest, "garbled/base", sessions, sessions * 2 * baseAnswerBytes, 0);
       add(guest, host, "garbled/extend", extensions, extensions * (chunkBytes.columns + chunkBytes.check) + sessions * baseAnswerBytes, 0);

@@ -114,6 +114,12 @@ describe("a verification service in one process", () => {
     }
     open = new DisposableStack();
   });
+  it("makes more transfers as they are used up, while questions of both blind kinds are on their way", async () => {
+    const ask = await start();
+    const claims = Array.from({ length: 250 }, (_, i) => (i % 50 === 7 ? within("99", String(100 + i)) : i % 5 === 0 ? equals("1", true, `e${i}`) : { ...within("0", "1"), company: `w${i}` }));
+    assert.deepEqual(await ask(...claims), claims.map(({ company }) => (company === "c" ? "match" : "not-available")));
+    assert.deepEqual(faults, []);
+  });
   it("makes new transfers with a new channel, whichever side has it", async () => {
     const ask = await start();
     assert.deepEqual(await ask(within("99", "101")), ["match"]);

@@ -4,7 +4,7 @@ import { describe, it } from "mocha";
 import { AppError } from "../../core/errors.ts";
 import { jobIdSchema, partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
-import { GuestTransfers, type GuestTransfersPort, type TakenTransfers } from "../../federation/garbled/guest.ts";
+import { GuestTransfers, type GuestTransfersOptions, type GuestTransfersPort, type TakenTransfers } from "../../federation/garbled/guest.ts";
 import { HostTransfers } from "../../federation/garbled/host.ts";
 import { chunkBytes, chunkTransfers, garbledMessages } from "../../federation/garbled/messages.ts";
 import { openings } from "../../federation/garbled/session.ts";
@@ -23,13 +23,13 @@ const codeOf = async (work: () => Promise<unknown>): Promise<string> => {
 };
 type Extend = Parameters<GuestTransfersPort["extend"]>[0];
 /** A guest and a host; `change` is what a guest that deviates does to its messages. */
-const pair = (change: (body: Extend) => Extend = (body) => body) => {
+const pair = (change: (body: Extend) => Extend = (body) => body, more: Partial<GuestTransfersOptions> = {}) => {
   const clock = { now: 0 };
   const host = new HostTransfers({ ends, kernels: inlineKernels, rng: systemRng, now: () => clock.now });
   const sent: Extend[] = [];
   let n = 0;
   const guest = new GuestTransfers({
-    ends, kernels: inlineKernels, rng: systemRng, now: () => clock.now,
+    ends, kernels: inlineKernels, rng: systemRng, now: () => clock.now, ...more,
     port: {
       open: async (session) => garbledMessages["garbled/base"].body.parse({ n: n++, points: await host.open(session) }),
       extend: async (given) => {
@@ -140,10 +140,23 @@ describe("prepared transfers", () => {
     await guest.more();
     assert.isDefined(guest.take(80));
   });
+  it("begin a new session before their numbers end", async () => {
+    const { host, take } = pair(undefined, { chunksPerSession: 2 });
+    const sessions = new Set<string>();
+    for (let i = 0; i < 400; i++) {
+      const taken = await take(80);
+      sessions.add(taken.session);
+      assert.isBelow(taken.first, 2 * chunkTransfers);
+      same(taken, host.take(taken.session, taken.first, 80));
+    }
+    assert.isAtLeast(sessions.size, 3);
+  });
   it("are of no use once the channel is another one, also those that were just being made", async () => {
     const { host, guest, take } = pair();
     const taken = await take(80);
-    guest.reset();
+    guest.lost("0".repeat(16));
+    assert.isDefined(guest.take(80), "of a session that is over already");
+    guest.lost(taken.session);
     assert.isUndefined(guest.take(80));
     const making = guest.more();
     guest.reset();
