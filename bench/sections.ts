@@ -8,6 +8,7 @@ import type { Figure } from "./figures.ts";
 import { encryptedModelBench } from "./encrypted-model.bench.ts";
 import { histogramBench } from "./histogram.bench.ts";
 import { scorecardBench, wideScorecardBench } from "./job.bench.ts";
+import { jointTreesBench } from "./joint-trees.bench.ts";
 import { kernelBench } from "./kernel.bench.ts";
 import { networkBench } from "./network.bench.ts";
 import { onnxBench } from "./onnx.bench.ts";
@@ -123,6 +124,12 @@ export const sections: readonly Section[] = [
     about: "The bank's linear weights under its key (BFV, node-seal). The provider's product, fresh zero and flood for blocks of 8,192 companies, one thread, CPU of the process; then single requests one after another "
       + "through a service of a bank and two providers as processes, mutual TLS, receipts on.",
     measure: () => encryptedModelBench(),
+  },
+  {
+    name: "joint-trees", title: "Online scores by joint trees", runs: 1,
+    about: "200 trees of depth 4 over columns of the bank and two providers. The work of one question, CPU of the process, medians of 40; then single requests one after another through a service of a bank and two "
+      + "providers as processes, mutual TLS, receipts on: two messages to each provider and back. Every score is compared with the trees in the clear.",
+    measure: () => jointTreesBench(),
   },
   {
     name: "onnx", title: "A bank's model file at a provider", runs: 1,

@@ -9,13 +9,14 @@ import { AppError, type Code } from "../core/errors.ts";
 import { partyIdSchema } from "../core/names.ts";
 import { floodBudgetBits, requireSumsParams } from "../kernels/params.ts";
 import { compileLeakage, type Compiled } from "../federation/leakage.ts";
+import { scorecardDigest } from "../evaluation/load.ts";
 import { evaluateJobSchema } from "../federation/evaluate/params.ts";
 import { hasCompanySet, isServing, jobKinds, purposes, trainingKinds, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
 import { requireMinimum } from "../federation/plan.ts";
 import { alignmentProtocol } from "../federation/psi/choose.ts";
 import { isOwnShape, scoreJobSchema } from "../federation/score/params.ts";
 import { endOfService } from "../federation/live/params.ts";
-import { explainOf, serveJobSchema } from "../federation/serve/params.ts";
+import { explainOf, mostQuestions, serveJobSchema } from "../federation/serve/params.ts";
 import { fieldNameSchema, requireFields } from "../federation/verify/fields.ts";
 import { verifyJobSchema } from "../federation/verify/params.ts";
 import { triggersOf, watchJobSchema } from "../federation/watch/params.ts";
@@ -43,6 +44,9 @@ const evaluationRuleSchema = z.strictObject({
   /** In the rule of the evaluating party: keys (x, base64url) to which it seals what it pushes, by the institution's party. A plan that pushes to
    *  others waits for a person. */
   subscribers: z.record(z.string(), z.string().regex(/^[A-Za-z0-9_-]{43}$/)).default({}),
+  /** Digests of published scorecards, beside the built-in one, that this party computes without asking: a plan with another waits for a person.
+   *  Points that are chosen for it tell bands of single indicators from a sum. */
+  scorecards: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(100).default([]),
 });
 export const defaultEvaluationRule = evaluationRuleSchema.parse({});
 /** Services by the bank's own linear model under its key: what its answers may tell about one company is bounded by how many models there are. */
@@ -58,6 +62,8 @@ const wholeModelSchema = z.strictObject({
   /** In the bank's own rule: own columns that may go to the provider with a request. */
   columns: z.array(z.string().min(1).max(128)).max(64).default([]),
 });
+/** Services by joint trees: nobody sees the tables of a question, so questions about one company are what is bounded, for ever and over all such services of the bank. */
+const jointTreesSchema = z.strictObject({ maxQuestionsPerCompany: z.number().int().min(1).max(mostQuestions).default(4) });
 const watchRuleSchema = z.strictObject({
   /** Kinds of triggers that this party watches for the bank: each alert is one bit about a value. None unless they are named here. */
   triggers: z.array(z.enum(triggerKinds)).default([]),
@@ -105,6 +111,7 @@ const ruleSchema = z.strictObject({
   /** Protections of services beyond masked points: refused unless they stand here, at the bank as at each provider. */
   encryptedModel: encryptedModelSchema.optional(),
   wholeModel: wholeModelSchema.optional(),
+  jointTrees: jointTreesSchema.optional(),
   /** Full-coverage evaluations (kind `evaluate`). */
   evaluation: evaluationRuleSchema.optional(),
   /** Monitoring services: which triggers, and the most that a plan may ask for. */
@@ -169,8 +176,7 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (kinds.length === 0) return refuse("POLICY_KIND");
   const rule = kinds.find((r) => r.purposes.includes(plan.purpose));
   if (rule === undefined) return refuse("POLICY_PURPOSE");
-  const stated = plan.datasets[self];
-  if (stated === undefined || canonicalJson(shapeOf(stated, plan.kind)) !== canonicalJson(shapeOf(own, plan.kind))) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
+  if (!fitsData(plan, self, own)) return refuse("ENCLAVE_SNAPSHOT_CHANGED");
   const unnecessary = moreThanNecessary(plan);
   if (unnecessary !== undefined) return refuse(unnecessary);
   if (!keepsConsents(plan, self, { policy, rule, own, options })) return refuse("POLICY_CONSENTS");
@@ -192,12 +198,18 @@ export function judge(plan: JobPlan, self: PartyId, policy: Policy | undefined, 
   if (plan.guest === self && plan.params["feedback"] !== undefined && rule.feedback === "nothing") return refuse("POLICY_FEEDBACK");
   if (plan.guest === self && rule.sealTo !== undefined && rule.sealTo !== plan.sealTo.x) return refuse("POLICY_SEAL_TO");
   const isKeyKnown = plan.guest !== self || (rule.sealTo !== undefined && knowsSubscribers(plan, rule));
-  return { kind: rule.approve === "auto" && isKeyKnown ? "approve" : "ask", rule };
+  return { kind: rule.approve === "auto" && isKeyKnown && knowsScorecard(plan, rule) ? "approve" : "ask", rule };
 }
 
 /** The rule that a plan falls under; undefined when there is none, and the plan is refused. */
 export function ruleFor(plan: Pick<JobPlan, "guest" | "kind" | "purpose">, policy: Policy | undefined): PolicyRule | undefined {
   return policy?.allow.find((r) => r.guest === plan.guest && r.kinds.includes(plan.kind) && r.purposes.includes(plan.purpose));
+}
+
+/** Whether a plan is about these data of this party. */
+export function fitsData(plan: JobPlan, self: PartyId, own: DatasetSummary): boolean {
+  const stated = plan.datasets[self];
+  return stated !== undefined && canonicalJson(shapeOf(stated, plan.kind)) === canonicalJson(shapeOf(own, plan.kind));
 }
 
 /** What of a data set a plan holds its party to: all of it, or for a service, which outlives snapshots, all but rows and digest. */
@@ -214,6 +226,13 @@ function knowsSubscribers(plan: JobPlan, rule: PolicyRule): boolean {
   return evaluateJobSchema.parse(plan.params).pushes.every(({ institution, sealTo }) => Object.hasOwn(subscribers, institution) && subscribers[institution] === sealTo);
 }
 
+/** Whether the scorecard of an evaluation is the built-in one, or one that this party's rule names. */
+function knowsScorecard(plan: JobPlan, rule: PolicyRule): boolean {
+  if (plan.kind !== "evaluate") return true;
+  const { scorecard } = evaluateJobSchema.parse(plan.params);
+  return scorecard === undefined || (rule.evaluation ?? defaultEvaluationRule).scorecards.includes(scorecardDigest(scorecard));
+}
+
 /** Whether a service asks for no more than this party's rule allows, and ends when its plan says. */
 function isServiceWithin(plan: JobPlan, rule: PolicyRule): boolean {
   const service = serviceRuleSchema.parse(rule.service ?? {});
@@ -223,7 +242,9 @@ function isServiceWithin(plan: JobPlan, rule: PolicyRule): boolean {
 }
 
 /** Whether this party's rule names the way in which a service or batch protects model and data, and its part is within it. */
-function isProtectionWithin(plan: JobPlan, self: PartyId, { encryptedModel, wholeModel }: PolicyRule): boolean {
+function isProtectionWithin(plan: JobPlan, self: PartyId, { encryptedModel, wholeModel, jointTrees }: PolicyRule): boolean {
+  const served = plan.kind === "serve" ? serveJobSchema.parse(plan.params) : undefined;
+  if (served?.protection === "joint-trees") return jointTrees !== undefined && served.questionsPerCompany <= jointTrees.maxQuestionsPerCompany;
   const model = broughtModel(plan);
   if (model === undefined) return true;
   if ("features" in model) return encryptedModel !== undefined && model.features.filter((f) => f.party === self).length <= encryptedModel.maxWeights;
@@ -237,7 +258,7 @@ type Brought = { readonly features: readonly { readonly party: PartyId }[] } | {
 function broughtModel(plan: Pick<JobPlan, "kind" | "params">): Brought | undefined {
   if (plan.kind === "serve") {
     const params = serveJobSchema.parse(plan.params);
-    return params.protection === "masked-points" ? undefined : params;
+    return params.protection === "masked-points" || params.protection === "joint-trees" ? undefined : params;
   }
   if (plan.kind !== "score") return undefined;
   const { shape } = scoreJobSchema.parse(plan.params);
@@ -258,7 +279,7 @@ function refusesWatch(plan: JobPlan, self: PartyId, { rule, options }: { rule: P
   const own = plan.guest === self ? [] : triggersOf(params, self);
   const isWithin = plan.expiresAt === endOfService(plan.createdAt, params.days) && params.days <= maxDays && params.companies <= maxCompanies && params.alertsPerDay <= maxAlertsPerDay;
   if (!isWithin || !own.every(({ kind }) => triggers.includes(kind))) return "POLICY_WATCH";
-  return own.length === 0 ? undefined : options.watchable?.(plan);
+  return options.watchable?.(plan);
 }
 
 /** Whether a verification service asks about fields that this party lets be asked about, in ways that it allows, and no more often. */

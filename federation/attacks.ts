@@ -89,8 +89,8 @@ export const encryptedModelAttacks: readonly MeasuredAttack[] = [
   {
     name: { en: "bank seals weights that are made to read codes, not to score", zh: "机构加密的权重用于读取编码而非评分" },
     result: {
-      en: "two codes of a company exactly by each model with weights of 12 bits; nothing checks the weights, and an answer holds at most 28 bits (30 with dishonest texts): models per company and the number of weights are bounded by the provider's policy",
-      zh: "12 位权重的模型每个可准确读取一家企业的两个编码；权重无从检查，每次应答至多 28 位（密文不诚实时 30 位）：数据方策略限制每家企业的模型数与权重数",
+      en: "two codes of a company exactly by each model with weights of 12 bits; nothing checks the weights, and an answer holds at most 28 bits (30 with dishonest texts, 34 where sixteen providers answer): models per company and the number of weights are bounded by the provider's policy",
+      zh: "12 位权重的模型每个可准确读取一家企业的两个编码；权重无从检查，每次应答至多 28 位（密文不诚实时 30 位，十六个数据方时 34 位）：数据方策略限制每家企业的模型数与权重数",
     },
   },
   {
@@ -98,6 +98,26 @@ export const encryptedModelAttacks: readonly MeasuredAttack[] = [
     result: { en: "nothing: it holds ciphertexts (BFV, 128 bit); it knows which features with which transforms the model has", zh: "无：只持有密文（BFV，128 位）；但知道模型用到的特征及其变换" },
   },
 ];
+
+/** For online scores by joint trees (test/attacks/joint-trees.test.ts). questions: about one company, by the plan. */
+export function jointTreesAttacks(questions: number): readonly MeasuredAttack[] {
+  return [
+    {
+      name: { en: "bank seals tables that are made to read a company's bins, not to score", zh: "机构密封的查找表用于读取企业分箱而非评分" },
+      result: {
+        en: `12 cuts of a company exactly by each question, of all providers together; an answer holds at most 13 bits where one provider answers and 17 where sixteen do, whatever the texts are: with the ${questions} questions per company of this plan at most ${17 * questions} bits of it. Nobody can check the tables: the number of questions per company is bounded by the provider's policy`,
+        zh: `每次询问可准确读取一家企业的 12 个切分（全部数据方合计）；无论密文如何构造，一个数据方应答时至多 13 位，十六个时至多 17 位：按本计划每家企业 ${questions} 次询问，至多 ${17 * questions} 位。查找表无从检查：数据方策略限制每家企业的询问次数`,
+      },
+    },
+    {
+      name: { en: "provider reads tables, score, or another provider's choices", zh: "数据方读取查找表、评分或其他数据方的选择" },
+      result: {
+        en: "nothing: it holds ciphertexts (BFV, 128 bit). The bank together with the last provider of a table reads the choices of the others in it",
+        zh: "无：只持有密文（BFV，128 位）。机构若与某表的最后一个数据方串通，可读取其他数据方在该表中的选择",
+      },
+    },
+  ];
+}
 
 /** For the bank's whole model at one provider (test/attacks/own-models.test.ts). */
 export const wholeModelAttacks: readonly MeasuredAttack[] = [

@@ -4,7 +4,7 @@
 // Layout of a message: version 1 | kind | u8 length, service | u8 length, peer | payload. peer: the receiver on the way up, the sender on the way down.
 
 export const livePath = "/enclave/v1/live";
-/** One message, bytes: a score under the bank's key (131 KB); a question with a consent, a sealed request with columns are smaller. */
+/** One message, bytes: a score, or tables, under the bank's key (131 KB); a question with a consent, a sealed request with columns are smaller. */
 export const maxLiveBytes = 130 * 1024;
 export const requestIdBytes = 12;
 

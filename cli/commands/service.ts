@@ -7,7 +7,7 @@ import type { JobId, PartyId } from "../../core/brand.ts";
 import { serveJobSchema } from "../../federation/serve/params.ts";
 import { jobRequestSchema } from "../../federation/plan-schema.ts";
 import { existingFile, explained, jobName, partyName, readJson } from "../arguments.ts";
-import { ownModelRequest } from "../own-model.ts";
+import { forOnnxAlone, ownModelRequest } from "../own-model.ts";
 import { profileAddress } from "../profile.ts";
 import { scorable } from "../scorable.ts";
 import { ServiceClient, type Asked, type ServiceView } from "../service-client.ts";
@@ -17,7 +17,7 @@ import { common, purposeOption, run, type Common } from "./job.ts";
 export function addService(program: Command): void {
   const service = program.command("service").description("standing services: a score per request / 在线服务：逐笔评分");
   common(service.command("start").description("submit a service; it runs once every party has approved / 提交服务，各方批准后运行")
-    .option("--model <id>", "model id of a scorecard").option("--own-model <id>", "in place of it: a model of `yunei enclave own-models`")
+    .option("--model <id>", "model id of a scorecard, or of trees (then by joint trees: --params with questionsPerCompany)").option("--own-model <id>", "in place of it: a model of `yunei enclave own-models`")
     .option("--provider <party>", "of an ONNX model: where it runs", partyName).option("--inputs <names...>", "of an ONNX model: its inputs in order")
     .option("--columns <names...>", "of these: the bank's own columns, which go along with each request").requiredOption("--dir <folder>", "the bank's own enclave folder on this machine")
     .addOption(purposeOption("loan-approval")).option("--params <file>", "JSON file: days, timeoutMs, fallback, setsPerCompany, requestsPerDay, …")
@@ -47,9 +47,11 @@ function served(o: StartOptions): { readonly hosts: readonly PartyId[]; readonly
   const folder = resolve(o.dir);
   if ((o.model === undefined) === (o.ownModel === undefined)) throw explained("CLI_ARGUMENT", "--model or --own-model");
   if (o.ownModel !== undefined) return ownModelRequest(folder, { ...o, ownModel: o.ownModel });
+  forOnnxAlone(o);
   const { hosts, shape } = scorable(folder, o.model ?? "");
-  if (shape.kind !== "scorecard") throw explained("CLI_ARGUMENT", "--model: services run scorecards");
-  return { hosts, params: {} };
+  // Services of a total each: one that opens two, or none, is for batches.
+  if (shape.kind === "crossboost" && shape.totals !== 1) throw new AppError("SERVICE_TREES", { totals: shape.totals });
+  return { hosts, params: shape.kind === "scorecard" ? {} : { protection: "joint-trees" } };
 }
 
 function start(o: StartOptions): Promise<void> {

@@ -4,7 +4,7 @@ import { sha256Hex } from "../../core/canonical.ts";
 import type { ItemId, PartyId } from "../../core/brand.ts";
 import type { Clock } from "../../core/env.ts";
 import { AppError, isAppError, type Code } from "../../core/errors.ts";
-import { checkConsent, checkScope, claimUses, stillHolds, type Accepted, type Asked } from "../../consent/verify.ts";
+import { checkConsent, checkScope, claimUses, foreseeUses, stillHolds, type Accepted, type Asked, type Claimant } from "../../consent/verify.ts";
 import { refusalCodes, type RefusalCode } from "../../federation/consents/messages.ts";
 import type { ConsentKind } from "../../consent/statement.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
@@ -52,21 +52,32 @@ export class ServiceConsents {
     };
   }
 
-  /** undefined when the consent holds for this company now, or none is needed; a use of a limited one is then claimed, durably. */
+  /** undefined when the consent holds for this company now, and a limited one has a use left, or none is needed. Changes nothing. */
   check(company: string, jws: string, n: number, items: UsedItems = this.#o.items): RefusalCode | undefined {
     if (items.authorised.length === 0) return undefined;
     if (jws === "") return "CONSENT_MISSING";
     try {
       const { accepted } = this.#accept(company, jws, items);
-      const { use } = accepted.consent;
-      const { desk, plan, planDigest, now } = this.#o;
-      // Every question is a use of its own: the book counts jobs, so each has a name of its own there.
-      if (use.kind === "single" || use.atMost !== undefined) claimUses([accepted], { uses: desk.uses, job: jobIdSchema.parse(`job_${sha256Hex(`${plan.job}|${n}`).slice(0, 32)}`), plan: planDigest }, now());
-      return undefined;
+      if (!isLimited(accepted)) return undefined;
+      const [foreseen] = foreseeUses([{ ok: true, accepted }], this.#claimant(n), this.#o.now());
+      return foreseen?.ok === false ? refusalOf(foreseen.code) : undefined;
     } catch (error) {
       if (!isAppError(error)) throw error;
       return refusalOf(error.code);
     }
+  }
+
+  /** Takes a use of a limited consent that was just checked, durably. Throws as for one that is used up. */
+  claim(company: string, jws: string, n: number, items: UsedItems = this.#o.items): void {
+    if (items.authorised.length === 0) return;
+    const { accepted } = this.#accept(company, jws, items);
+    if (isLimited(accepted)) claimUses([accepted], this.#claimant(n), this.#o.now());
+  }
+
+  /** Every question is a use of its own: the book counts jobs, so each has a name of its own there. */
+  #claimant(n: number): Claimant {
+    const { desk, plan, planDigest } = this.#o;
+    return { uses: desk.uses, job: jobIdSchema.parse(`job_${sha256Hex(`${plan.job}|${n}`).slice(0, 32)}`), plan: planDigest };
   }
 
   /** What a receipt says of one use, and the texts that it names. */
@@ -96,6 +107,10 @@ export class ServiceConsents {
     this.#known.set(key, fresh);
     return fresh;
   }
+}
+
+function isLimited({ consent: { use } }: Accepted): boolean {
+  return use.kind === "single" || use.atMost !== undefined;
 }
 
 /** A code that the wire has no word for is a refusal all the same. */

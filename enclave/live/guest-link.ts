@@ -3,7 +3,7 @@
 import { requestIdBytes, type LiveMessage } from "../../api/contract/live.ts";
 import type { PartyId, Released } from "../../core/brand.ts";
 import { AppError, isAppError, type Code } from "../../core/errors.ts";
-import { Questions, type Outcome, type Question } from "../../federation/live/questions.ts";
+import { Questions, type Asking, type Outcome, type Question } from "../../federation/live/questions.ts";
 import type { LiveParams } from "../../federation/live/params.ts";
 import { checkFrame, type MessageType, type TypedBody } from "../../federation/messages.ts";
 import { frameDigest } from "../channel/seal.ts";
@@ -80,14 +80,14 @@ export class GuestLink<Q extends MessageType, A extends MessageType, R extends M
   }
 
   /** One question to these providers, all of the plan unless given. Never rejects: a fault of the enclave begins the service again. */
-  async ask(question: Question<TypedBody<Q>>, among?: readonly PartyId[]): Promise<Outcome<TypedBody<A>>> {
+  async ask(question: Question<TypedBody<Q>>, among?: readonly PartyId[], options: Pick<Asking, "isFixed"> = {}): Promise<Outcome<TypedBody<A>>> {
     if (this.#isOver) return { ok: false, code: "SERVICE_AWAY" };
     const began = performance.now();
     return new Promise((resolve) => {
       this.#questions.ask(question, began, (outcome) => {
         this.#took(performance.now() - began);
         resolve(outcome);
-      }, among);
+      }, { among, ...options });
       this.#schedule();
     });
   }

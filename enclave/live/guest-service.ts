@@ -8,11 +8,13 @@ import type { ConsentDesk } from "../consents/desk.ts";
 import type { ServeJobParams } from "../../federation/serve/params.ts";
 import type { GivenScores } from "../outcomes/scores.ts";
 import { releaseAnswer } from "../release.ts";
+import type { Outcome, Question } from "../../federation/live/questions.ts";
+import type { TypedBody } from "../../federation/messages.ts";
 import type { Answered, AnswersAs } from "../serving/served.ts";
 import type { Refused } from "../charges/desk.ts";
 import { GuestLink } from "./guest-link.ts";
 import { openRequest, SeenRequests, serviceKeyOf, type OpenedRequest } from "./request.ts";
-import type { AnswerType, AskType, GuestScorer, Scored } from "./scorers/scorer.ts";
+import type { AnswerType, AskType, GuestScorer, Prepared, Scored, SecondAnswerType, SecondType, ServeAnswer } from "./scorers/scorer.ts";
 import { ServiceBudgets } from "./service-budgets.ts";
 import type { Standing } from "./standing.ts";
 
@@ -25,10 +27,12 @@ export type GuestServiceOptions = {
   readonly drift?: DriftCounts | undefined;
 };
 
+type Asked = (Extract<Outcome<ServeAnswer>, { ok: true }> & { readonly holders: readonly PartyId[] }) | Extract<Outcome<ServeAnswer>, { ok: false }>;
+
 export class GuestService implements Disposable {
   readonly #s: Standing;
   readonly #o: GuestServiceOptions;
-  readonly #link: GuestLink<AskType, AnswerType, "serve/refused">;
+  readonly #link: GuestLink<AskType | SecondType, AnswerType | SecondAnswerType, "serve/refused">;
   /** The plan's, before anybody is asked: a program in a loop uses up nothing at the providers. */
   readonly #budgets: ServiceBudgets;
   readonly #key: ReturnType<typeof serviceKeyOf>["key"];
@@ -53,7 +57,9 @@ export class GuestService implements Disposable {
     const served = tools.live?.served;
     this.#scores = served?.scores();
     this.#stands = served?.stand(this);
-    this.#link = new GuestLink(standing, { types: { ask: options.scorer.ask, answers: [options.scorer.answer, ...(options.scorer.otherAnswers ?? [])], refused: "serve/refused" }, params: options.params, serve: (jwe) => this.#serve(jwe) });
+    const { ask, answer, otherAnswers = [], second } = options.scorer;
+    const answers = [answer, ...otherAnswers, ...(second === undefined ? [] : [second.answer])];
+    this.#link = new GuestLink(standing, { types: { ask: (body) => (second !== undefined && "asked" in body ? second.ask : ask), answers, refused: "serve/refused" }, params: options.params, serve: (jwe) => this.#serve(jwe) });
   }
 
   async #serve(jwe: string): Promise<Released> {
@@ -96,16 +102,37 @@ export class GuestService implements Disposable {
     const over = this.#vary(request) ?? this.#budgets.ask(request.company, "", 0);
     if (over !== undefined) return refused(over.code, over);
     const consentOf = this.#consentsOf(request);
-    const outcome = await this.#link.ask((host, n, present) => ({ n, present: [...present], company: request.company, consent: consentOf(host), ...(own.columns && { columns: own.columns }) }));
-    if (!outcome.ok) return refused(outcome.code, outcome);
-    const holders = [...outcome.answers].filter(([, answer]) => answer.held).map(([host]) => host).sort();
-    if (holders.length === 0 && !own.isKnown) return refused("SERVICE_COMPANY_UNKNOWN");
     try {
+      const outcome = await this.#asked(own, (host, n, present) => ({ n, present: [...present], company: request.company, consent: consentOf(host), ...(own.columns && { columns: own.columns }) }));
+      if (!outcome.ok) return refused(outcome.code, outcome);
+      const { holders } = outcome;
+      if (holders.length === 0 && !own.isKnown) return refused("SERVICE_COMPANY_UNKNOWN");
       return this.#scored(request, await own.score(outcome.answers, outcome.present), holders, as);
     } catch (error) {
       // Answers that cannot be right are the fault of this question alone.
       if (!isAppError(error)) throw error;
       return refused(error.code);
+    }
+  }
+
+  /** Asks the providers, twice where a question has two parts: the second goes to those who answered the first. When one of them is away by then, the others are
+   *  asked anew, as often as sets of providers are allowed. Throws AppError for answers that cannot be right. */
+  async #asked(own: Prepared, question: Question<TypedBody<AskType>>): Promise<Asked> {
+    const { fallback, setsPerCompany } = this.#o.params;
+    let among: readonly PartyId[] | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const first = await this.#link.ask(question, among);
+      if (!first.ok) return first;
+      const holders = [...first.answers].filter(([, answer]) => "held" in answer && answer.held).map(([host]) => host).sort();
+      // Nobody holds the company: nothing is scored.
+      const isOver = first.present.length === 0 || (holders.length === 0 && !own.isKnown);
+      if (own.second === undefined || isOver) return { ...first, holders };
+      const bodyOf = await own.second(first.answers, first.present);
+      const second = await this.#link.ask(bodyOf, first.present, { isFixed: true });
+      if (second.ok) return { ...second, holders };
+      const { code, party } = second;
+      if (code !== "SERVICE_PROVIDER_AWAY" || fallback !== "missing-bin" || attempt >= setsPerCompany) return second;
+      among = first.present.filter((host) => host !== party);
     }
   }
 
@@ -125,9 +152,9 @@ export class GuestService implements Disposable {
       remaining: this.#budgets.remaining, partial: away.length > 0, away: [...away], holders: [...holders], objections: [...(this.#objections().get(request.company) ?? [])],
       ...(served && { served }), ...(reasons && { reasons: [...reasons] }),
     };
-    const read = role === "shadow" ? undefined : this.#o.scorer.read?.(request);
+    const read = role === "shadow" || role === "monitoring" ? undefined : this.#o.scorer.read?.(request);
     if (read !== undefined) this.#o.drift?.note(request.company, read);
-    this.#scores?.note({ company: request.company, model: modelDigest, probability, at: tools.now(), service: plan.job, role });
+    if (role !== "monitoring") this.#scores?.note({ company: request.company, model: modelDigest, probability, at: tools.now(), service: plan.job, role });
     return { ...answer, receipt: uses.noteOutput(JSON.stringify(answer)) };
   }
 

@@ -2,7 +2,7 @@
 import { ServeHost } from "../../federation/serve/host.ts";
 import type { ServeJobParams } from "../../federation/serve/params.ts";
 import { serveRefusals, type ServeRefusal } from "../../federation/serve/messages.ts";
-import type { MessageType } from "../../federation/messages.ts";
+import type { MessageType, TypedBody } from "../../federation/messages.ts";
 import { AppError } from "../../core/errors.ts";
 import type { DriftCounts } from "../drift/counts.ts";
 import type { ServiceConsents } from "./consents.ts";
@@ -24,6 +24,8 @@ export class HostService implements Disposable {
   readonly #o: HostServiceOptions;
   readonly #machine: ServeHost;
   readonly #link: HostLink;
+  /** Lists of withdrawals and registrars, as fresh as for verifications. */
+  readonly #fresh: Disposable | undefined;
   /** The question that the machine decides on, and when its refusal ends. */
   #asking: ServeAsk | undefined;
   #retryAfter: number | undefined;
@@ -39,11 +41,14 @@ export class HostService implements Disposable {
     });
     this.#machine = new ServeHost({
       self, hosts: plan.hosts, sharing: scorer.sharing, singleHostTotals: options.singleHostTotals, lastN: uses.lastN,
-      ports: { consent: (company, jws, n) => consents?.check(company, jws, n), charge: (company, set, n) => this.#charge(budgets, company, set, n) },
+      ports: {
+        consent: (company, jws, n) => consents?.check(company, jws, n), charge: (company, set, n) => this.#charge(budgets, company, set, n), claim: (company, jws, n) => consents?.claim(company, jws, n),
+      },
     });
+    this.#fresh = plan.datasets[self]?.consents === true ? consents?.keepFresh() : undefined;
     this.#link = new HostLink(standing, {
-      answer: (type, body) => this.#answer(this.#askOf(type, body)),
-      busy: (type, body) => refused(this.#askOf(type, body), "SERVICE_BUSY"),
+      answer: (type, body) => (type === "serve/tables" ? this.#second(body as TypedBody<"serve/tables">) : this.#answer(this.#askOf(type, body))),
+      busy: (type, body) => refused(type === "serve/tables" ? (body as TypedBody<"serve/tables">) : this.#askOf(type, body), "SERVICE_BUSY"),
       write: () => {
         budgets.write();
         options.drift?.write();
@@ -70,6 +75,13 @@ export class HostService implements Disposable {
     return reply;
   }
 
+  /** Of a question that was charged, and whose use was noted, with its first part. */
+  async #second(body: TypedBody<"serve/tables">): Promise<Reply> {
+    const { scorer } = this.#o;
+    if (scorer.second === undefined) throw new AppError("PROTOCOL_UNKNOWN_TYPE", { party: this.#s.plan.guest });
+    return (await scorer.second(body)) ?? refused(body, "SERVICE_ASK");
+  }
+
   #charge(budgets: ServiceBudgets, company: string, set: string, n: number): ServeRefusal | undefined {
     const columns = this.#asking?.columns;
     // What a model of the bank's own hides is not known here: four numbers for each column, as many as a few bins have.
@@ -85,10 +97,11 @@ export class HostService implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#fresh?.[Symbol.dispose]();
     this.#link[Symbol.dispose]();
   }
 }
 
-function refused({ n }: ServeAsk, code: ServeRefusal, retryAfter?: number): Reply {
+function refused({ n }: Pick<ServeAsk, "n">, code: ServeRefusal, retryAfter?: number): Reply {
   return { type: "serve/refused", body: { n, code, ...(retryAfter !== undefined && { retryAfter }) } };
 }

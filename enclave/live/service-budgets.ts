@@ -12,6 +12,8 @@ import type { ServiceCounts } from "./service-counts.ts";
 
 /** setsPerCompany, maxModelsPerCompany: absent where nothing is scored. */
 type Limits = {
+  /** Of one company, for ever, where every question may read something else of it. */
+  readonly questionsPerCompany?: number;
   readonly requestsPerDay: number; readonly companiesPerMonth: number; readonly perCompanyPerDay: number; readonly setsPerCompany?: number; readonly maxModelsPerCompany?: number;
 };
 export type ServiceBudgetsOptions = {
@@ -41,15 +43,20 @@ export class ServiceBudgets {
     if (counts.requests >= limits.requestsPerDay) return refuse("SERVICE_BUDGET", dayEnd(periods.day));
     if (known.month < periods.month && counts.companies >= limits.companiesPerMonth) return refuse("SERVICE_BUDGET", monthEnd(periods.month));
     if (known.day === periods.day && known.asked >= limits.perCompanyPerDay) return refuse("SERVICE_COMPANY_BUDGET", dayEnd(periods.day));
-    if (limits.setsPerCompany !== undefined && !known.sets.includes(set)) {
+    // Where questions are counted each stands behind its set, by its number.
+    const questions = charges && limits.questionsPerCompany;
+    const opening = questions === undefined ? set : `${set}|${charges?.service}.${n}`;
+    if (limits.setsPerCompany !== undefined && !known.sets.includes(opening)) {
       const opened = counts.openedSets(known);
-      if (!opened.has(set) && opened.size >= limits.setsPerCompany) return refuse("SERVICE_SETS");
+      const sets = questions === undefined ? opened : new Set([...opened].map((o) => o.slice(0, o.lastIndexOf("|"))));
+      if (!sets.has(set) && sets.size >= limits.setsPerCompany) return refuse("SERVICE_SETS");
+      if (questions !== undefined && opened.size >= questions) return refuse("SERVICE_QUESTIONS");
     }
     // Each model is one more equation about a company; batches of the same model count as the same one.
     if (limits.maxModelsPerCompany !== undefined && known.sets.length === 0 && counts.otherModels(known) >= limits.maxModelsPerCompany) return refuse("BUDGET_TOTALS");
     const refused = charges && budgets.desk.charge({ institution: guest, company, kind: charges.kind, id: `${charges.service}.${n}`, items: charges.items, model, ...more, hash: known.record });
     if (refused !== undefined) return refused;
-    counts.count(known, set, periods);
+    counts.count(known, opening, periods);
     return undefined;
   }
 

@@ -6,7 +6,6 @@ import type { Rng } from "../../core/env.ts";
 import { AppError, type Code } from "../../core/errors.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 import type { Session } from "../channel/session.ts";
-import type { LoadedDataset } from "../data/load.ts";
 import type { JobContext, JobTools } from "../job/context.ts";
 import type { SecretBox } from "../keys/box.ts";
 import type { ServedModels } from "../serving/served.ts";
@@ -21,7 +20,7 @@ export type LiveTools = {
   readonly served?: ServedModels | undefined;
 };
 export type Standing = {
-  readonly plan: JobPlan; readonly self: PartyId; readonly dataset: LoadedDataset; readonly tools: JobTools & { readonly rng: Rng };
+  readonly plan: JobPlan; readonly self: PartyId; readonly tools: JobTools & { readonly rng: Rng };
   readonly live: LiveTransport; readonly ledger: ServiceLedger; readonly uses: ServiceUses;
   sessionOf(peer: PartyId): Session;
   /** Writes what is noted in ledger and uses, and `more`; resolves when that, and the audit log's entries about it, are durable. */
@@ -59,7 +58,7 @@ export async function stand(context: JobContext, options: StandOptions, begin: (
   }
 }
 
-const lasting: ReadonlySet<Code> = new Set(["JOB_MODEL_UNKNOWN", "JOB_PARAMS", "POLICY_CONSENTS", "ENCLAVE_KEYS", "LEDGER_OUTSIDE_PLAN"]);
+const lasting: ReadonlySet<Code> = new Set(["JOB_MODEL_UNKNOWN", "JOB_PARAMS", "POLICY_CONSENTS", "ENCLAVE_KEYS", "ENCLAVE_SNAPSHOT_CHANGED", "LEDGER_OUTSIDE_PLAN"]);
 
 async function standOnce(context: JobContext, { modelDigest, receiptUses }: StandOptions, begin: (standing: Standing) => Disposable, end: number): Promise<void> {
   const { tools, peers, input: { plan, planDigest, signal } } = context;
@@ -78,7 +77,7 @@ async function standOnce(context: JobContext, { modelDigest, receiptUses }: Stan
   const over = Promise.withResolvers<void>();
   let reports = 0;
   const standing: Standing = {
-    plan, self, dataset: tools.dataset, tools: { ...tools, rng }, live: transport, ledger, uses,
+    plan, self, tools: { ...tools, rng }, live: transport, ledger, uses,
     sessionOf: (peer) => {
       const found = peers.get(peer);
       if (found === undefined) throw new AppError("PROTOCOL_WRONG_PARTY", { party: peer });
@@ -116,7 +115,7 @@ async function standOnce(context: JobContext, { modelDigest, receiptUses }: Stan
   try {
     using service = new DisposableStack();
     service.use(begin(standing));
-    await Promise.race([over.promise, failed.promise]);
+    await Promise.race([over.promise, failed.promise, ...(tools.unfit === undefined ? [] : [tools.unfit])]);
   } finally {
     clearInterval(beat);
     signal.removeEventListener("abort", stopped);

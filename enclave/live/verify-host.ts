@@ -63,6 +63,7 @@ export class VerifyHostService implements Disposable {
       ports: {
         held: (field, company) => verifiable.now.held(field, company),
         consent: (company, jws, n, fields) => (options.needsConsents ? consents?.check(company, jws, n, this.#itemsOf(fields)) : undefined),
+        claim: (company, jws, n, fields) => (options.needsConsents ? consents?.claim(company, jws, n, this.#itemsOf(fields)) : undefined),
         charge: (company, n, claims) => {
           const retryAfter = Math.max(...claims.map(({ field }) => wrong.waits(company, field)));
           return retryAfter > 0 ? { code: "VERIFY_LOCKED", retryAfter } : refusalOf(budgets.ask(company, "", n, { claims: claims.map((claim) => this.#claimOf(claim)) }));

@@ -13,7 +13,7 @@ import type { SetIntersection } from "../psi/intersection.ts";
 import type { BatchScores } from "../score/guest.ts";
 import { alignFeature } from "../rows/align.ts";
 import type { GbdtGuestHalf } from "./half.ts";
-import { hostBits, knownBits, tableGroups, type TableGroup } from "./tables.ts";
+import { groupsOf, hostBits, knownBits, rangesOf, tableGroups, type Range, type TableGroup } from "./tables.ts";
 
 export type ScoreTreesGuestInput = {
   /** Hosts of this job: those of the model that are there. */
@@ -44,7 +44,7 @@ export async function scoreTreesGuest(party: Party, input: ScoreTreesGuestInput)
 }
 
 /** Fine bins of the own features over the job's rows, by place in the model's list. */
-function ownCodes(half: GbdtGuestHalf, features: readonly Feature[], rows: Int32Array): Uint8Array[] {
+export function ownCodes(half: GbdtGuestHalf, features: readonly Feature[], rows: Int32Array): Uint8Array[] {
   return half.own.map(({ name, definition }) => {
     const feature = features.find((f) => f.name === name);
     if (feature === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
@@ -96,25 +96,4 @@ function narrow(half: GbdtGuestHalf, hosts: readonly PartyId[], codes: readonly 
     }),
   }));
   return { groups, lookups, known, unit };
-}
-
-type Range = { readonly middle: number; readonly halfWidth: number };
-
-/** By the bits that are known, what the open ones leave of the leaf's value. */
-function rangesOf(leaves: readonly number[], open: Uint8Array): Range[] {
-  return leaves.map((_, known) => {
-    let least = Infinity;
-    let most = -Infinity;
-    for (const more of open) {
-      const leaf = leaves[known | more] as number;
-      least = Math.min(least, leaf);
-      most = Math.max(most, leaf);
-    }
-    return { middle: (least + most) / 2, halfWidth: (most - least) / 2 };
-  });
-}
-
-/** What a host must know of the groups that it takes part in. */
-function groupsOf(groups: readonly TableGroup[], host: PartyId) {
-  return groups.flatMap((g, group) => (g.hosts.some((h) => h.host === host) ? [{ group, hosts: g.hosts.map((h) => ({ ...h })), tables: g.tables.map((t) => t.tree) }] : []));
 }

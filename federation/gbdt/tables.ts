@@ -60,3 +60,24 @@ export function knownBits(model: TreeModel, tree: SymmetricTree, present: Readon
   }
   return bits;
 }
+
+export type Range = { readonly middle: number; readonly halfWidth: number };
+
+/** By the bits that are known, what the open ones leave of the leaf's value. */
+export function rangesOf(leaves: readonly number[], open: Uint8Array): Range[] {
+  return leaves.map((_, known) => {
+    let least = Infinity;
+    let most = -Infinity;
+    for (const more of open) {
+      const leaf = leaves[known | more] as number;
+      least = Math.min(least, leaf);
+      most = Math.max(most, leaf);
+    }
+    return { middle: (least + most) / 2, halfWidth: (most - least) / 2 };
+  });
+}
+
+/** What a host must know of the groups that it takes part in. */
+export function groupsOf(groups: readonly TableGroup[], host: PartyId) {
+  return groups.flatMap((g, group) => (g.hosts.some((h) => h.host === host) ? [{ group, hosts: g.hosts.map((h) => ({ ...h })), tables: g.tables.map((t) => t.tree) }] : []));
+}

@@ -20,8 +20,10 @@ export type Outcome<A> =
 
 type Pending<A, B> = {
   readonly question: Question<B>; readonly end: (outcome: Outcome<A>) => void; readonly attempt: number; readonly among: readonly PartyId[]; readonly present: readonly PartyId[];
-  readonly waiting: Set<PartyId>; readonly answers: Map<PartyId, A>; readonly deadline: number;
+  readonly waiting: Set<PartyId>; readonly answers: Map<PartyId, A>; readonly deadline: number; readonly isFixed: boolean;
 };
+/** among: the providers of the question, in order, all unless given. isFixed: these and no fewer: nobody is asked again without one of them. */
+export type Asking = { readonly among?: readonly PartyId[] | undefined; readonly isFixed?: boolean };
 type HostState = { isUp: boolean; failures: number; probeAt: number };
 
 /** A: what a provider answers. */
@@ -47,9 +49,9 @@ export class Questions<A, B> {
     return this.#states.get(host)?.isUp === true;
   }
 
-  /** Calls `end` once: now, or when the last provider has answered, refused or run out of time. among: the providers of the question, in order. */
-  ask(question: Question<B>, now: number, end: (outcome: Outcome<A>) => void, among: readonly PartyId[] = this.#hosts): void {
-    this.#start({ question, end, among, attempt: 1 }, among.filter((h) => this.isUp(h)), now);
+  /** Calls `end` once: now, or when the last provider has answered, refused or run out of time. */
+  ask(question: Question<B>, now: number, end: (outcome: Outcome<A>) => void, { among = this.#hosts, isFixed = false }: Asking = {}): void {
+    this.#start({ question, end, among, attempt: 1, isFixed }, among.filter((h) => this.isUp(h)), now);
   }
 
   answered(host: PartyId, n: number, answer: A): void {
@@ -127,10 +129,10 @@ export class Questions<A, B> {
     return Math.min(first?.deadline ?? Infinity, ...probes);
   }
 
-  #start(asked: Pick<Pending<A, B>, "question" | "end" | "among" | "attempt">, present: readonly PartyId[], now: number): void {
-    const { question, end, among } = asked;
+  #start(asked: Pick<Pending<A, B>, "question" | "end" | "among" | "attempt" | "isFixed">, present: readonly PartyId[], now: number): void {
+    const { question, end, among, isFixed } = asked;
     const away = among.find((h) => !present.includes(h));
-    if (away !== undefined && this.#params.fallback === "refuse") return end({ ok: false, code: "SERVICE_PROVIDER_AWAY", party: away });
+    if (away !== undefined && (isFixed || this.#params.fallback === "refuse")) return end({ ok: false, code: "SERVICE_PROVIDER_AWAY", party: away });
     if (present.length === 0) return end({ ok: true, answers: new Map(), present, away: among });
     const n = this.#port.next();
     this.#pending.set(n, { ...asked, present, waiting: new Set(present), answers: new Map(), deadline: now + this.#params.timeoutMs });
@@ -143,8 +145,8 @@ export class Questions<A, B> {
   /** Asks the others again, under a new number and as a set of their own, as often as sets of providers are allowed. */
   #without(n: number, pending: Pending<A, B>, silent: readonly PartyId[], now: number): void {
     this.#pending.delete(n);
-    const { end, attempt, present } = pending;
-    if (attempt >= this.#params.setsPerCompany) return end({ ok: false, code: "SERVICE_PROVIDER_AWAY", ...(silent[0] && { party: silent[0] }) });
+    const { end, attempt, present, isFixed } = pending;
+    if (isFixed || attempt >= this.#params.setsPerCompany) return end({ ok: false, code: "SERVICE_PROVIDER_AWAY", ...(silent[0] && { party: silent[0] }) });
     this.#start({ ...pending, attempt: attempt + 1 }, present.filter((h) => !silent.includes(h) && this.isUp(h)), now);
   }
 

@@ -5,10 +5,12 @@ import type { TypedBody } from "../messages.ts";
 import type { ServeRefusal } from "./messages.ts";
 
 export type ServeHostPorts = {
-  /** Whether the consent holds for this company now; undefined when it does, or none is needed. */
+  /** Whether the consent holds for this company now and has a use left; undefined when it does, or none is needed. Changes nothing. */
   consent(company: string, jws: string, n: number): ServeRefusal | undefined;
-  /** Charges one question about this company under this set of providers; asked last, so that nothing refused is charged. */
+  /** Charges one question about this company under this set of providers; asked after the consent, so that nothing refused is charged. */
   charge(company: string, set: string, n: number): ServeRefusal | undefined;
+  /** Takes the use of the consent; last of all, so that a question which a budget refuses uses up none. Nothing runs between it and `consent`, so it is still there. */
+  claim(company: string, jws: string, n: number): void;
 };
 export type ServeHostOptions = {
   readonly self: PartyId; readonly hosts: readonly PartyId[];
@@ -40,7 +42,9 @@ export class ServeHost {
     this.#lastN = n;
     const isAlone = present.filter((h) => sharing.includes(h)).length < 2;
     if (isAlone && sharing.includes(self) && !singleHostTotals) return "POLICY_SINGLE_HOST";
-    return ports.consent(company, consent, n) ?? ports.charge(company, `${present.join()}${variant}`, n);
+    const refused = ports.consent(company, consent, n) ?? ports.charge(company, `${present.join()}${variant}`, n);
+    if (refused === undefined) ports.claim(company, consent, n);
+    return refused;
   }
 }
 

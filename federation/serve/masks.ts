@@ -13,9 +13,20 @@ export function maskOf(self: PartyId, service: JobId, ask: MaskedAsk, keyOf: Key
   return sumOfMasks(self, ["yunei/serve/mask/v1", service, ask], keyOf) & 255;
 }
 
-/** The same modulo 2^28, signed, for scores under an encrypted model. */
-export function wideMaskOf(self: PartyId, service: JobId, ask: MaskedAsk, keyOf: KeyOf): number {
-  return wrapWide(sumOfMasks(self, ["yunei/serve/mask28/v1", service, ask], keyOf));
+/** For answers under encryption: a number for each of so many primes, of any size; modulo each prime they cancel over the providers of the question, and each is uniform. */
+export function ringMaskOf(self: PartyId, service: JobId, { n, present, company }: MaskedAsk, { keyOf, primes }: { readonly keyOf: KeyOf; readonly primes: number }): bigint[] {
+  const label = JSON.stringify(["yunei/serve/mask-ring/v1", service, n, present, company]);
+  const mask = Array.from({ length: primes }, () => 0n);
+  for (const peer of present) {
+    if (peer === self) continue;
+    const secret = createHmac("sha512", keyOf(peer)).update(label).digest();
+    for (const k of mask.keys()) {
+      // 128 bits: modulo a prime of 54 as good as uniform.
+      const part = BigInt(`0x${secret.subarray(16 * k, 16 * k + 16).toString("hex")}`);
+      mask[k] = (mask[k] ?? 0n) + (self < peer ? part : -part);
+    }
+  }
+  return mask;
 }
 
 /** Modulo 2^28, signed. */

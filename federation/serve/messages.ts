@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { count, maxFrameBytes, type Messages } from "../../core/message.ts";
 import { partyIdSchema } from "../../core/names.ts";
-import { linearAnswerBytes as answerBytes } from "../../kernels/linear/params.ts";
+import { linearAnswerBytes as answerBytes, tableKeyBytes, tableTextBytes } from "../../kernels/linear/params.ts";
 import { mostConsentText, refusalCodes } from "../consents/messages.ts";
+import { maxChoices, maxGroups } from "../lookup/messages.ts";
 import { labelFrameBytes, labelText, mostReasons } from "../score/messages.ts";
 import { mostColumns } from "./params.ts";
 
@@ -20,8 +21,13 @@ const piece = z.strictObject({ index: count(63), of: count(64), bytes: upTo(mode
 /** A frame with a score under the bank's key. */
 export const mostEncryptedPartBytes = answerBytes + 512;
 
+/** A frame with tables, at most; most places that one provider tells in a question. */
+export const mostTablesFrameBytes = tableTextBytes + 512;
+export const mostPlaces = 2000;
+const places: z.ZodType<Uint8Array> = z.instanceof(Uint8Array).refine((b) => b.length <= mostPlaces);
+
 /** Why a provider does not answer a question. */
-export const serveRefusals = [...refusalCodes, "POLICY_SINGLE_HOST", "SERVICE_ASK", "SERVICE_BUDGET", "SERVICE_COMPANY_BUDGET", "SERVICE_SETS", "SERVICE_BUSY", "BUDGET_TOTALS", "BUDGET_REQUESTS", "BUDGET_COMPANIES", "BUDGET_SLOWED", "BUDGET_PROBING", "BUDGET_POLICY", "BUDGET_STATE", "MODEL_ONNX", "MODEL_ONNX_INPUTS", "MODEL_ONNX_OUTPUT", "MODEL_ONNX_TIME"] as const;
+export const serveRefusals = [...refusalCodes, "POLICY_SINGLE_HOST", "SERVICE_ASK", "SERVICE_BUDGET", "SERVICE_COMPANY_BUDGET", "SERVICE_SETS", "SERVICE_QUESTIONS", "SERVICE_BUSY", "BUDGET_TOTALS", "BUDGET_REQUESTS", "BUDGET_COMPANIES", "BUDGET_SLOWED", "BUDGET_PROBING", "BUDGET_POLICY", "BUDGET_STATE", "MODEL_ONNX", "MODEL_ONNX_INPUTS", "MODEL_ONNX_OUTPUT", "MODEL_ONNX_TIME"] as const;
 export type ServeRefusal = (typeof serveRefusals)[number];
 
 export const serveMessages = {
@@ -79,6 +85,41 @@ export const serveMessages = {
     reveals: { en: "the bank's whole model", zh: "机构的完整模型" },
     // Sealed once more, under a key of the channel: what lies in this enclave's inbox is no model in the clear.
     body: piece,
+  },
+  "serve/trees": {
+    from: "guest", to: "host", maxBytes: 3 * 1024 * 1024,
+    reveals: {
+      en: "in which trees its own splits stand together with splits of which other hosts, and how many; a key under which tables are sealed",
+      zh: "自身切分在哪些树中与哪些其他数据方的切分同现及数量；密封查找表所用的公钥",
+    },
+    body: z.strictObject({
+      key: upTo(tableKeyBytes),
+      groups: z.array(z.strictObject({
+        group: count(maxGroups), hosts: z.array(z.strictObject({ host: partyIdSchema, choices: z.int().min(2).max(maxChoices) })).min(1).max(16), tables: z.array(count(1_000_000)).min(1).max(10_000),
+      })).max(10_000),
+    }),
+  },
+  "serve/places": {
+    from: "host", to: "guest", maxBytes: mostPlaces + 512,
+    reveals: {
+      en: "whether the provider holds the company; beside it uniform bytes: its choices in tables that it shares, each moved by a secret of two providers",
+      zh: "数据方是否有该企业；其余为均匀字节：共享表中的选择，已按两数据方之间的密值移位",
+    },
+    body: z.strictObject({ n, places, held: z.boolean() }),
+  },
+  "serve/tables": {
+    from: "guest", to: "host", maxBytes: mostTablesFrameBytes,
+    reveals: { en: "nothing: tables under the bank's key; which of its answers they belong to", zh: "无：机构密钥下的查找表；以及所属的先前应答" },
+    // asked: the number under which the provider gave its places.
+    body: z.strictObject({ n, asked: n, text: upTo(tableTextBytes) }),
+  },
+  "serve/tree-part": {
+    from: "host", to: "guest", maxBytes: mostEncryptedPartBytes,
+    reveals: {
+      en: "with those of all providers of the question: one total of 12 bits over them (with a single one, that provider's own total); with dishonest tables at most 17 bits of what the providers picked from them",
+      zh: "与本次全部数据方合并后：一个 12 位总分（仅一方时即该方总分）；若查找表不诚实，至多为各方所选内容的 17 位",
+    },
+    body: z.strictObject({ n, text: upTo(answerBytes) }),
   },
   "serve/refused": {
     from: "host", to: "guest", maxBytes: 512,

@@ -34,10 +34,23 @@ const wholeModel = z.strictObject({
   columns: z.array(z.string().min(1).max(128)).max(mostColumns).default([]),
 }).refine(({ inputs, columns }) => new Set(columns).size === columns.length && columns.every((c) => inputs.includes(c)) && columns.length < inputs.length);
 
-export const serveJobSchema = z.discriminatedUnion("protection", [maskedPoints, encryptedModel, wholeModel]);
+/** Most questions about one company that a plan of joint trees may have. */
+export const mostQuestions = 1000;
+
+/** Trees over the bank's and the providers' columns, or tables over pairs of them, that a job of the federation made: nobody learns a branch. */
+const jointTrees = z.strictObject({
+  protection: z.literal("joint-trees"), ...liveParams, fallback, setsPerCompany,
+  /** Questions about one company, for ever and over all such services of the bank: its tables differ from question to question, and nobody can check them. */
+  questionsPerCompany: z.number().int().min(1).max(mostQuestions).default(4),
+  /** Few, so that a program in a loop does not use up a company's questions at once. */
+  perCompanyPerDay: z.number().int().min(1).max(mostQuestions).default(2),
+});
+
+export const serveJobSchema = z.discriminatedUnion("protection", [maskedPoints, encryptedModel, wholeModel, jointTrees]);
 export type ServeJobParams = z.output<typeof serveJobSchema>;
 export type Protection = ServeJobParams["protection"];
 export type EncryptedModelParams = z.output<typeof encryptedModel>;
+export type JointTreesParams = z.output<typeof jointTrees>;
 export type WholeModelParams = z.output<typeof wholeModel>;
 
 /** What of a score is told by its parts; nothing where the plan does not say. */

@@ -4,25 +4,11 @@
 import type { Ciphertext, Encryptor } from "node-seal/throws";
 import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
-import { addFlood, floodPlan, type FloodPlan } from "./flood.ts";
+import { addFlood, floodPlan, hideAllButOne, type FloodPlan, type Masking } from "./flood.ts";
 import type { SealedModel } from "./owner.ts";
-import { dataPrimes, linearDegree, linearPlainBits, linearPrimeBits, maxCode, maxWeights, sealedKeyBytes } from "./params.ts";
+import { dataPrimes, linearDegree, linearPlainBits, linearPrimeBits, maxCode, maxWeights, mostTableProviders, oneFloodBits, sealedKeyBytes } from "./params.ts";
 import { Scope, type LinearEngine } from "./seal.ts";
-
-/** SEAL's saved form, 4.1: a head of 16 bytes (magic, its size, version, how the rest is compressed: 0, not at all; length), what a text is in 73
- *  bytes, its numbers behind a head and a count of their own. */
-const savedHead = Buffer.from([0x5e, 0xa1, 16, 4, 1, 0]);
-const numbersAt = 16 + 73;
-const countAt = numbersAt + 16;
-
-/** Whether these are the bytes of a key in its short form: the first polynomial, and a seed for the other one, which comes out of a hash. A whole one could
- *  have been chosen to hide nothing, also one that is compressed, as a whole or its numbers alone, into as few bytes. */
-function isShortKey(key: Uint8Array): boolean {
-  const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
-  const words = linearPrimeBits.length * linearDegree;
-  const isPlain = (at: number): boolean => bytes.subarray(at, at + savedHead.length).equals(savedHead);
-  return bytes.length > countAt + 8 + 8 * words && bytes.length <= sealedKeyBytes && isPlain(0) && isPlain(numbersAt) && bytes.readBigUInt64LE(countAt) === BigInt(words);
-}
+import { isShortForm } from "./short-form.ts";
 
 export class WeightApplier implements Disposable {
   readonly #engine: LinearEngine;
@@ -35,7 +21,7 @@ export class WeightApplier implements Disposable {
   /** rng: of the flood and the masks. Throws KERNEL_TEXT for bytes that are no key or no text, KERNEL_RANGE for none or too many. */
   constructor(engine: LinearEngine, model: SealedModel, rng: Rng) {
     if (model.weights.length < 1 || model.weights.length > maxWeights) throw new AppError("KERNEL_RANGE", { weights: model.weights.length });
-    if (!isShortKey(model.publicKey)) throw new AppError("KERNEL_TEXT");
+    if (!isShortForm(model.publicKey, linearPrimeBits.length, sealedKeyBytes)) throw new AppError("KERNEL_TEXT");
     this.#engine = engine;
     this.#rng = rng;
     this.#flood = floodPlan(engine.primes);
@@ -75,18 +61,18 @@ export class WeightApplier implements Disposable {
   }
 
   /** The score of one company under weights sealed for one. codes: one per weight of the owner's polynomial. */
-  applyToOne(codes: Int16Array, mask = 0): Uint8Array {
+  applyToOne(codes: Int16Array, masking: Masking = { mask: [], providers: 1 }): Uint8Array {
     if (this.#weights.length !== 1 || codes.length > linearDegree) throw new AppError("KERNEL_COLUMNS", { columns: codes.length, weights: this.#weights.length });
+    if (!(masking.providers >= 1 && masking.providers <= mostTableProviders)) throw new AppError("KERNEL_RANGE", { providers: masking.providers });
     // Coefficient 0 of w(X) x(X) mod X^N + 1 is the inner product where x holds the codes reversed: X^-j = -X^(N-j).
     const reversed = new Int16Array(linearDegree);
     for (const [j, code] of codes.entries()) reversed[j === 0 ? 0 : linearDegree - j] = j === 0 ? code : -code;
-    // The other coefficients are other sums of the codes: uniform masks take them away.
-    const masks = uniformPlain(this.#rng, linearDegree);
-    masks[0] = mask;
-    return this.#answer([reversed], masks);
+    // The other coefficients are other sums of the codes.
+    return this.#answer([reversed], undefined, masking);
   }
 
-  #answer(blocks: readonly Int16Array[], mask: Int32Array | undefined): Uint8Array {
+  /** one: coefficient 0 alone is left, under this. */
+  #answer(blocks: readonly Int16Array[], mask: Int32Array | undefined, one?: Masking): Uint8Array {
     const { seal, context } = this.#engine;
     using scope = new Scope();
     const evaluator = scope.keep(new seal.Evaluator(context));
@@ -116,18 +102,19 @@ export class WeightApplier implements Disposable {
       evaluator.addInplace(zero, sum);
     }
     if (mask !== undefined) evaluator.addPlainInplace(zero, scope.keep(this.#engine.plain(mask)));
-    const flooded = scope.keep(this.#engine.cipher(this.#withFlood(this.#engine.save(zero))));
+    const flooded = scope.keep(this.#engine.cipher(this.#withFlood(this.#engine.save(zero), one)));
     evaluator.cipherModSwitchToInplace(flooded, scope.keep(context.lastParmsId()));
     return this.#engine.save(flooded);
   }
 
   /** The saved form ends with both polynomials, prime by prime; the flood goes onto the first. */
-  #withFlood(saved: Uint8Array): Uint8Array {
+  #withFlood(saved: Uint8Array, one: Masking | undefined): Uint8Array {
     const bytes = saved.slice();
     const words = dataPrimes * linearDegree;
     const at = bytes.length - 2 * words * 8;
     const first = new BigUint64Array(bytes.buffer.slice(at, at + words * 8));
-    addFlood(first, linearDegree, this.#flood, this.#rng);
+    if (one === undefined) addFlood(first, linearDegree, this.#flood, this.#rng);
+    else hideAllButOne(first, linearDegree, { primes: this.#engine.primes, mask: one.mask, flood: oneFloodBits(one.providers) }, this.#rng);
     bytes.set(new Uint8Array(first.buffer), at);
     return bytes;
   }

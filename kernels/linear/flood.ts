@@ -7,7 +7,7 @@ import { floodBits } from "./params.ts";
 const sampleBits = 54n;
 const sampleMask = (1n << sampleBits) - 1n;
 
-/** Uniform below p, which has 54 bits: by rejection. */
+/** Uniform below p, which has 54 bits: by rejection. ahead: numbers drawn at a time. */
 function* uniformBelow(p: bigint, rng: Rng, ahead: number): Generator<bigint, never> {
   for (;;) {
     const words = new BigUint64Array(rng(8 * ahead).slice().buffer);
@@ -42,6 +42,28 @@ export function floodPlan(primes: readonly [bigint, bigint, bigint]): FloodPlan 
   const [p1, p2, p3] = primes;
   const half = (p1 * p2) << BigInt(floodBits - 1);
   return { primes, inverse12: inverse(p1, p2), product12: (p1 * p2) % p3, half: [half % p1, half % p2, half % p3] };
+}
+
+/** How one provider's answer of one sum is masked. mask: one number per data prime, of any size; they cancel over the providers modulo each prime, and are uniform.
+ *  providers: how many answer the question. */
+export type Masking = { readonly mask: readonly bigint[]; readonly providers: number };
+
+/** Leaves of an answer its coefficient 0, under mask and flood: `words` are runs of `degree` residues of its first polynomial, one per prime. All others are made uniform modulo q. (Masks modulo t
+ *  would leave of them what a dishonest text puts between the steps of q / t.) flood: bits of its range beyond the first prime. */
+export function hideAllButOne(words: BigUint64Array, degree: number, { primes, mask, flood }: { readonly primes: readonly bigint[]; readonly mask: readonly bigint[]; readonly flood: number }, rng: Rng): void {
+  const noise = oneFlood(primes[0] ?? 1n, flood, rng);
+  for (const [k, p] of primes.entries()) {
+    const sum = (words[k * degree] ?? 0n) + noise + (mask[k] ?? 0n);
+    const uniform = uniformBelow(p, rng, degree - 1);
+    for (let i = 1; i < degree; i++) words[k * degree + i] = uniform.next().value;
+    words[k * degree] = ((sum % p) + p) % p;
+  }
+}
+
+/** Uniform over [-range / 2, range / 2), range = p * 2^bits. */
+function oneFlood(p: bigint, bits: number, rng: Rng): bigint {
+  const [low = 0n, high = 0n] = new BigUint64Array(rng(16).slice().buffer);
+  return uniformBelow(p, rng, 1).next().value + p * BigInt.asUintN(bits, (high << 64n) | low) - (p << BigInt(bits - 1));
 }
 
 /** Adds a fresh flood to `words`: three runs of `degree` residues, one per prime. */

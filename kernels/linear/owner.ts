@@ -69,6 +69,16 @@ export class ModelOwner implements Disposable {
     return this.#engine.coefficients(plain, rows);
   }
 
+  /** The score of one company over all providers that answered, modulo 2^28, signed. Their answers are added before they are opened: each by itself is uniform. Throws KERNEL_TEXT. */
+  openOne(answers: readonly Uint8Array[]): number {
+    using scope = new Scope();
+    const { seal, context } = this.#engine;
+    const sum = this.#engine.added(scope, answers);
+    const plain = scope.keep(new seal.Plaintext());
+    scope.keep(new seal.Decryptor(context, this.#secret)).decrypt(sum, plain);
+    return this.#engine.coefficients(plain, 1)[0] ?? 0;
+  }
+
   #text(coefficients: ArrayLike<number>): Uint8Array {
     using scope = new Scope();
     const { seal, context } = this.#engine;

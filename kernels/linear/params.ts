@@ -27,6 +27,25 @@ export const sealedBatchBytes = (weights: number): number => sealedKeyBytes + we
 export const sealedForOneBytes = sealedKeyBytes + sealedTextBytes + 256;
 
 /**
+ * Joint trees: one company and one sum of `totalBits` per answer, in a ring of two data primes, 163 of the 218 bits. Entries are multiples of
+ * 2^(28 - totalBits), so that the flood of `tableFloodBits` leaves an answer no more than 13 bits (54 - 41) where one provider answers, and a bit more for
+ * each doubling of them: 17 for sixteen. The floods of all stay below half an entry's step, p1 p2 / 2^13 = p1 * 2^41, with a factor 2 to spare. What one hides is
+ * at most 2^21 (8,192 places of 0 or 1, errors of SEAL below 2^5, Enc(0)): the statistical distance of an answer is 2^-74, for sixteen providers 2^-70.
+ */
+export const tablePrimeBits = [54, 54, 55] as const;
+export const totalBits = 12;
+/** |sum of entries| must stay below this. */
+export const maxTotal = 2 ** (totalBits - 1) - 1;
+/** Entries of one text, beside the place that is always picked. */
+export const maxEntries = linearDegree - 1;
+export const tableFloodBits = (providers: number): number => 41 - Math.ceil(Math.log2(providers));
+/** Most providers whose floods fit, also those of `oneFloodBits`. */
+export const mostTableProviders = 16;
+/** Most bytes of the key and of a text with entries, both in the short form. */
+export const tableKeyBytes = tablePrimeBits.length * linearDegree * 8 + 1024;
+export const tableTextBytes = (tablePrimeBits.length - 1) * linearDegree * 8 + 512;
+
+/**
  * The flood is uniform over 2^`floodBits` * p1 * p2 values, centred: about 2^131.9. Decoding needs |noise| < q / 2t = 2^133 before the switch to
  * one prime and below p / 2t = 2^25 after it, where the flood is 2^23.9 and the switch's own rounding below 2^13.
  *
@@ -35,3 +54,6 @@ export const sealedForOneBytes = sealedKeyBytes + sealedTextBytes + 256;
  * encrypt nothing sees at most log2(q / flood) = 30 bits of a company where an honest one sees the 28 of the score.
  */
 export const floodBits = 24;
+/** Where one company's sum is opened over several providers at once: bits of the flood's range beyond the first prime. Together as large as one of `floodBits`; with the mask of the providers
+ *  uniform modulo q, so that nothing of one provider's text by itself can be read; distance of an answer of sixteen 2^-78. */
+export const oneFloodBits = (providers: number): number => (linearPrimeBits[1] ?? 0) + floodBits - Math.ceil(Math.log2(providers));

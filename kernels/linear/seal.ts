@@ -1,9 +1,9 @@
-// node-seal, loaded once per thread, with the one context of params.ts. Whatever it makes is a handle into WASM memory that must be released:
+// node-seal, loaded once per thread, with a context of params.ts. Whatever it makes is a handle into WASM memory that must be released:
 // `Scope` does it at the end of a block. Plaintexts go in and out through their saved form, since a modulus 2^28 has no batching.
 import loadSeal from "node-seal/throws";
 import type { Ciphertext, MainModule, Plaintext, SEALContext } from "node-seal/throws";
 import { AppError } from "../../core/errors.ts";
-import { dataPrimes, linearDegree, linearPlain, linearPlainBits, linearPrimeBits } from "./params.ts";
+import { linearDegree, linearPlain, linearPlainBits, linearPrimeBits } from "./params.ts";
 
 type Handle = { delete(): void };
 
@@ -28,34 +28,40 @@ export class LinearEngine implements Disposable {
   readonly seal: MainModule;
   readonly context: SEALContext;
   /** The primes of the data modulus, in SEAL's order. */
-  readonly primes: readonly [bigint, bigint, bigint];
+  readonly dataPrimes: readonly bigint[];
   readonly #scope = new Scope();
   readonly #template: Uint8Array;
 
-  private constructor(seal: MainModule) {
+  private constructor(seal: MainModule, primeBits: readonly number[]) {
     this.seal = seal;
     const own = this.#scope;
     const parameters = own.keep(new seal.EncryptionParameters(seal.SchemeType.bfv));
     parameters.setPolyModulusDegree(linearDegree);
-    const moduli = own.keep(seal.CoeffModulus.Create(linearDegree, Int32Array.from(linearPrimeBits)));
+    const moduli = own.keep(seal.CoeffModulus.Create(linearDegree, Int32Array.from(primeBits)));
     parameters.setCoeffModulus(moduli);
     parameters.setPlainModulus(own.keep(new seal.Modulus(linearPlain)));
     this.context = own.keep(new seal.SEALContext(parameters, true, seal.SecLevelType.tc128));
     if (!this.context.parametersSet()) throw new AppError("KERNEL_PARAMS", { degree: linearDegree });
-    const values = Array.from({ length: dataPrimes }, (_, i) => {
+    this.dataPrimes = Array.from({ length: primeBits.length - 1 }, (_, i) => {
       const modulus = moduli.get(i);
       if (modulus === undefined) throw new AppError("KERNEL_PARAMS", { primes: i });
       const value = modulus.value();
       modulus.delete();
       return value;
     });
-    this.primes = values as unknown as readonly [bigint, bigint, bigint];
     this.#template = own.keep(new seal.Plaintext(linearDegree, linearDegree)).saveToArray(seal.ComprModeType.none) as Uint8Array;
   }
 
-  /** A module of its own: its memory grows and never shrinks, so one per thread that works with it. */
-  static async load(): Promise<LinearEngine> {
-    return new LinearEngine(await loadSeal());
+  /** A module of its own: its memory grows and never shrinks, so one per thread that works with it. primeBits: of the ring, the last one SEAL's own. */
+  static async load(primeBits: readonly number[] = linearPrimeBits): Promise<LinearEngine> {
+    return new LinearEngine(await loadSeal(), primeBits);
+  }
+
+  /** Those of the ring of linear models. Throws KERNEL_PARAMS in another one. */
+  get primes(): readonly [bigint, bigint, bigint] {
+    const [first, second, third] = this.dataPrimes;
+    if (first === undefined || second === undefined || third === undefined) throw new AppError("KERNEL_PARAMS", { primes: this.dataPrimes.length });
+    return [first, second, third];
   }
 
   /** A plaintext of these coefficients, signed, in place modulo t. The caller releases it. */
@@ -92,6 +98,19 @@ export class LinearEngine implements Disposable {
     const cipher = new this.seal.Ciphertext();
     this.checked(() => cipher.loadFromArray(this.context, bytes), cipher);
     return cipher;
+  }
+
+  /** The sum of answers to one question, each of two polynomials modulo one prime. Throws KERNEL_TEXT. */
+  added(scope: Scope, answers: readonly Uint8Array[]): Ciphertext {
+    const [sum, ...others] = answers.map((answer) => {
+      const text = scope.keep(this.cipher(answer));
+      if (text.size() !== 2 || text.isNttForm() || text.coeffModulusSize() !== 1) throw new AppError("KERNEL_TEXT");
+      return text;
+    });
+    if (sum === undefined) throw new AppError("KERNEL_TEXT");
+    const evaluator = scope.keep(new this.seal.Evaluator(this.context));
+    for (const text of others) evaluator.addInplace(sum, text);
+    return sum;
   }
 
   /** Runs a load of foreign bytes; what WASM throws is no Error. */

@@ -1,4 +1,4 @@
-// Services of real processes by models that the bank brings: linear weights under its key at two providers, and a whole ONNX model at one.
+// Services of real processes beyond masked points: linear weights under the bank's key at two providers, a whole ONNX model at one, and trees over all columns.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
@@ -9,6 +9,7 @@ import { ServiceClient } from "../../cli/service-client.ts";
 import { partyId } from "../../core/names.ts";
 import { encodeOnnx, type OnnxFile } from "../../models/files/onnx-proto.ts";
 import { sigmoid } from "../../models/linear/logistic.ts";
+import { forestOf, plantModel } from "../support/forest.ts";
 import { eventually } from "../support/process.ts";
 import { smallTables } from "../support/tables.ts";
 import { Topology } from "../support/topology.ts";
@@ -47,7 +48,15 @@ const expected = (company: string, sign = 1): number => sigmoid(linear.intercept
   return sum + f.weight * (Number.isFinite(value) ? Math.max(-256, Math.min(256, Math.round((value - f.centre) / f.scale))) : f.missing);
 }, 0));
 
-describe("services by a model that the bank brings, of real processes", () => {
+/** Three trees: of one provider, of two, and of all three parties; an event is likelier to the right of an edge, or not. */
+const forest = forestOf({
+  model: "model_0123456789abcdef", base: -0.8,
+  columns: [{ party: "bank", name: "amount", edge: 50 }, { party: "power", name: "late_bills", edge: 0.5 }, { party: "tax", name: "arrears", edge: 1.5 }, { party: "tax", name: "turnover", edge: 900 }],
+  trees: [{ features: [2], leaves: [-0.4, 0.6] }, { features: [1, 3], leaves: [-0.3, 0.2, 0.1, 0.5] }, { features: [0, 1, 2], leaves: [0.05, -0.2, 0.4, 0.1, -0.6, 0.3, 0.9, -0.7] }],
+});
+const oddsOf = (company: string): number => forest.odds((party, name) => data[party as keyof typeof data].get(company)?.[name] ?? Number.NaN);
+
+describe("services by protections of model and data, of real processes", () => {
   let topology: Topology;
   let client: ServiceClient;
   const companies = [...data.bank.keys()].filter((id) => Number.isFinite(data.tax.get(id)?.["turnover"] ?? Number.NaN) && data.power.has(id));
@@ -76,7 +85,7 @@ describe("services by a model that the bank brings, of real processes", () => {
     topology = await Topology.start({ tables });
     for (const name of ["bank", "tax", "power"] as const) {
       topology.setPolicy(name, (policy) => {
-        const protections = name === "power" ? { encryptedModel: {} } : { encryptedModel: {}, wholeModel: { columns: ["amount"] } };
+        const protections = { encryptedModel: {}, jointTrees: { maxQuestionsPerCompany: 12 }, ...(name !== "power" && { wholeModel: { columns: ["amount"] } }) };
         Object.assign(policy.allow[0] ?? {}, { kinds: ["serve", "score"], purposes: [purpose], singleHostTotals: true, service: { maxPerCompanyPerDay: 1000, maxSetsPerCompany: 2 }, ...protections });
         return policy;
       });
@@ -149,6 +158,36 @@ describe("services by a model that the bank brings, of real processes", () => {
     const whole = probabilities(["--own-model", ownModel, "--provider", "tax", "--inputs", "arrears"]);
     assert.closeTo(whole.get("X999") ?? Number.NaN, sigmoid(1), 2e-6);
     for (const id of some) assert.closeTo(whole.get(id) ?? Number.NaN, sigmoid(Math.round(8 * (data.tax.get(id)?.["arrears"] ?? 0)) / 16), 2e-6);
+  });
+
+  it("scores by trees over all columns, of which nobody learns a branch, also after the bank and a provider were killed", async () => {
+    const { model } = forest;
+    plantModel(topology, forest);
+    const [profile, file] = [join(topology.work, "trees-profile.json"), join(topology.work, "trees-params.json")];
+    topology.writeProfile(profile);
+    writeFileSync(file, JSON.stringify({ timeoutMs: 4000, questionsPerCompany: 12, perCompanyPerDay: 100 }));
+    const { id } = JSON.parse(topology.cli(["service", "start", "--model", model, "--dir", topology.folder("bank"), "--profile", profile, "--params", file, "--purpose", purpose, "--json"])) as { id: string };
+    await open(id);
+    for (const company of companies.slice(40, 48)) {
+      const answer = await scored(company);
+      // Rounding to 12 bits: at most half a unit for each of three tables, a unit is 1/2045 of the reach of 2.3.
+      assert.closeTo(Math.log(answer.probability / (1 - answer.probability)), oddsOf(company), 0.002);
+      assert.deepInclude(answer, { model, partial: false });
+    }
+    const sent = topology.rows("tax", "select type, messages from service_ledger where service = ? and direction = 'sent'", id);
+    assert.includeMembers(sent.map((row) => row["type"]), ["serve/places", "serve/tree-part"]);
+    for (const name of ["bank", "tax"] as const) await topology.kill(name);
+    for (const name of ["bank", "tax"] as const) await topology.launch(name);
+    await eventually("both are back, with the key that was kept", async () => (await client.ask({ company: companies[49] ?? "" }).catch(() => undefined))?.status === "scored");
+    const again = await scored(companies[50] ?? "");
+    assert.closeTo(Math.log(again.probability / (1 - again.probability)), oddsOf(companies[50] ?? ""), 0.002);
+    for (let i = 0; i < 11; i++) await scored(companies[50] ?? "");
+    const refused = await client.ask({ company: companies[50] ?? "" });
+    assert.equal(refused.status === "refused" && refused.code, "SERVICE_QUESTIONS");
+    await topology.api.cancel(id);
+    // A model of another kind.
+    const wrong = await topology.api.submit({ kind: "serve", guest: partyId("bank"), hosts: ["power", "tax"].map(partyId), purpose, model, params: { timeoutMs: 4000 } });
+    assert.deepInclude((await topology.until(wrong.id, "failed")).failure, { code: "JOB_MODEL_UNKNOWN" });
   });
 
   it("is refused by a provider whose policy does not name the protection, and by a model that may not run: others go on", async () => {

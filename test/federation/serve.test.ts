@@ -6,7 +6,7 @@ import type { PartyId } from "../../core/brand.ts";
 import { jobIdSchema, partyId } from "../../core/names.ts";
 import { compileLeakage } from "../../federation/leakage.ts";
 import type { TypedBody } from "../../federation/messages.ts";
-import { Questions, type Outcome } from "../../federation/live/questions.ts";
+import { Questions, type Asking, type Outcome } from "../../federation/live/questions.ts";
 import type { ServeRefusal } from "../../federation/serve/messages.ts";
 import { ServeHost, type ServeHostPorts } from "../../federation/serve/host.ts";
 import { maskedPart, maskOf, openTotal } from "../../federation/serve/masks.ts";
@@ -24,7 +24,7 @@ type Ask = TypedBody<"serve/ask">;
 /** The machine, and the byte of what it lets through. */
 function host(self: PartyId, more: { ports?: Partial<ServeHostPorts>; sharing?: readonly PartyId[]; singleHostTotals?: boolean; lastN?: number } = {}) {
   const machine = new ServeHost({
-    self, hosts, sharing: more.sharing ?? hosts, singleHostTotals: more.singleHostTotals ?? false, lastN: more.lastN ?? -1, ports: { consent: () => undefined, charge: () => undefined, ...more.ports },
+    self, hosts, sharing: more.sharing ?? hosts, singleHostTotals: more.singleHostTotals ?? false, lastN: more.lastN ?? -1, ports: { consent: () => undefined, charge: () => undefined, claim: () => undefined, ...more.ports },
   });
   return {
     get lastN() { return machine.lastN; },
@@ -48,12 +48,14 @@ function guest(params: Parameters<typeof serveJobSchema.parse>[0] = {}) {
   const machine = new Questions<number, Ask>({
     hosts, params: serveJobSchema.parse(params), port: { ask: (to, body) => asked.push({ host: to, body }), probe: (to) => probed.push(to), next: () => n++ },
   });
-  const ask = (now: number, among?: readonly PartyId[]): void => machine.ask((_host, number, present) => askOf(number, present), now, (outcome) => {
+  const put = (now: number, asking: Asking): void => machine.ask((_host, number, present) => askOf(number, present), now, (outcome) => {
     outcomes.push(outcome.ok ? { total: openTotal(outcome.answers.values()), present: outcome.present, away: outcome.away } : outcome);
-  }, among);
+  }, asking);
+  const ask = (now: number, among?: readonly PartyId[]): void => put(now, { among });
+  const fixed = (now: number, among: readonly PartyId[]): void => put(now, { among, isFixed: true });
   for (const h of hosts) machine.up(h);
   const answer = (h: PartyId, body: Ask): void => machine.answered(h, body.n, byteOf(host(h, { singleHostTotals: true }).ask(body)));
-  return { machine, asked, probed, outcomes, ask, answer };
+  return { machine, asked, probed, outcomes, ask, fixed, answer };
 }
 
 describe("a service's provider", () => {
@@ -95,12 +97,14 @@ describe("a service's provider", () => {
   it("gives nothing of its own away where the model has no part of it", () => {
     assert.equal(codeOf(host(tax, { sharing: [grid, social] }).ask(askOf(1, [tax]))), "ok");
   });
-  it("charges nothing for what a consent does not cover", () => {
+  it("charges nothing for what a consent does not cover, and uses up no consent for what a budget refuses", () => {
     const done: string[] = [];
-    const ports: Partial<ServeHostPorts> = { consent: () => "CONSENT_WITHDRAWN", charge: () => void done.push("charged") };
+    const ports: Partial<ServeHostPorts> = { consent: () => "CONSENT_WITHDRAWN", charge: () => void done.push("charged"), claim: (company, _jws, n) => void done.push(`claimed ${company} ${n}`) };
     assert.equal(codeOf(host(tax, { ports }).ask(askOf(1))), "CONSENT_WITHDRAWN");
     assert.equal(codeOf(host(tax, { ports: { ...ports, consent: () => undefined, charge: () => "SERVICE_SETS" } }).ask(askOf(1))), "SERVICE_SETS");
     assert.deepEqual(done, []);
+    assert.equal(codeOf(host(tax, { ports: { ...ports, consent: () => undefined } }).ask(askOf(2))), "ok");
+    assert.deepEqual(done, ["charged", "claimed a 2"]);
   });
 });
 
@@ -206,6 +210,19 @@ describe("a live service's questions", () => {
     assert.deepEqual(asked.map((a) => a.host), [tax]);
     for (const { host: h, body } of asked.splice(0)) answer(h, body);
     assert.deepEqual(outcomes, [{ total: 33, present: [tax], away: [] }]);
+  });
+  it("asks these providers or nobody where a question is fixed", () => {
+    const { machine, asked, outcomes, fixed, answer } = guest({ timeoutMs: 100, fallback: "missing-bin", setsPerCompany: 3 });
+    fixed(0, [grid, tax]);
+    assert.deepEqual(asked.map((a) => a.host), [grid, tax]);
+    answer(grid, asked[0]?.body as Ask);
+    machine.tick(100);
+    assert.deepEqual(outcomes, [{ ok: false, code: "SERVICE_PROVIDER_AWAY", party: tax }]);
+    assert.lengthOf(asked, 2, "grid is not asked again without tax");
+    machine.down(tax, 200);
+    fixed(201, [grid, tax]);
+    assert.deepEqual(outcomes[1], { ok: false, code: "SERVICE_PROVIDER_AWAY", party: tax });
+    assert.equal(machine.waiting, 0);
   });
   it("scores without any provider only as missing, and says that all are away", () => {
     const { machine, outcomes, ask } = guest({ fallback: "missing-bin", setsPerCompany: 2 });

@@ -87,11 +87,27 @@ describe("scores under an encrypted linear model", () => {
     const { weights, codes, scores } = table(1, 64, "one");
     const row = Int16Array.from(codes, (c) => c[0] ?? 0);
     using applier = new WeightApplier(engine, owner.sealForOne(weights), systemRng);
-    const [first, second] = [applier.applyToOne(row), applier.applyToOne(row, 12_345)].map((answer) => owner.open(answer, linearDegree));
+    const [first, second] = [applier.applyToOne(row), applier.applyToOne(row)].map((answer) => owner.open(answer, linearDegree));
     assert.equal(first?.[0], scores[0]);
-    assert.equal(second?.[0], (scores[0] ?? 0) + 12_345);
+    assert.equal(second?.[0], scores[0]);
     const same = first?.reduce((sum, value, i) => sum + Number(i > 0 && value === second?.[i]), 0) ?? 0;
     assert.isBelow(same, 5, "two answers about one company agree in the score alone");
+  });
+  it("of one company at several providers open together alone, also at sixteen", () => {
+    const draw = (): bigint => BigInt(`0x${Buffer.from(systemRng(16)).toString("hex")}`);
+    for (const providers of [2, 16]) {
+      const masks = Array.from({ length: providers - 1 }, () => [draw(), draw(), draw()]);
+      const cancel = [...masks, [0, 1, 2].map((k) => -masks.reduce((sum, mask) => sum + (mask[k] ?? 0n), 0n))];
+      const parts = cancel.map((mask, i) => {
+        const { weights, codes, scores } = table(1, 8, `many${providers}/${i}`);
+        using applier = new WeightApplier(engine, owner.sealForOne(weights), systemRng);
+        return { score: scores[0] ?? 0, answer: applier.applyToOne(Int16Array.from(codes, (c) => c[0] ?? 0), { mask, providers }) };
+      });
+      assert.equal(owner.openOne(parts.map((p) => p.answer)), parts.reduce((sum, p) => sum + p.score, 0));
+      assert.isBelow(parts.filter((p) => owner.openOne([p.answer]) === p.score).length, 2);
+    }
+    assert.equal(codeOf(() => owner.openOne([])), "KERNEL_TEXT");
+    assert.equal(codeOf(() => owner.openOne([new Uint8Array(9)])), "KERNEL_TEXT");
   });
   it("of two providers under masks that cancel add up to the score, and neither part alone is it", () => {
     const [a, b] = [table(500, 6, "a"), table(500, 4, "b")];

@@ -68,7 +68,7 @@ export function plainIntersection(sets: Readonly<Record<string, readonly EntityI
   return {
     protocol: "in-the-clear",
     async guest(party, host, ids, options) {
-      await party.send(host, "psi/open", { size: ids.length, setDigest: setDigest(ids, options.setSecret) });
+      await party.send(host, "psi/open", { size: ids.length, setDigest: await setDigest(ids, options.setSecret) });
       const { size } = await party.receive(host, "psi/ready");
       const at = new Map((sets[host] ?? []).map((id, i) => [id, i]));
       return { matched: Int32Array.from(ids, (id) => at.get(id) ?? -1), hostSize: size };

@@ -76,7 +76,7 @@ class Relay {
 export type ServiceOptions = {
   readonly params?: Record<string, unknown>; readonly guest: GuestScorer;
   /** Of each provider; left out: that provider is not there. */
-  readonly hosts: Readonly<Partial<Record<"tax" | "power", Pick<HostScorer, "answer">>>>;
+  readonly hosts: Readonly<Partial<Record<"tax" | "power", Pick<HostScorer, "answer"> & Partial<HostScorer>>>>;
 };
 /** A running service; disposing stops its ends. */
 export type RunningService = Disposable & { readonly plan: JobPlan; readonly faults: unknown[]; ask(company: string): Promise<ServiceAnswer> };
@@ -158,7 +158,6 @@ export class LiveWorld implements Disposable {
     let uses = 0;
     return {
       plan, self, ledger, live: this.relay.of(self),
-      dataset: { rows: 0, ids: [], features: [], skipped: [], snapshotDigest: "a".repeat(64) },
       tools: { db, budgets: new Budgets(db, now, this.memoryKey), now, rng: systemRng, marks: () => new Map(), live } as unknown as Standing["tools"],
       uses: { lastN: -1, note: () => undefined, noteOutput: () => ({ batch: plan.job, use: uses++, salt: Buffer.alloc(32).toString("base64") }), write: () => undefined } as unknown as Standing["uses"],
       sessionOf: (peer) => channels.session(self, peer),

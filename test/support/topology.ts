@@ -14,7 +14,7 @@ import { fileParty, partyFolder, setUpParty, type SandboxParty } from "../../cli
 import { silentLog, type Env } from "../../core/env.ts";
 import { partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
-import { enclavePaths, readConfig } from "../../enclave/config.ts";
+import { enclavePaths, readConfig, type EnclaveConfig } from "../../enclave/config.ts";
 import type { DatasetDefinition } from "../../enclave/data/definition.ts";
 import { StateDatabase, type Row } from "../../enclave/store/database.ts";
 import { writeDurably } from "../../core/files.ts";
@@ -35,6 +35,8 @@ export type TopologyOptions = {
   /** What these providers offer for verification. */
   readonly verification?: Partial<Readonly<Record<(typeof hosts)[number], DatasetDefinition["verification"]>>>;
   readonly peerTimeoutSeconds?: number;
+  /** How each enclave looks for new data. */
+  readonly refresh?: Partial<EnclaveConfig["refresh"]>;
   /** A slower connection of every enclave to the platform. */
   readonly network?: { readonly latencyMs: number; readonly mbitPerSecond?: number };
   /** Default: where it works here. */
@@ -93,6 +95,7 @@ export class Topology implements AsyncDisposable {
           workers: 1, peerTimeoutSeconds: this.#options.peerTimeoutSeconds ?? 600,
         });
         if (this.#options.network !== undefined) this.#configure(name, { network: this.#options.network });
+        if (this.#options.refresh !== undefined) this.#configure(name, { refresh: this.#options.refresh });
       }
       ({ apiKey: this.apiKey } = await admin.addInstitution({ name: "bank", guest: partyId("bank"), sealTo: this.key.publicJwk }));
     } finally {

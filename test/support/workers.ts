@@ -13,6 +13,7 @@ import { enclavePaths, type EnclaveConfig } from "../../enclave/config.ts";
 import { ConsentDesk } from "../../enclave/consents/desk.ts";
 import type { FeatureTableDefinition } from "../../enclave/data/definition.ts";
 import { loadDataset, type LoadedDataset } from "../../enclave/data/load.ts";
+import { Records } from "../../enclave/data/records.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import type { Identity } from "../../enclave/keys/identity.ts";
 import { readPolicy } from "../../enclave/policy.ts";
@@ -21,6 +22,7 @@ import { summaryOf } from "../../enclave/summary.ts";
 import type { ConsentPlatform } from "../../enclave/transport/consents.ts";
 import { readBytes, writeDurably } from "../../core/files.ts";
 import type { LogPlatform } from "../../enclave/transport/log.ts";
+import { DataVersions, type Version } from "../../enclave/refresh/versions.ts";
 import { EnclaveWorker } from "../../enclave/worker.ts";
 import type { DatasetSummary, JobPlan } from "../../federation/plan-schema.ts";
 import { CurvePool } from "../../federation/psi/curve-pool.ts";
@@ -43,7 +45,7 @@ const quietLog: LogPlatform = {
   putReceipt: never, placeOf: never, putWitness: never, refuseCheckpoint: never,
   offer: (old, _, signal) => never(old, signal), cosign: (checkpoint, _, signal) => never(checkpoint, signal),
 };
-type Running = { readonly stop: AbortController; readonly served: Promise<void>; readonly db: StateDatabase; failure: unknown };
+type Running = { readonly stop: AbortController; readonly served: Promise<void>; readonly db: StateDatabase; readonly data: DataVersions; readonly worker: EnclaveWorker; failure: unknown };
 
 /** The data and the keys: made once for many worlds. */
 export class Stock implements AsyncDisposable {
@@ -124,6 +126,19 @@ export class Workers implements AsyncDisposable {
   summaryOf(party: PartyId): DatasetSummary {
     return { ...this.#stock.summaryOf(party), ...this.said.get(party) };
   }
+  versionOf(party: PartyId): Version {
+    const dataset = this.#stock.datasets.get(party) ?? assert.fail(party);
+    const summary = this.summaryOf(party);
+    return { dataset: { ...dataset, snapshotDigest: summary.snapshotDigest }, summary, trainOf: undefined };
+  }
+  /** Puts other data with this digest in service while the worker runs: nobody's. */
+  refresh(party: PartyId, snapshotDigest: string): DataVersions {
+    const { data, worker } = this.#running.get(party) ?? assert.fail(party);
+    this.said.set(party, { ...this.said.get(party), snapshotDigest });
+    const { dataset, ...version } = this.versionOf(party);
+    data.replace({ ...version, dataset: { ...dataset, rows: 0, ids: [], records: new Records([]), features: [] } }, worker.pinned());
+    return data;
+  }
   folder(party: PartyId): string {
     return join(this.#root.path, party);
   }
@@ -154,12 +169,13 @@ export class Workers implements AsyncDisposable {
       db, box, memoryKey, env, platform: this.consents(party), ca: this.#stock.ca.stored.certificatePem, folders: { consents: paths.consents, revocations: paths.revocations },
       registrars: () => readPolicy(paths.policy)?.registrars,
     });
+    const data = new DataVersions(this.versionOf(party));
     const worker = new EnclaveWorker({
       folder, config, env, identity: this.identities.get(party) ?? assert.fail(party), db, box, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() },
-      platform: this.exchange.platform(party), dataset: { ...(this.#stock.datasets.get(party) ?? assert.fail(party)), snapshotDigest: this.summaryOf(party).snapshotDigest }, summary: this.summaryOf(party),
-      audit: noAudit, log: quietLog, witness: { name: `yunei-witness/${party}`, key: generateKeyPairSync("ed25519").privateKey }, trainOf: undefined, layers: [], memoryKey, consents: desk,
+      platform: this.exchange.platform(party), data,
+      audit: noAudit, log: quietLog, witness: { name: `yunei-witness/${party}`, key: generateKeyPairSync("ed25519").privateKey }, layers: [], memoryKey, consents: desk,
     });
-    const running: Running = { stop, db, failure: undefined, served: worker.serve(stop.signal).catch((error: unknown) => void (running.failure = error)) };
+    const running: Running = { stop, db, data, worker, failure: undefined, served: worker.serve(stop.signal).catch((error: unknown) => void (running.failure = error)) };
     this.#running.set(party, running);
   }
   startAll(): void {

@@ -5,15 +5,17 @@ import type { PartyId } from "../../../core/brand.ts";
 import { canonicalJson, sha256Hex, type Json } from "../../../core/canonical.ts";
 import { AppError } from "../../../core/errors.ts";
 import { codesOf } from "../../../federation/serve/linear.ts";
-import { wideMaskOf } from "../../../federation/serve/masks.ts";
+import { ringMaskOf } from "../../../federation/serve/masks.ts";
 import { ownModelId } from "../../../federation/serve/own-model.ts";
 import type { EncryptedModelParams } from "../../../federation/serve/params.ts";
-import { maxCode } from "../../../kernels/linear/params.ts";
+import type { Masking } from "../../../kernels/linear/flood.ts";
+import { dataPrimes, maxCode } from "../../../kernels/linear/params.ts";
 import { sigmoid } from "../../../models/linear/logistic.ts";
 import { pointsOfOdds } from "../../../models/scorecard/points.ts";
 import type { JobPlan } from "../../../federation/plan-schema.ts";
 import type { Feature } from "../../../models/features.ts";
 import type { LoadedDataset } from "../../data/load.ts";
+import type { DataViews, View } from "../../data/views.ts";
 import type { OwnLinear } from "../../own-models/store.ts";
 import { OwnColumns } from "./own-columns.ts";
 import type { GuestScorer, HostScorer, Prepared, ServeAnswer, ServeAsk } from "./scorer.ts";
@@ -35,15 +37,15 @@ export class EncryptedGuest implements GuestScorer, AsyncDisposable {
   readonly #thread: ScorerThread;
 
   /** Throws JOB_MODEL_UNKNOWN when the data set lacks a column of the model, or it is no number. */
-  constructor(own: OwnLinear, { self, hosts, dataset }: { readonly self: PartyId; readonly hosts: readonly PartyId[]; readonly dataset: LoadedDataset }) {
+  constructor(own: OwnLinear, { self, hosts, data }: { readonly self: PartyId; readonly hosts: readonly PartyId[]; readonly data: DataViews }) {
     this.model = ownModelId(own.digest);
     this.modelDigest = own.digest;
     this.#own = own;
     this.#hosts = hosts;
     this.#ownFeatures = own.model.features.filter((f) => f.provider === self);
     this.own = { names: this.#ownFeatures.map((f) => f.name), degreesOfFreedom: Math.max(1, this.#ownFeatures.length) };
-    numericFeatures(dataset, this.#ownFeatures);
-    this.#columns = new OwnColumns(dataset, this.#ownFeatures.map((f) => f.name));
+    data.view((dataset) => numericFeatures(dataset, this.#ownFeatures));
+    this.#columns = new OwnColumns(data, this.#ownFeatures.map((f) => f.name));
     this.#thread = linearThread(own);
   }
 
@@ -59,7 +61,8 @@ export class EncryptedGuest implements GuestScorer, AsyncDisposable {
     const away = this.#hosts.filter((h) => !present.includes(h));
     const missing = features.filter((f) => away.includes(f.provider)).reduce((sum, f) => sum + f.weight * f.missing, 0);
     const texts = [...answers.values()].flatMap((answer) => ("text" in answer ? [answer.text] : []));
-    const [shared = 0] = texts.length === 0 ? [] : await providersSum(this.#thread, this.#own, texts, 1);
+    const shared = texts.length === 0 ? 0 : await this.#thread.call<number>("openOne", [texts]);
+    requirePossible(this.#own, [shared]);
     const odds = intercept + unit * (ownSum + missing + shared);
     return { score: pointsOfOdds(odds, scaling), probability: sigmoid(odds), away };
   }
@@ -70,7 +73,7 @@ export class EncryptedGuest implements GuestScorer, AsyncDisposable {
 }
 
 export type EncryptedHostOptions = {
-  readonly plan: JobPlan; readonly params: EncryptedModelParams; readonly self: PartyId; readonly dataset: LoadedDataset;
+  readonly plan: JobPlan; readonly params: EncryptedModelParams; readonly self: PartyId; readonly data: DataViews;
   /** What the bank sent for this provider. */
   readonly packed: Uint8Array;
   /** 32 secret bytes that only this provider and that peer have. */
@@ -85,23 +88,21 @@ export class EncryptedHost implements HostScorer, AsyncDisposable {
   readonly features: readonly string[];
   readonly #o: EncryptedHostOptions;
   readonly #transforms: EncryptedModelParams["features"];
-  readonly #columns: readonly Numeric[];
-  readonly #recordOf: ReadonlyMap<string, number>;
+  readonly #view: View<Pick<LoadedDataset, "records"> & { readonly columns: readonly Numeric[] }>;
   readonly #keys: ReadonlyMap<PartyId, Uint8Array>;
   readonly #thread: ScorerThread;
 
   /** Throws JOB_MODEL_UNKNOWN when the data set lacks a feature of the plan, or it is no number. */
   constructor(options: EncryptedHostOptions) {
-    const { plan, params, self, dataset, packed, keyOf } = options;
+    const { plan, params, self, data, packed, keyOf } = options;
     this.#o = options;
     this.#transforms = params.features.filter((f) => f.party === self);
-    this.#columns = numericFeatures(dataset, this.#transforms);
+    this.#view = data.view((dataset) => ({ columns: numericFeatures(dataset, this.#transforms), records: dataset.records }));
     this.features = this.#transforms.map((f) => f.name);
     // The same texts over other codes read something else.
     this.model = ownModelId(sha256Hex(Buffer.concat([packed, Buffer.from(canonicalJson(this.#transforms as unknown as Json))])));
     this.modelDigest = params.digest;
     this.sharing = plan.hosts;
-    this.#recordOf = new Map<string, number>(dataset.ids.map((id, record) => [id, record]));
     this.#keys = new Map(plan.hosts.filter((h) => h !== self).map((h) => [h, keyOf(h)]));
     this.#thread = linearThread(packed);
   }
@@ -116,10 +117,11 @@ export class EncryptedHost implements HostScorer, AsyncDisposable {
   }
 
   async answer(ask: ServeAsk) {
-    const record = this.#recordOf.get(ask.company) ?? -1;
-    const codes = Int16Array.from(this.#transforms, (t, i) => codesOf(this.#columns[i] as Numeric, t, () => record, 1)[0] ?? t.missing);
-    const mask = wideMaskOf(this.#o.self, this.#o.plan.job, ask, (peer) => this.#keys.get(peer) ?? new Uint8Array(0));
-    const text = await this.#thread.call<Uint8Array>("applyToOne", [codes, mask]);
+    const { columns, records } = this.#view.now;
+    const record = records.get(ask.company) ?? -1;
+    const codes = Int16Array.from(this.#transforms, (t, i) => codesOf(columns[i] as Numeric, t, () => record, 1)[0] ?? t.missing);
+    const mask = ringMaskOf(this.#o.self, this.#o.plan.job, ask, { keyOf: (peer) => this.#keys.get(peer) ?? new Uint8Array(0), primes: dataPrimes });
+    const text = await this.#thread.call<Uint8Array>("applyToOne", [codes, { mask, providers: ask.present.length } satisfies Masking]);
     const held = record >= 0;
     return { reply: { type: "serve/encrypted-part", body: { n: ask.n, text, held } }, held } as const;
   }
@@ -138,11 +140,15 @@ export function linearThread(held: OwnLinear | Uint8Array): ScorerThread {
 
 /** The sum over providers for each of so many companies. Throws KERNEL_TEXT, and KERNEL_SUM_IMPOSSIBLE for one that the weights cannot give: masks that
  *  did not cancel, or a provider that answered anything. */
-export async function providersSum(thread: ScorerThread, { model }: OwnLinear, texts: readonly Uint8Array[], rows: number): Promise<Int32Array> {
-  const largest = maxCode * model.features.reduce((sum, f) => sum + Math.abs(f.weight), 0);
+export async function providersSum(thread: ScorerThread, own: OwnLinear, texts: readonly Uint8Array[], rows: number): Promise<Int32Array> {
   const sums = await thread.call<Int32Array>("openSum", [texts, rows]);
-  if (sums.some((sum) => Math.abs(sum) > largest)) throw new AppError("KERNEL_SUM_IMPOSSIBLE");
+  requirePossible(own, sums);
   return sums;
+}
+
+function requirePossible({ model }: OwnLinear, sums: ArrayLike<number>): void {
+  const largest = maxCode * model.features.reduce((sum, f) => sum + Math.abs(f.weight), 0);
+  if (Array.from(sums).some((sum) => Math.abs(sum) > largest)) throw new AppError("KERNEL_SUM_IMPOSSIBLE");
 }
 
 /** Throws JOB_MODEL_UNKNOWN. */

@@ -19,6 +19,7 @@ import { sigmoid } from "../../../models/linear/logistic.ts";
 import { partialTotals } from "../../../models/scorecard/quantise.ts";
 import { pointsOfOdds } from "../../../models/scorecard/points.ts";
 import type { LoadedDataset } from "../../data/load.ts";
+import type { DataViews, View } from "../../data/views.ts";
 import type { JobPlan } from "../../../federation/plan-schema.ts";
 import { OwnColumns } from "./own-columns.ts";
 import type { GuestScorer, HostScorer, Prepared, ServeAnswer, ServeAsk } from "./scorer.ts";
@@ -52,7 +53,7 @@ export class MaskedGuest implements GuestScorer {
   readonly #explainer: Explainer;
 
   /** Throws JOB_MODEL_UNKNOWN when the data set lacks a column of the model. */
-  constructor(half: GuestHalf, self: PartyId, dataset: LoadedDataset, explain: GuestExplain = { reasons: 0, groupOf: () => undefined }) {
+  constructor(half: GuestHalf, self: PartyId, data: DataViews, explain: GuestExplain = { reasons: 0, groupOf: () => undefined }) {
     this.model = half.model;
     this.modelDigest = digestOf(half);
     this.#half = half;
@@ -61,7 +62,7 @@ export class MaskedGuest implements GuestScorer {
     this.own = { names: own.map((c) => c.name), degreesOfFreedom: Math.max(1, own.reduce((sum, c) => sum + c.codes.length - 1, 0)) };
     this.#explain = explain;
     this.#explainer = scorecardExplainer(half, self);
-    this.#own = new OwnColumns(dataset, this.own.names);
+    this.#own = new OwnColumns(data, this.own.names);
   }
 
   read(request: Parameters<GuestScorer["prepare"]>[0]): ((name: string) => Feature | undefined) | undefined {
@@ -104,13 +105,12 @@ export class MaskedHost implements HostScorer {
   readonly #self: PartyId;
   readonly #service: JobPlan["job"];
   readonly #keys: ReadonlyMap<PartyId, Uint8Array>;
-  readonly #recordOf: ReadonlyMap<string, number>;
-  readonly #columns: LoadedDataset["features"];
+  readonly #view: View<Pick<LoadedDataset, "records"> & { readonly columns: LoadedDataset["features"] }>;
   readonly #explain: HostExplain | undefined;
 
-  /** Throws JOB_MODEL_UNKNOWN for a half of another guest. */
-  constructor(half: HostHalf, options: { readonly plan: JobPlan; readonly self: PartyId; readonly dataset: LoadedDataset; readonly keyOf: (peer: PartyId) => Uint8Array; /** What this provider tells of its own part, where plan and policy say so. */ readonly explain?: HostExplain | undefined }) {
-    const { plan, self, dataset, keyOf } = options;
+  /** Throws JOB_MODEL_UNKNOWN for a half of another guest, and when the data set lacks a column of it. */
+  constructor(half: HostHalf, options: { readonly plan: JobPlan; readonly self: PartyId; readonly data: DataViews; readonly keyOf: (peer: PartyId) => Uint8Array; /** What this provider tells of its own part, where plan and policy say so. */ readonly explain?: HostExplain | undefined }) {
+    const { plan, self, data, keyOf } = options;
     this.#explain = options.explain;
     if (half.guest !== plan.guest) throw new AppError("JOB_MODEL_UNKNOWN");
     this.model = half.model;
@@ -122,25 +122,31 @@ export class MaskedHost implements HostScorer {
     this.#self = self;
     this.#service = plan.job;
     this.#keys = new Map(plan.hosts.filter((h) => h !== self).map((h) => [h, keyOf(h)]));
-    this.#recordOf = new Map<string, number>(dataset.ids.map((id, record) => [id, record]));
     const used = new Set(this.features);
-    this.#columns = dataset.features.filter((f) => used.has(f.name));
+    this.#view = data.view(({ features, records }) => {
+      const columns = features.filter((f) => used.has(f.name));
+      // Of nobody: says whether they are what the half was made from.
+      halfColumns(half, columns.map((f) => alignFeature(f, Int32Array.of(-1))));
+      return { columns, records };
+    });
   }
 
   read(company: string): ((name: string) => Feature | undefined) | undefined {
-    const record = this.#recordOf.get(company);
+    const { columns, records } = this.#view.now;
+    const record = records.get(company);
     if (record === undefined) return undefined;
     return (name) => {
-      const feature = this.#columns.find((f) => f.name === name);
+      const feature = columns.find((f) => f.name === name);
       return feature && alignFeature(feature, Int32Array.of(record));
     };
   }
 
   answer(ask: ServeAsk) {
-    const record = this.#recordOf.get(ask.company) ?? -1;
-    const columns = halfColumns(this.#half, this.#columns.map((f) => alignFeature(f, Int32Array.of(record))));
-    const [own = 0] = partialTotals(this.#half.plan, columns, 1);
-    const part = maskedPart(this.#self, this.#service, ask, own, (peer) => this.#keys.get(peer) ?? new Uint8Array(0));
+    const { columns: own, records } = this.#view.now;
+    const record = records.get(ask.company) ?? -1;
+    const columns = halfColumns(this.#half, own.map((f) => alignFeature(f, Int32Array.of(record))));
+    const [total = 0] = partialTotals(this.#half.plan, columns, 1);
+    const part = maskedPart(this.#self, this.#service, ask, total, (peer) => this.#keys.get(peer) ?? new Uint8Array(0));
     const held = record >= 0;
     const body = { n: ask.n, part, held };
     if (this.#explain === undefined) return { reply: { type: "serve/part", body }, held } as const;

@@ -9,8 +9,11 @@ import type { Reply } from "../host-link.ts";
 
 /** By protection: what a provider is asked, and with what it answers. */
 export type AskType = "serve/ask" | "serve/ask-columns";
-export type AnswerType = "serve/part" | "serve/part-explained" | "serve/encrypted-part" | "serve/odds";
-export type ServeAnswer = TypedBody<AnswerType>;
+export type AnswerType = "serve/part" | "serve/part-explained" | "serve/encrypted-part" | "serve/odds" | "serve/places";
+/** What follows where one question has two parts, and what the answer to that is. */
+export type SecondType = "serve/tables";
+export type SecondAnswerType = "serve/tree-part";
+export type ServeAnswer = TypedBody<AnswerType | SecondAnswerType>;
 export type ServeAsk = TypedBody<"serve/ask"> & { readonly columns?: TypedBody<"serve/ask-columns">["columns"] };
 
 export type Scored = {
@@ -24,6 +27,8 @@ export type Scored = {
  *  plan says so. `score` throws AppError for answers that cannot be right. */
 export type Prepared = {
   readonly isKnown: boolean; readonly columns?: TypedBody<"serve/ask-columns">["columns"];
+  /** Where a question has two parts: what each provider is sent once all have answered the first. `score` has the answers to this one. */
+  second?(answers: ReadonlyMap<PartyId, ServeAnswer>, present: readonly PartyId[]): Promise<(host: PartyId, n: number) => TypedBody<SecondType>>;
   score(answers: ReadonlyMap<PartyId, ServeAnswer>, present: readonly PartyId[]): Scored | Promise<Scored>;
 };
 
@@ -34,6 +39,7 @@ export interface GuestScorer {
   readonly answer: AnswerType;
   /** Other answers that some providers give. */
   readonly otherAnswers?: readonly AnswerType[];
+  readonly second?: { readonly ask: SecondType; readonly answer: SecondAnswerType };
   /** The bank's own columns in the model, and the free numbers of its part over them: what a request may vary to find it out. */
   readonly own?: { readonly names: readonly string[]; readonly degreesOfFreedom: number };
   /** The bank's own columns about one company, by name, for counting what was scored. */
@@ -57,6 +63,8 @@ export interface HostScorer {
   readonly isBusy?: boolean;
   /** What of the question beside company and providers the answer depends on, as a short text: each is a set of its own. */
   variantOf?(ask: ServeAsk): string;
+  /** The second part of a question whose first part it answered, once; undefined for any other. Throws KERNEL_TEXT. */
+  second?(body: TypedBody<SecondType>): Promise<Reply | undefined>;
   /** Its part for this question, which the caller found to be in order; a promise is for work off the event loop. */
   answer(ask: ServeAsk): { readonly reply: Reply; readonly held: boolean } | Promise<{ readonly reply: Reply; readonly held: boolean }>;
 }

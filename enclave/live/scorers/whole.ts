@@ -11,6 +11,7 @@ import type { Feature } from "../../../models/features.ts";
 import { sigmoid } from "../../../models/linear/logistic.ts";
 import { pointsOfOdds } from "../../../models/scorecard/points.ts";
 import type { LoadedDataset } from "../../data/load.ts";
+import type { DataViews, View } from "../../data/views.ts";
 import type { ForeignModel } from "../../onnx-remote.ts";
 import { OwnColumns } from "./own-columns.ts";
 import type { GuestScorer, HostScorer, Prepared, ServeAnswer, ServeAsk } from "./scorer.ts";
@@ -30,11 +31,11 @@ export class WholeGuest implements GuestScorer {
   readonly #own: OwnColumns;
 
   /** Throws JOB_MODEL_UNKNOWN when the data set lacks a column that is to go along. */
-  constructor(params: WholeModelParams, dataset: LoadedDataset) {
+  constructor(params: WholeModelParams, data: DataViews) {
     this.ask = params.columns.length > 0 ? "serve/ask-columns" : "serve/ask";
     this.model = ownModelId(params.digest);
     this.modelDigest = params.digest;
-    this.#own = new OwnColumns(dataset, params.columns);
+    this.#own = new OwnColumns(data, params.columns);
   }
 
   prepare(request: Parameters<GuestScorer["prepare"]>[0]): Prepared | undefined {
@@ -58,7 +59,7 @@ export function onnxThread(model: ForeignModel): ScorerThread {
   return new ScorerThread({ module: onnxModule, open: "openForeign", args: [model], limit });
 }
 
-export type WholeHostOptions = { readonly params: WholeModelParams; readonly self: PartyId; readonly dataset: LoadedDataset; readonly model: Uint8Array };
+export type WholeHostOptions = { readonly params: WholeModelParams; readonly self: PartyId; readonly data: DataViews; readonly model: Uint8Array };
 
 export class WholeHost implements HostScorer, AsyncDisposable {
   readonly ask: "serve/ask" | "serve/ask-columns";
@@ -67,13 +68,12 @@ export class WholeHost implements HostScorer, AsyncDisposable {
   readonly sharing: readonly PartyId[];
   readonly features: readonly string[];
   readonly #params: WholeModelParams;
-  /** By input of the model; undefined for a column of the bank. */
-  readonly #columns: readonly (Feature | undefined)[];
-  readonly #recordOf: ReadonlyMap<string, number>;
+  /** Columns by input of the model; undefined for a column of the bank. */
+  readonly #view: View<Pick<LoadedDataset, "records"> & { readonly columns: readonly (Feature | undefined)[] }>;
   readonly #thread: ScorerThread;
 
   /** Throws MODEL_OWN for another model than the plan's, MODEL_ONNX_INPUTS when the data set lacks an input of it. */
-  constructor({ params, self, dataset, model }: WholeHostOptions) {
+  constructor({ params, self, data, model }: WholeHostOptions) {
     if (model.length !== params.bytes || sha256Hex(model) !== params.digest) throw new AppError("MODEL_OWN");
     this.#params = params;
     this.ask = params.columns.length > 0 ? "serve/ask-columns" : "serve/ask";
@@ -82,14 +82,16 @@ export class WholeHost implements HostScorer, AsyncDisposable {
     this.modelDigest = params.digest;
     this.sharing = [self];
     this.features = params.inputs.filter((name) => !params.columns.includes(name));
-    this.#columns = params.inputs.map((name, column) => {
-      if (params.columns.includes(name)) return undefined;
-      const feature = dataset.features.find((f) => f.name === name);
-      if (feature === undefined) throw new AppError("MODEL_ONNX_INPUTS", { column, found: false });
-      return feature;
-    });
-    this.#recordOf = new Map<string, number>(dataset.ids.map((id, record) => [id, record]));
-    this.#thread = onnxThread({ model, inputs: params.inputs, kinds: this.#columns.map((feature) => feature?.kind) });
+    this.#view = data.view(({ features, records }) => ({
+      records,
+      columns: params.inputs.map((name, column) => {
+        if (params.columns.includes(name)) return undefined;
+        const feature = features.find((f) => f.name === name);
+        if (feature === undefined) throw new AppError("MODEL_ONNX_INPUTS", { column, found: false });
+        return feature;
+      }),
+    }));
+    this.#thread = onnxThread({ model, inputs: params.inputs, kinds: this.#view.now.columns.map((feature) => feature?.kind) });
   }
 
   get isBusy(): boolean {
@@ -107,7 +109,7 @@ export class WholeHost implements HostScorer, AsyncDisposable {
   }
 
   async answer(ask: ServeAsk) {
-    const record = this.#recordOf.get(ask.company) ?? -1;
+    const record = this.#view.now.records.get(ask.company) ?? -1;
     const held = record >= 0;
     try {
       const odds = await this.#thread.call<number>("scoreOne", [this.#valuesOf(record, ask.columns ?? [])]);
@@ -122,8 +124,9 @@ export class WholeHost implements HostScorer, AsyncDisposable {
 
   #valuesOf(record: number, columns: readonly Column[]): Column[] {
     const { inputs, columns: names } = this.#params;
+    const { columns: own } = this.#view.now;
     return inputs.map((name, i) => {
-      const feature = this.#columns[i];
+      const feature = own[i];
       if (feature === undefined) return columns[names.indexOf(name)] ?? null;
       if (record < 0) return null;
       const value = feature.kind === "numeric" ? feature.values[record] : feature.levels[feature.codes[record] ?? -1];
