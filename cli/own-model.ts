@@ -13,6 +13,11 @@ export type OwnModelRequest = { readonly hosts: readonly PartyId[]; readonly par
 /** For an ONNX model: its provider, its inputs in order, and those of them that are the bank's own columns. */
 export type OwnModelOptions = { readonly ownModel: string; readonly provider?: PartyId | undefined; readonly inputs?: readonly string[] | undefined; readonly columns?: readonly string[] | undefined };
 
+/** Throws CLI_ARGUMENT for what only an ONNX model takes, rather than pass it over. */
+export function forOnnxAlone({ provider, inputs, columns }: Partial<Omit<OwnModelOptions, "ownModel">>): void {
+  if (provider !== undefined || inputs !== undefined || columns !== undefined) throw explained("CLI_ARGUMENT", "--provider, --inputs and --columns go with an ONNX model of the bank's own");
+}
+
 /** What a batch by such a model asks for. Throws MODEL_OWN, CLI_ARGUMENT. */
 export function ownBatch(folder: string, options: Omit<OwnModelOptions, "columns">): { readonly hosts: readonly PartyId[]; readonly shape: ModelShape } {
   const { hosts, params: { protection, columns: _none, ...rest } } = ownModelRequest(folder, options);
@@ -28,6 +33,7 @@ export function ownModelRequest(folder: string, { ownModel, provider, inputs, co
   const { digest } = found;
   const store = { folder: paths.models, box: SecretBox.open(paths.box, systemRng) };
   if (found.kind === "linear") {
+    forOnnxAlone({ provider, inputs, columns });
     const features = statedFeatures(readOwnLinear(store, digest).model, self);
     return { hosts: [...new Set(features.map((f) => f.party))], params: { protection: "encrypted-model", digest, features } };
   }

@@ -3,7 +3,7 @@ import { askedFields, fieldLines } from "./claims/show.ts";
 import type { AskedField } from "../federation/verify/fields.ts";
 import type { HalfDigests } from "../enclave/job/halves.ts";
 import type { JobView } from "../api/contract.ts";
-import type { Code } from "../core/errors.ts";
+import { describeError, type Code, type Facts } from "../core/errors.ts";
 import type { JobPlan, LeakageItem } from "../federation/plan-schema.ts";
 import { byteSize, integer, padded } from "../report/format.ts";
 import type { Language } from "./terminal.ts";
@@ -95,6 +95,11 @@ export type EnclaveStatus = {
   readonly party: string; readonly identity: string; readonly policyRules: number | null;
   /** When the first of its certificates ends (ISO 8601). */
   readonly certificatesUntil: string;
+  /** What it was started with, or has taken since; new data that were not taken after that, and why. */
+  readonly data: {
+    readonly inService: { readonly rows: number; readonly snapshotDigest: string; readonly since: string } | null;
+    readonly notTaken: { readonly code: Code; readonly facts: Facts; readonly at: string } | null;
+  };
   readonly jobs: readonly EnclaveJobStatus[];
   readonly models: readonly { readonly model: string; readonly kind: string; readonly job: string; readonly version: number; readonly digests?: HalfDigests }[];
 };
@@ -112,6 +117,14 @@ export type EnclaveJobStatus = {
   fourEyes?: { readonly approvedBy: readonly string[]; readonly needed: number };
 };
 
+function dataLines({ inService, notTaken }: EnclaveStatus["data"], language: Language): string[] {
+  const isZh = language === "zh";
+  const lines = inService === null ? [] : [`${isZh ? "使用中的数据" : "data in service"}: ${integer(inService.rows)} ${isZh ? "行" : "rows"}  ${inService.snapshotDigest.slice(0, 16)}  ${isZh ? "自" : "since"} ${timeOf(inService.since)}`];
+  if (notTaken === null) return lines;
+  const facts = Object.entries(notTaken.facts).map(([name, value]) => ` ${name} ${String(value)}`).join("");
+  return [...lines, `  ${isZh ? "新数据未采用" : "newer data not taken"}: ${notTaken.code}${facts}  ${timeOf(notTaken.at)}`, `  ${describeError(notTaken.code)[language]}`];
+}
+
 export function statusLines(status: EnclaveStatus, language: Language): string[] {
   const say = (en: string, zh: string): string => (language === "zh" ? zh : en);
   const rules = status.policyRules === null ? say("no policy file: everything is refused", "没有策略文件：拒绝一切")
@@ -121,6 +134,7 @@ export function statusLines(status: EnclaveStatus, language: Language): string[]
     `${status.party}  ${rules}`,
     `${say("identity key (for other parties' `pinned`)", "身份公钥指纹（供他方 pinned 使用）")}: ${status.identity}`,
     `${say("certificates valid until", "证书有效期至")} ${status.certificatesUntil.slice(0, 10)}${say(" (`yunei enclave renew`)", "（yunei enclave renew 更新）")}`,
+    ...dataLines(status.data, language),
     ...status.jobs.flatMap((j) => jobStatusLines(j, language)),
     ...status.models.flatMap((m) => [
       `${m.model}  ${m.kind} v${m.version}  ${m.job}`,

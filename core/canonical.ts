@@ -42,3 +42,12 @@ export function sha256Hex(data: Uint8Array | string): string {
 export function digestOf(value: Json): string {
   return sha256Hex(canonicalJson(value));
 }
+
+/** What a text says as JSON; undefined for one that is none. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

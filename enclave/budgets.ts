@@ -1,9 +1,9 @@
 // Budgets that persist over jobs and restarts (protocols.md, the leakage statement; review.md sections 2, 4 and 5).
 // Companies are remembered as keyed hashes, so that the state database names nobody.
-import { createHash, createHmac } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { JobId, PartyId } from "../core/brand.ts";
 import type { Clock } from "../core/env.ts";
-import { AppError, type Code } from "../core/errors.ts";
+import { AppError } from "../core/errors.ts";
 import { floors, type GuestGuard, type HostGuard } from "../federation/guards.ts";
 import type { Service } from "../budgets/quota/policy.ts";
 import type { Charge } from "./audit/job-audit.ts";
@@ -11,8 +11,10 @@ import { ChargeDesk, type DeskHooks } from "./charges/desk.ts";
 import { standardBudgets } from "./charges/policy.ts";
 import { ServiceCounts, setOpening, type Opening } from "./live/service-counts.ts";
 import type { WrongRows } from "./live/wrong-claims.ts";
+import { Openings, type OpeningOfSet } from "./openings.ts";
 import { defaultEvaluationRule, type PolicyRule } from "./policy.ts";
-import { hashBytes, RecordHashes } from "./record-hashes.ts";
+import { hashBytes, hashRecord, RecordHashes } from "./record-hashes.ts";
+import { RecordWork } from "./record-work.ts";
 import type { StateDatabase } from "./store/database.ts";
 
 export class Budgets {
@@ -23,6 +25,8 @@ export class Budgets {
   readonly #services = new Map<string, ServiceCounts>();
   readonly #opening: Opening = new Map();
   readonly #wrong = new Map<string, WrongRows>();
+  readonly #openings: Openings;
+  #last: Promise<unknown> = Promise.resolve();
   /** Quotas and signs of probing of all kinds of questions. */
   readonly desk: ChargeDesk;
 
@@ -33,6 +37,10 @@ export class Budgets {
     this.#db = db;
     this.#now = now;
     this.#key = key;
+    // What services answered in this moment counts, too.
+    this.#openings = new Openings(db, () => {
+      for (const counts of this.#services.values()) counts.write();
+    });
     this.desk = new ChargeDesk({ db, now, key, hashOf: (institution, company) => this.hashId(institution, company), policy: () => standardBudgets, ...desk });
   }
 
@@ -76,14 +84,27 @@ export class Budgets {
   }
 
   hashId(guest: PartyId, id: string): Uint8Array {
-    return new Uint8Array(createHmac("sha256", this.#key).update(`${guest}\0${id}`).digest().subarray(0, hashBytes));
+    return hashRecord(this.#key, guest, id);
   }
 
   /** Of the records at these places, packed in their order. */
-  hashIds(guest: PartyId, places: Int32Array, ids: readonly string[]): Uint8Array {
-    const packed = new Uint8Array(places.length * hashBytes);
-    for (const [i, place] of places.entries()) packed.set(this.hashId(guest, ids[place] ?? ""), i * hashBytes);
-    return packed;
+  hashIds(guest: PartyId, places: Int32Array, ids: readonly string[], work: RecordWork): Promise<Uint8Array> {
+    return work.hashed(this.#key, guest, places, ids);
+  }
+
+  /** As counts that all institutions share have them, where such a count applies to a set. */
+  async sharedHashes(guest: PartyId, service: Service, places: Int32Array, ids: readonly string[]): Promise<RecordHashes | undefined> {
+    const { sharedKey } = this.desk;
+    if (!this.desk.sharesSets(guest, service)) return undefined;
+    await using work = new RecordWork();
+    return await work.sorted(await work.hashedForAll(sharedKey, places, ids));
+  }
+
+  /** Work on many companies, one after the other: what one job finds is still so when it writes. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 
   /** What this job was charged under a label. */
@@ -107,10 +128,13 @@ export class Budgets {
   }
 
   /** Those that this guest never asked about before job `job`. */
-  newIds(guest: PartyId, job: JobId, hashes: RecordHashes): RecordHashes {
-    const earlier = this.#db.each("select records from known_sets where guest = ? and job <> ?", guest, job);
+  async newIds(guest: PartyId, job: JobId, hashes: RecordHashes, work: RecordWork): Promise<RecordHashes> {
     let fresh = hashes;
-    for (const row of earlier) fresh = fresh.without(row["records"] as Uint8Array);
+    for (const earlier of this.#db.all("select job from known_sets where guest = ? and job <> ?", guest, job)) {
+      const known = this.#db.get("select records from known_sets where guest = ? and job = ?", guest, String(earlier["job"]))?.["records"];
+      if (!(known instanceof Uint8Array)) throw new AppError("BUDGET_STATE");
+      fresh = await work.without(fresh, known);
+    }
     return fresh;
   }
 
@@ -119,53 +143,25 @@ export class Budgets {
     this.#db.run("insert or ignore into known_sets values (?, ?, ?, ?)", guest, job, this.#now(), fresh.packed);
   }
 
-  /** Writes down that one more total of each of these companies is opened, or throws when one of them has had `limit` already:
-   *  each opened total is one equation about the company, whichever set it stood in. `what` names the opening; the same one
-   *  again (a replay, the same model) is free. */
-  open(options: { guest: PartyId; dataset: string; kind: "training" | "score" | "evaluation" | `set/${string}`; what: string; hashes: RecordHashes; limit: number; code?: Code }): void {
-    const { guest, dataset, hashes, limit } = options;
-    const what = `${options.kind}|${options.what}`;
-    this.#db.transaction(() => {
-      // What services answered in this moment counts, too.
-      for (const counts of this.#services.values()) counts.write();
-      for (const hash of hashes) this.#db.run("insert or ignore into openings values (?, ?, ?, ?)", guest, dataset, hash, what);
-      const most = this.#db.get(
-        `select max(n) as n from (select count(*) as n from openings where guest = ?1 and dataset = ?2 and what >= ?3 and what < ?4
-           and record in (select record from openings where guest = ?1 and dataset = ?2 and what = ?5) group by record)`,
-        guest, dataset, `${options.kind}|`, `${options.kind}}`, what)?.["n"];
-      if (Number(most ?? 0) > limit) throw new AppError(options.code ?? "BUDGET_TOTALS", { opened: Number(most) - 1, limit });
-    });
+  /** Writes down that one more total of each of these companies is opened, or throws as `Openings.open`. */
+  open(opening: OpeningOfSet): Promise<void> {
+    return this.alone(() => this.#openings.open(opening));
   }
 
-  /** Admits a row set of sums: equal to an earlier one, or different by at least 500 companies from each. */
-  admitRowSet(guest: PartyId, dataset: string, job: JobId, { packed: sorted }: RecordHashes): string {
-    const digest = createHash("sha256").update(sorted).digest("hex");
-    this.#db.transaction(() => {
-      for (const row of this.#db.all("select digest, rows from row_sets where guest = ? and dataset = ?", guest, dataset)) {
-        if (row["digest"] === digest) return;
-        const difference = symmetricDifference(sorted, Buffer.from(row["rows"] as Uint8Array));
-        if (difference < floors.minRowSetDifference) {
-          throw new AppError("BUDGET_DIFFERENCING", { difference, least: floors.minRowSetDifference });
-        }
-      }
-      this.#db.run("insert into row_sets (guest, dataset, digest, job, rows) values (?, ?, ?, ?, ?)", guest, dataset, digest, job, sorted);
-    });
+  /** Admits a row set of sums: equal to an earlier one, or different by at least 500 companies from each. Within `alone`. */
+  async admitRowSet(guest: PartyId, dataset: string, job: JobId, { packed }: RecordHashes, work: RecordWork): Promise<string> {
+    const digest = createHash("sha256").update(packed).digest("hex");
+    const earlier = this.#db.all("select id, digest from row_sets where guest = ? and dataset = ?", guest, dataset);
+    if (earlier.some((row) => row["digest"] === digest)) return digest;
+    for (const { id } of earlier) {
+      const rows = this.#db.get("select rows from row_sets where id = ?", Number(id))?.["rows"];
+      if (!(rows instanceof Uint8Array)) throw new AppError("BUDGET_STATE");
+      const difference = await work.difference(packed, rows);
+      if (difference < floors.minRowSetDifference) throw new AppError("BUDGET_DIFFERENCING", { difference, least: floors.minRowSetDifference });
+    }
+    this.#db.run("insert into row_sets (guest, dataset, digest, job, rows) values (?, ?, ?, ?, ?)", guest, dataset, digest, job, packed);
     return digest;
   }
-}
-
-/** Number of 16-byte items that are in one sorted list only. */
-export function symmetricDifference(a: Buffer, b: Buffer): number {
-  let i = 0;
-  let j = 0;
-  let common = 0;
-  while (i < a.length && j < b.length) {
-    const order = a.compare(b, j, j + hashBytes, i, i + hashBytes);
-    if (order === 0) common++;
-    if (order <= 0) i += hashBytes;
-    if (order >= 0) j += hashBytes;
-  }
-  return (a.length + b.length) / hashBytes - 2 * common;
 }
 
 /** The host's guard for one job. */
@@ -183,8 +179,10 @@ export function hostGuard(options: {
     if (value === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
     return value;
   };
-  const chargeQuotas = (label: string, hashes: RecordHashes, places: Int32Array): void =>
-    budgets.desk.chargeSet({ id: `${job}.${label}`, institution: guest, kind: service, items, hashes, companies: () => places.values().map((place) => ids[place] ?? "") });
+  const chargeQuotas = async (label: string, hashes: RecordHashes, places: Int32Array): Promise<void> => {
+    const shared = await budgets.sharedHashes(guest, service, places, ids);
+    budgets.desk.chargeSet({ id: `${job}.${label}`, institution: guest, kind: service, items, hashes, shared, companies: () => places.values().map((place) => ids[place] ?? "") });
+  };
   type Open = Parameters<HostGuard["admitSet"]>[0];
   // With its size: an old digest with more ids is another set.
   const setScope = (open: Open): string => `set|${guest}|${Buffer.from(open.setDigest).toString("hex")}|${open.size}`;
@@ -202,21 +200,24 @@ export function hostGuard(options: {
       if (open.size > rule.maxSetSize) throw new AppError("BUDGET_SET_SIZE", { size: open.size, limit: rule.maxSetSize });
       chargeSet(open);
     },
-    admitRows(rowOf, trainRows, open) {
+    async admitRows(rowOf, trainRows, open) {
+      await using work = new RecordWork();
       const held = rowOf.filter((record) => record >= 0);
-      const inOrder = budgets.hashIds(guest, held, ids);
-      const all = RecordHashes.of(inOrder);
+      const inOrder = await budgets.hashIds(guest, held, ids, work);
+      const all = await work.sorted(inOrder);
       const trained = rowOf.subarray(0, trainRows).reduce((n, record) => n + (record < 0 ? 0 : 1), 0);
-      const train = RecordHashes.of(inOrder.subarray(0, trained * hashBytes));
-      // Ids that do not match anything here are unknown to the host: all of them count as new unless the set is the same.
-      const { scope, isFree } = chargeSet(open);
-      const unknown = budgets.newIds(guest, job, all);
-      const fresh = unknown.count;
-      // That a set is an earlier one is the guest's word; which companies it shows now is not.
-      if (isFree) budgets.charge({ scope, job, label: "unannounced", amount: fresh, limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS" });
-      else budgets.settle(scope, job, "alignment", fresh + open.size - all.count);
-      budgets.rememberIds(guest, job, unknown);
-      const digest = trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train) : "none";
+      const train = await work.sorted(inOrder.slice(0, trained * hashBytes));
+      const digest = await budgets.alone(async () => {
+        // Ids that do not match anything here are unknown to the host: all of them count as new unless the set is the same.
+        const { scope, isFree } = chargeSet(open);
+        const unknown = await budgets.newIds(guest, job, all, work);
+        const fresh = unknown.count;
+        // That a set is an earlier one is the guest's word; which companies it shows now is not.
+        if (isFree) budgets.charge({ scope, job, label: "unannounced", amount: fresh, limit: rule.maxNewIdsPerMonth, code: "BUDGET_NEW_IDS" });
+        else budgets.settle(scope, job, "alignment", fresh + open.size - all.count);
+        budgets.rememberIds(guest, job, unknown);
+        return trainRows > 0 ? budgets.admitRowSet(guest, dataset, job, train, work) : "none";
+      });
       sums = { scope: `queries|${guest}|${dataset}|${digest}`, rows: trainRows };
       const set = createHash("sha256").update(all.packed).digest("hex");
       scored = { scope: `scores|${guest}|${dataset}|${set}`, hashes: all, places: held };
@@ -235,22 +236,22 @@ export function hostGuard(options: {
       // Of every company that the bank ever trained on here: what one job told stays told.
       budgets.charge({ scope: `bits|${guest}|${dataset}`, job, label, amount: bits, limit: liftFloors ? Infinity : rule.maxBitsPerCompany, code: "BUDGET_BITS" });
     },
-    chargeTotals(label) {
-      budgets.open({ guest, dataset, kind: "training", what: `${job}|${label}`, hashes: known(scored).hashes, limit: floors.maxTotalsPerRow });
+    async chargeTotals(label) {
+      await budgets.open({ guest, dataset, kind: "training", what: `${job}|${label}`, hashes: known(scored).hashes, limit: floors.maxTotalsPerRow });
     },
-    chargeEvaluation(set) {
+    async chargeEvaluation(set) {
       const { hashes, places } = known(scored);
-      chargeQuotas("evaluation", hashes, places);
+      await chargeQuotas("evaluation", hashes, places);
       const { maxRunsPerMonth, maxSetsPerCompany } = rule.evaluation ?? defaultEvaluationRule;
       budgets.charge({ scope: budgets.monthly(`evaluations|${guest}|${dataset}`, job), job, label: "run", amount: 1, limit: maxRunsPerMonth, code: "BUDGET_TOTALS" });
-      budgets.open({ guest, dataset, kind: "evaluation", what: set, hashes, limit: maxSetsPerCompany });
+      await budgets.open({ guest, dataset, kind: "evaluation", what: set, hashes, limit: maxSetsPerCompany });
     },
-    chargeScores(model, present) {
+    async chargeScores(model, present) {
       const { scope, hashes, places } = known(scored);
-      chargeQuotas("score", hashes, places);
-      budgets.open({ guest, dataset, kind: setOpening(model), what: [...present].sort().join(), hashes, limit: rule.maxSetsPerCompany, code: "BUDGET_SETS" });
+      await chargeQuotas("score", hashes, places);
+      await budgets.open({ guest, dataset, kind: setOpening(model), what: [...present].sort().join(), hashes, limit: rule.maxSetsPerCompany, code: "BUDGET_SETS" });
       budgets.charge({ scope: budgets.monthly(scope, job), job, label: "score", amount: 1, limit: rule.maxScoresPerSetAndMonth, code: "BUDGET_TOTALS" });
-      budgets.open({ guest, dataset, kind: "score", what: model, hashes, limit: rule.maxModelsPerCompany });
+      await budgets.open({ guest, dataset, kind: "score", what: model, hashes, limit: rule.maxModelsPerCompany });
     },
   };
 }

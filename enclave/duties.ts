@@ -3,6 +3,7 @@
 import type { Audit } from "../audit/trail.ts";
 import type { Env } from "../core/env.ts";
 import { AppError } from "../core/errors.ts";
+import { serveSweeps } from "./batch/keep.ts";
 import { presentPolicy } from "./charges/open.ts";
 import { PrivateReports } from "./charges/private-reports.ts";
 import { ProbingReports } from "./charges/told.ts";
@@ -44,7 +45,7 @@ export function startDuties(parts: { readonly folder: string; readonly config: E
   const failed = (error: unknown): void => {
     if (!stop.signal.aborted) env.log.error("duty-ended", { code: error instanceof AppError ? error.code : "JOB_INTERNAL" });
   };
-  const running = Promise.all([quality.serve(stop.signal).catch(failed), usage.serve(stop.signal).catch(failed), outcomes.serve(stop.signal).catch(failed), serving.serve(stop.signal).catch(failed), probing.serve(stop.signal).catch(failed), alerts.serve(stop.signal).catch(failed), sweepWatches(db, env.now, stop.signal).catch(failed), drift.serve(stop.signal).catch(failed)]);
+  const running = Promise.all([quality.serve(stop.signal).catch(failed), usage.serve(stop.signal).catch(failed), outcomes.serve(stop.signal).catch(failed), serving.serve(stop.signal).catch(failed), probing.serve(stop.signal).catch(failed), alerts.serve(stop.signal).catch(failed), sweepWatches(db, env.now, stop.signal).catch(failed), drift.serve(stop.signal).catch(failed), serveSweeps({ folder: parts.folder, db, now: env.now, log: env.log }, stop.signal).catch(failed)]);
   return {
     async [Symbol.asyncDispose]() {
       stop.abort(new AppError("JOB_CANCELLED"));

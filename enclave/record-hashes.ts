@@ -1,6 +1,7 @@
 // Keyed hashes of companies as budgets remember them: packed, ascending, so that a million of them are one buffer, go into the
 // database in the order of its key, and two sets are compared in one pass.
-import { memberBytes, without } from "../budgets/counts/sets.ts";
+import { createHmac } from "node:crypto";
+import { commonMembers, memberBytes, without } from "../budgets/counts/sets.ts";
 
 export const hashBytes = memberBytes;
 
@@ -17,6 +18,11 @@ export class RecordHashes {
     return new RecordHashes(sorted(hashes));
   }
 
+  /** Those that are in that order already. */
+  static ofSorted(packed: Buffer): RecordHashes {
+    return new RecordHashes(packed);
+  }
+
   get count(): number {
     return this.packed.length / hashBytes;
   }
@@ -30,6 +36,16 @@ export class RecordHashes {
   without(others: Uint8Array): RecordHashes {
     return new RecordHashes(without(this.packed, others));
   }
+}
+
+/** One company as the budgets of one bank remember it. */
+export function hashRecord(key: Uint8Array, guest: string, id: string): Uint8Array {
+  return new Uint8Array(createHmac("sha256", key).update(`${guest}\0${id}`).digest().subarray(0, hashBytes));
+}
+
+/** Number of hashes that are in one of two ascending lists only. */
+export function symmetricDifference(a: Buffer, b: Buffer): number {
+  return (a.length + b.length) / hashBytes - 2 * commonMembers(a, b);
 }
 
 /** Radix sort, from the last byte to the first: linear, and no object per hash. */

@@ -1,5 +1,6 @@
 // What the roles ask of their own enclave before they let something happen: budgets that persist over jobs and restarts.
-// Each call is idempotent per job, so that a replay after a restart charges nothing twice. All throw AppError when refused.
+// Each call is idempotent per job, so that a replay after a restart charges nothing twice. All throw AppError when refused; those that come back later are to
+// be waited for before anything leaves.
 import type { PartyId } from "../core/brand.ts";
 
 /** Bounds of protocols.md and of the review; an enclave may be stricter, never weaker. */
@@ -26,7 +27,7 @@ export interface HostGuard {
   /** Before any answer: the guest's declared set. */
   admitSet(open: { readonly size: number; readonly setDigest: Uint8Array }): void;
   /** After alignment: which own records (index or -1) are in which row; rows [0, trainRows) are the training part. */
-  admitRows(rowOf: Int32Array, trainRows: number, open: { readonly size: number; readonly setDigest: Uint8Array }): void;
+  admitRows(rowOf: Int32Array, trainRows: number, open: { readonly size: number; readonly setDigest: Uint8Array }): void | Promise<void>;
   /** How many hosts take part in the totals: a host alone needs its policy's word for it. */
   admitCompany(hosts: number): void;
   /** Before answering `queries` queries over the training part. Those that carry noise have a budget of their own. */
@@ -34,11 +35,11 @@ export interface HostGuard {
   /** Before a bitmap leaves: it says at most `bits` more about each company of the job. */
   chargeBits(label: string, bits: number): void;
   /** Before a total per row leaves. */
-  chargeTotals(label: string): void;
+  chargeTotals(label: string): void | Promise<void>;
   /** Before scores by a model leave. present: all hosts with a part in the totals; totals over another set differ by single hosts' parts. */
-  chargeScores(model: string, present: readonly PartyId[]): void;
+  chargeScores(model: string, present: readonly PartyId[]): void | Promise<void>;
   /** Before masked parts of an evaluation leave. `set` names scorecard, parties present and who computes what: another one is another equation. */
-  chargeEvaluation(set: string): void;
+  chargeEvaluation(set: string): void | Promise<void>;
 }
 
 export interface GuestGuard {

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { z } from "zod";
 import type { JobId } from "../../core/brand.ts";
-import { sha256Hex } from "../../core/canonical.ts";
+import { jsonOf, sha256Hex } from "../../core/canonical.ts";
 import { AppError, isAppError } from "../../core/errors.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths, readConfig, type EnclaveConfig } from "../../enclave/config.ts";
@@ -21,7 +21,7 @@ import { StateDatabase } from "../../enclave/store/database.ts";
 import { monthNumber } from "../../models/outcomes/record.ts";
 import { deploymentNameSchema, registryPolicySchema, type Change, type Evaluation } from "../../serving/registry/events.ts";
 import { replay, versionOf, type Deployment } from "../../serving/registry/machine.ts";
-import { existingFile, jobName, languageOption, wholeNumber } from "../arguments.ts";
+import { existingFile, explained, jobName, languageOption, wholeNumber } from "../arguments.ts";
 import { asOperator } from "../operated.ts";
 import { comparedLines, damagedLine, deploymentLines, historyLines, waitingLine, type Damaged } from "../show-models.ts";
 import { languageOf, printJson, printLines } from "../terminal.ts";
@@ -152,13 +152,15 @@ function list(o: Common): Promise<void> {
   });
 }
 
-function register(o: Asking & { service: JobId; maxShare: number; twoPersons?: boolean }): Promise<void> {
+function register(o: Asking & { service: JobId; maxShare: number; twoPersons?: boolean }, command: Command): Promise<void> {
   return within(o, async (opened) => {
     const { store, changes, config } = opened;
     const { model, inputs } = store.modelOf(o.service, config.party);
     const isBound = store.fits(o);
     const facts = { service: o.service };
-    if (revisionOf(changes, o.deployment) === 0) {
+    const isThere = revisionOf(changes, o.deployment) > 0;
+    if (isThere && (command.getOptionValueSource("maxShare") === "cli" || o.twoPersons === true)) throw explained("CLI_ARGUMENT", "--max-share and --two-persons are of a new deployment; this one is there already");
+    if (!isThere) {
       const policy = registryPolicySchema.parse({ maxShare: o.maxShare, twoPersons: o.twoPersons === true });
       await ask(opened, { ...o, expected: 0 }, { type: "create", policy }, { deployment: o.deployment, facts });
     }
@@ -180,7 +182,7 @@ function evaluate(o: Asking & { version: number; report: string; kind: Evaluatio
   return within(o, async (opened) => {
     const { model } = versionOf(opened.changes.state(o.deployment), o.version);
     const bytes = readFileSync(o.report);
-    const report = reportSchema.safeParse(jsonOf(bytes));
+    const report = reportSchema.safeParse(jsonOf(bytes.toString("utf8")));
     const tested = report.success ? report.data.backTest : undefined;
     if (tested !== undefined && (tested.model !== model || (o.verdict === "passed" && tested.verdict === "act"))) throw new AppError("SERVING_REPORT");
     const rows = tested === undefined ? o.rows : tested.population.good + tested.population.bad;
@@ -188,14 +190,6 @@ function evaluate(o: Asking & { version: number; report: string; kind: Evaluatio
     const evaluation: Evaluation = { digest: sha256Hex(bytes), model, at: Date.now(), kind: tested === undefined ? o.kind : "back-test", rows, passed: o.verdict === "passed" };
     show(o, await ask(opened, o, { type: "evaluate", version: o.version, evaluation }, { deployment: o.deployment, facts: { passed: evaluation.passed } }));
   });
-}
-
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }
 
 function approve(id: number, o: Common & { as?: string; passphraseFile?: string }): Promise<void> {

@@ -21,6 +21,7 @@ import { certificatesEnd, fingerprint, loadIdentity } from "../../enclave/keys/i
 import { approvalsNeeded, countDecisions } from "../../enclave/operators/decisions.ts";
 import { readOperators } from "../../enclave/operators/list.ts";
 import { readPolicy, ruleFor } from "../../enclave/policy.ts";
+import { RefreshStore } from "../../enclave/refresh/store.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
 import { writeDurably } from "../../core/files.ts";
 import { jobPlanSchema, planDigest, type JobPlan } from "../../federation/plan-schema.ts";
@@ -31,6 +32,7 @@ import { asOperator } from "../operated.ts";
 import { addEnclaveAudit } from "./enclave-audit.ts";
 import { addEnclaveObjections } from "./enclave-objections.ts";
 import { addEnclaveOperators, signAs, signingOptions } from "./enclave-operators.ts";
+import { addBatches } from "./enclave-batches.ts";
 import { addOwnModels } from "./enclave-own-models.ts";
 import { addModels } from "./enclave-models.ts";
 import { addBudgets } from "./enclave-budgets.ts";
@@ -40,6 +42,7 @@ import { addPublishItems } from "./enclave-public.ts";
 import { addEnclaveCatalogue } from "./enclave-catalogue.ts";
 import { addEnclaveRegistrars } from "./enclave-registrars.ts";
 import { addQuality, addUsage } from "./enclave-quality.ts";
+import { addRefresh } from "./enclave-refresh.ts";
 import { addPublishTags } from "./enclave-tags.ts";
 import { bubblewrapWorks, enclaveCommand } from "../processes.ts";
 import { stateWord, statusLines, type EnclaveJobStatus, type EnclaveStatus } from "../show.ts";
@@ -74,6 +77,7 @@ export function addEnclave(program: Command): void {
     .requiredOption("--dir <folder>", "folder of this enclave").action(startEnclave);
   datasetOptions(enclave.command("check")
     .description("load the data and say what is wrong, without the platform: --dir, or --data and --dataset before init / 检查数据")).action(check);
+  addRefresh(enclave);
   addPublishItems(enclave);
   addPublishTags(enclave);
   addEnclaveObjections(enclave);
@@ -82,6 +86,7 @@ export function addEnclave(program: Command): void {
   addBudgets(enclave);
   addOutcomes(enclave);
   addOwnModels(enclave);
+  addBatches(enclave);
   addModels(enclave);
   addEnclaveCatalogue(enclave);
   addEnclaveRegistrars(enclave);
@@ -192,6 +197,7 @@ async function status(o: Common): Promise<void> {
   const found = withRecords(folder, (records, db): EnclaveStatus => ({
     party, identity: fingerprint(createPublicKey(identity.signKey)), policyRules: policy?.allow.length ?? null,
     certificatesUntil: new Date(certificatesEnd(identity)).toISOString(),
+    data: dataStatus(new RefreshStore(db)),
     jobs: records.list().map((job) => jobStatus(party, job)),
     models: db.all("select model, kind, job, version, digests from models").map((r) => ({
       model: String(r["model"]), kind: String(r["kind"]), job: String(r["job"]), version: Number(r["version"]),
@@ -205,6 +211,15 @@ async function status(o: Common): Promise<void> {
   }
   if (o.json === true) printJson(found);
   else printLines(statusLines(found, languageOf(o.lang)));
+}
+
+function dataStatus(store: RefreshStore): EnclaveStatus["data"] {
+  const { inService, refused } = store.view();
+  const at = (time: number | null): string => new Date(time ?? 0).toISOString();
+  return {
+    inService: inService === undefined ? null : { rows: inService.rows ?? 0, snapshotDigest: inService.snapshotDigest ?? "", since: at(inService.endedAt) },
+    notTaken: refused === undefined || refused.code === null ? null : { code: refused.code, facts: refused.facts, at: at(refused.endedAt) },
+  };
 }
 
 /** Plans that wait for two operators, with what was signed so far. */

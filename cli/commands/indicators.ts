@@ -5,7 +5,7 @@ import { publishedSystem } from "../../indicators/load.ts";
 import type { PublishedIndicator } from "../../indicators/schema.ts";
 import { areaOf, findIndicator, listIndicators, useOf } from "../../indicators/select.ts";
 import { AppError } from "../../core/errors.ts";
-import { languageOption } from "../arguments.ts";
+import { explained, languageOption } from "../arguments.ts";
 import { languageOf, printJson, printLines, type Language } from "../terminal.ts";
 
 type Options = { area?: string; item?: string; json?: boolean; lang?: string };
@@ -38,7 +38,9 @@ function list(options: Options): void {
   printLines(lines);
 }
 
+/** Throws CLI_ARGUMENT for options of the list: they choose nothing here. */
 function show(id: string, options: Options): void {
+  if (options.area !== undefined || options.item !== undefined) throw explained("CLI_ARGUMENT", "--area and --item choose from the list; one indicator is shown by its id alone");
   const indicator = findIndicator(id);
   if (options.json === true) return printJson(asJson(indicator));
   printLines(describe(indicator, languageOf(options.lang)));

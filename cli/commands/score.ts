@@ -12,7 +12,7 @@ import { mostReasons } from "../../federation/score/messages.ts";
 import { existingFile, explained, Explanation, jobName, partyName, partyNames, wholeNumber } from "../arguments.ts";
 import { failureOf } from "../api-client.ts";
 import { asOperator } from "../operated.ts";
-import { ownBatch } from "../own-model.ts";
+import { forOnnxAlone, ownBatch } from "../own-model.ts";
 import { scorable, type Scorable } from "../scorable.ts";
 import { copyExplanations, scoreRequest, scoreWithFallback } from "../score.ts";
 import { scoreFormats, writeScores, type ScoreFormat } from "../scores-file.ts";
@@ -47,14 +47,17 @@ type Options = Common & {
   model?: string; ownModel?: string; provider?: PartyId; inputs?: string[]; file: string; dir: string; purpose: string; wait: number | boolean; key?: string; out: string; format: ScoreFormat; explain?: number; explainHost?: readonly PartyId[];
 };
 
-async function score(o: Options): Promise<void> {
+async function score(o: Options, command: Command): Promise<void> {
+  const isGiven = (name: string): boolean => command.getOptionValueSource(name) === "cli";
+  if (typeof o.wait === "boolean" && (isGiven("out") || isGiven("format"))) throw explained("CLI_ARGUMENT", "--no-wait writes no scores: give --out and --format to `yunei scores get`");
+  if (o.key !== undefined && typeof o.wait !== "boolean") throw explained("CLI_ARGUMENT", "--key goes with --no-wait: a scoring that is waited for may take several jobs");
   const folder = resolve(o.dir);
   const out = resolve(o.out);
   const source = o.file === "-" ? process.stdin : existingFile(o.file);
   const { hosts, shape, expected } = servedBy(folder, o);
   const explain = explainOf(o, hosts);
   await run(o, ({ api, key, guest, language, json }) => asOperator(folder, { word: "score", objects: { model: o.model ?? o.ownModel ?? "" } }, async () => {
-    const staged = await stageBatch(source, stageOptions(folder, silentLog, expected)).catch(tellLines);
+    const staged = await stageBatch(source, stageOptions(folder, { log: silentLog, now: Date.now }, expected)).catch(tellLines);
     const request = { guest, hosts, model: o.model, purpose: o.purpose, params: { ...staged, shape }, explain };
     if (typeof o.wait === "boolean") {
       const { id, state } = await api.submit(scoreRequest(request, hosts), o.key);
@@ -90,6 +93,7 @@ function get(id: JobId, o: Common & { dir?: string; format: ScoreFormat; out: st
 /** Throws CLI_ARGUMENT, JOB_MODEL_UNKNOWN, MODEL_OWN. */
 function servedBy(folder: string, o: Options): Scorable {
   if ((o.model === undefined) === (o.ownModel === undefined)) throw explained("CLI_ARGUMENT", "--model or --own-model");
+  if (o.ownModel === undefined) forOnnxAlone(o);
   return o.ownModel === undefined ? scorable(folder, o.model ?? "") : ownBatch(folder, { ...o, ownModel: o.ownModel });
 }
 

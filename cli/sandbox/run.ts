@@ -136,7 +136,7 @@ async function runIn(work: string, options: SandboxOptions, running: Started<unk
   say({ kind: "step", en: "scoring new applications", zh: "为新申请评分" });
   const folder = partyFolder(work, guest.name);
   const { shape, expected } = scorable(folder, report.model.id);
-  const staged = await stageBatch(resolve(options.batch), stageOptions(folder, silentLog, expected));
+  const staged = await stageBatch(resolve(options.batch), stageOptions(folder, { log: silentLog, now: Date.now }, expected));
   if (registrar !== undefined) await consentAll(work, registrar, options, staged.batch);
   const scored = await scoreWithFallback(api, {
     guest: guest.name, hosts: hosts.map((h) => h.name), model: report.model.id, purpose: "loan-approval", params: { ...staged, shape }, explain: reasons > 0 ? { reasons, hosts: [] } : undefined, waitSeconds: batchWaitSeconds,

@@ -1,6 +1,6 @@
 // A batch of companies to score: a file in the bank's own enclave, named by its digest, read by the same checked door as the training data.
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";
@@ -15,11 +15,12 @@ export type Batch = Pick<LoadedDataset, "rows" | "ids" | "features">;
 
 export const batchFolder = (folder: string): string => join(folder, "batches");
 
-/** Loads a staged batch. `expected`: the columns that the model needs, and as what; without, all of them, as they look. Throws ENCLAVE_SNAPSHOT_CHANGED,
+/** Loads a staged batch. `expected`: the columns that the model needs, and as what; without, all of them, as they look. Throws BATCH_UNKNOWN, ENCLAVE_SNAPSHOT_CHANGED,
  *  JOB_PARAMS (a bank without a feature table), BATCH_COLUMNS (a column of the model is not there) and DATA_*. */
 export async function loadBatch(folder: string, batch: string, definition: DatasetDefinition, log: Log, expected?: ExpectedColumns): Promise<Batch> {
   const table = tableOf(definition);
   const path = join(batchFolder(folder), `${batch}.csv`);
+  if (!existsSync(path)) throw new AppError("BATCH_UNKNOWN");
   if ((await fileDigest(path)) !== batch) throw new AppError("ENCLAVE_SNAPSHOT_CHANGED");
   return readBatch(folder, batch, table, log, expected);
 }

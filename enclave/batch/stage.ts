@@ -4,15 +4,17 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { maxResultBytes } from "../../api/contract/endpoint.ts";
-import type { Log } from "../../core/env.ts";
+import type { Clock, Log } from "../../core/env.ts";
 import { AppError, isAppError } from "../../core/errors.ts";
 import { writePiecesDurably } from "../../core/files.ts";
-import { readConfig } from "../config.ts";
+import { enclavePaths, readConfig } from "../config.ts";
 import type { ExpectedColumns } from "../data/columns.ts";
 import type { DatasetDefinition, FeatureTableDefinition } from "../data/definition.ts";
 import { defaultLimits } from "../data/source.ts";
+import { StateDatabase } from "../store/database.ts";
 import { headerOf, tableColumns } from "./columns.ts";
 import { csvRecords } from "./csv-lines.ts";
+import { mostBytes, stagedBytes, sweepBatches } from "./keep.ts";
 import { LineChecker } from "./lines.ts";
 import { batchFolder, readBatch, tableOf } from "./load.ts";
 import { csvOfNdjson } from "./ndjson.ts";
@@ -30,17 +32,20 @@ export type StageOptions = {
   /** The columns that the model needs, and as what. */
   readonly expected?: ExpectedColumns | undefined;
   readonly log: Log;
+  /** Bytes of all that is staged. */
+  readonly mostStaged?: number;
+  readonly now: Clock;
 };
 
 /** For the enclave in a folder. Throws what reading its configuration throws. */
-export function stageOptions(folder: string, log: Log, expected?: ExpectedColumns): StageOptions {
+export function stageOptions(folder: string, { log, now }: Pick<StageOptions, "log" | "now">, expected?: ExpectedColumns): StageOptions {
   const { dataFolder, dataset } = readConfig(folder);
-  return { folder, dataFolder, definition: dataset, log, expected };
+  return { folder, dataFolder, definition: dataset, log, now, expected };
 }
 
 /**
  * Stages a batch from a file or a stream. Returns digest and number of rows. Throws BATCH_COLUMNS (a column that the bank's table does not have, or one
- * of the model that is missing), BATCH_LINES (cause: a LineReport), DATA_*, DISK_FAILED.
+ * of the model that is missing), BATCH_LINES (cause: a LineReport), DATA_*, BATCH_DISK, DISK_FAILED.
  */
 export async function stageBatch(source: string | AsyncIterable<Uint8Array>, options: StageOptions): Promise<{ batch: string; rows: number }> {
   const { folder, log, expected } = options;
@@ -61,6 +66,7 @@ export async function stageBatch(source: string | AsyncIterable<Uint8Array>, opt
   const wasThere = existsSync(path);
   renameSync(incoming, path);
   try {
+    makeRoom(options, batch);
     if (!isJson) await checkHeader(path, definition, known);
     const { rows, ids } = await readBatch(folder, batch, definition, log, expected).catch(async (error: unknown) => {
       if (!isJson) await explain(error, path, definition, checker());
@@ -75,6 +81,15 @@ export async function stageBatch(source: string | AsyncIterable<Uint8Array>, opt
     if (!wasThere) rmSync(path, { force: true });
     throw error;
   }
+}
+
+/** Throws BATCH_DISK when batches that jobs need, or that are new, leave none. */
+function makeRoom({ folder, mostStaged = mostBytes, now }: StageOptions, batch: string): void {
+  if (stagedBytes(folder) <= mostStaged) return;
+  using db = new StateDatabase(enclavePaths(folder).state);
+  sweepBatches(folder, db, { now: now(), bytes: mostStaged, except: batch });
+  const bytes = stagedBytes(folder);
+  if (bytes > mostStaged) throw new AppError("BATCH_DISK", { bytes, limit: mostStaged });
 }
 
 /** Of NDJSON: the columns of the model, else all of the bank's own table; undefined when neither is known. */

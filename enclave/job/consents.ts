@@ -38,8 +38,8 @@ export function withConsents(context: JobContext, host: HostTools, features: rea
   const holding = holdingParty(party, consents);
   if (isNeeded) return { party: holding, host: { ...host, consents } };
   const { guard } = host;
-  const admitRows: typeof guard.admitRows = (rowOf, ...rest) => {
-    guard.admitRows(rowOf, ...rest);
+  const admitRows: typeof guard.admitRows = async (rowOf, ...rest) => {
+    await guard.admitRows(rowOf, ...rest);
     consents.admit(rowOf.filter((record) => record >= 0));
   };
   return { party: holding, host: { ...host, guard: { ...guard, admitRows } } };

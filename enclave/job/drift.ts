@@ -30,8 +30,8 @@ export function rowsOf(features: readonly Feature[], rows: Int32Array): (name: s
 export function seeingRows<H extends Pick<HostTools, "guard">>(host: H): { readonly host: H; readonly held: () => Int32Array } {
   let held = new Int32Array(0);
   const { guard } = host;
-  const admitRows: typeof guard.admitRows = (rowOf, ...rest) => {
-    guard.admitRows(rowOf, ...rest);
+  const admitRows: typeof guard.admitRows = async (rowOf, ...rest) => {
+    await guard.admitRows(rowOf, ...rest);
     held = rowOf.filter((record) => record >= 0);
   };
   return { host: { ...host, guard: { ...guard, admitRows } }, held: () => held };

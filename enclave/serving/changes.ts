@@ -5,7 +5,7 @@ import { compactVerify } from "jose";
 import { z } from "zod";
 import { partyIdSchema } from "../../core/names.ts";
 import type { PartyId } from "../../core/brand.ts";
-import { canonicalJson, digestOf } from "../../core/canonical.ts";
+import { canonicalJson, digestOf, jsonOf } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import { changeRequestSchema, type ChangeRequest } from "../../serving/registry/events.ts";
 import { decide, needsTwo, replay, versionOf, type Deployment } from "../../serving/registry/machine.ts";
@@ -13,7 +13,7 @@ import { signStatement } from "../job/approval.ts";
 import { operatorNameSchema, type Operator } from "../operators/list.ts";
 import type { Policy } from "../policy.ts";
 import type { StateDatabase } from "../store/database.ts";
-import { parsed, type ServingStore } from "./store.ts";
+import type { ServingStore } from "./store.ts";
 
 const type = "yunei-model-change+jws";
 /** Nothing of a proposal but its maker's name may change until it happens. */
@@ -65,8 +65,8 @@ export class ServingChanges {
   waiting(damaged?: (id: number) => void): Waiting[] {
     return this.#p.db.all("select id, at, proposal, signed from serving_proposals where open = 1 order by id").flatMap((r): Waiting[] => {
       const id = Number(r["id"]);
-      const proposal = proposalSchema.safeParse(parsed(r["proposal"]));
-      const signed = z.array(z.string()).safeParse(parsed(r["signed"]));
+      const proposal = proposalSchema.safeParse(jsonOf(String(r["proposal"])));
+      const signed = z.array(z.string()).safeParse(jsonOf(String(r["signed"])));
       if (proposal.success && signed.success) return [{ id, at: Number(r["at"]), proposal: proposal.data, signed: signed.data }];
       damaged?.(id);
       return [];

@@ -18,7 +18,7 @@ import { routingKey, ServingStore, type KeptStatistics } from "./store.ts";
 export type Role = GivenScore["role"];
 type ScoredAnswer = Extract<ServiceAnswer, { status: "scored" }>;
 /** As what a service answers: for whom it was asked, and what the answer says of that. */
-export type AnswersAs = { readonly asked: JobId; readonly role: Role; readonly served?: NonNullable<ScoredAnswer["served"]> };
+export type AnswersAs = { readonly asked: JobId; /** monitoring: a score that nothing was decided by; it is neither kept for outcomes nor counted. */ readonly role: Role | "monitoring"; readonly served?: NonNullable<ScoredAnswer["served"]> };
 /** settled: resolves when what the answer rests on is durable; nothing leaves before. */
 export type Answered = { readonly answer: ServiceAnswer; readonly settled: () => Promise<void> };
 /** A service for scores that runs here. Each question is charged to the budgets of the service itself. */
@@ -68,6 +68,16 @@ export class ServedModels {
         if (this.#standing.get(service.service) === service) this.#standing.delete(service.service);
       },
     };
+  }
+
+  /** Who answers for a service when nobody is routed: the champion of its deployment, the service itself where it stands in none. undefined while that does not run. */
+  standingFor(service: JobId): StandingService | undefined {
+    this.#follow();
+    const name = this.#slotOf.get(service);
+    if (name === undefined) return this.#standing.get(service);
+    const deployment = this.#slots.get(name)?.deployment;
+    const champion = deployment?.versions.find((v) => v.version === deployment.champion);
+    return champion === undefined ? undefined : this.#serviceOf(name, champion.model);
   }
 
   /** The answer to a request that was sent to this service: by itself unless it belongs to a deployment. Shadows are asked after the answer is there. */

@@ -1,7 +1,7 @@
 // The record of served models in the bank's own database: changes of each deployment in order, and which services stand for which version's model.
 import { createHmac } from "node:crypto";
 import type { JobId } from "../../core/brand.ts";
-import { canonicalJson, digestOf, type Json } from "../../core/canonical.ts";
+import { canonicalJson, digestOf, jsonOf, type Json } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import { jobIdSchema } from "../../core/names.ts";
 import { jobPlanSchema, type JobPlan } from "../../federation/plan-schema.ts";
@@ -43,7 +43,7 @@ export class ServingStore implements EventStore {
 
   /** As they are written; undefined for one that is no JSON: `replay` refuses the record. */
   events(deployment: string): unknown[] {
-    return this.#db.all("select event from serving_events where deployment = ? order by revision", deployment).map((r) => parsed(r["event"]));
+    return this.#db.all("select event from serving_events where deployment = ? order by revision", deployment).map((r) => jsonOf(String(r["event"])));
   }
 
   /** The last revision of each deployment, by name. */
@@ -91,15 +91,6 @@ export class ServingStore implements EventStore {
     if (model === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
     const digests = this.#db.get("select digests from models where model = ?", plan.model ?? "")?.["digests"];
     return { model, inputs: typeof digests === "string" ? halfDigestsSchema.parse(JSON.parse(digests)).bins : model };
-  }
-}
-
-/** undefined: no JSON. */
-export function parsed(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text)) as unknown;
-  } catch {
-    return undefined;
   }
 }
 

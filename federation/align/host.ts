@@ -30,11 +30,11 @@ export async function alignHost(party: Party, input: AlignHostInput, parts: "tra
     const accepted = consents === undefined ? undefined : await consentsHost(party, guest, { ids, order }, consents);
     return rowsHost(party, {
       guest, otherHosts: input.hosts.filter((h) => h !== party.self), ids, order, minRows: parts === "score" ? 1 : floors.minTrainRows, parts,
-      admit: (rowOf, trainRows) => {
+      admit: async (rowOf, trainRows) => {
         if (parts !== "score" && trainRows < floors.minTrainRows) throw new AppError("FLOOR_ROWS", { rows: trainRows, floor: floors.minTrainRows });
         if (open === undefined) throw new AppError("PROTOCOL_OUT_OF_ORDER", { party: guest });
         const records = accepted === undefined ? undefined : consentedRows(rowOf, accepted, guest);
-        guard.admitRows(rowOf, trainRows, open);
+        await guard.admitRows(rowOf, trainRows, open);
         if (records !== undefined) consents?.admit(records);
       },
     });

@@ -88,7 +88,7 @@ async function serve(party: Party, input: CrossboostHostInput, { next, answerer,
   guard.admitCompany(present.length);
   guard.chargeQueries(`cells/${stage}`, vectors * folds);
   await party.phase("cells", () => answerer.answerBatch(vectors, Array.from({ length: vectors }, () => cellNoise(params))));
-  guard.chargeTotals(`total/${stage}`);
+  await guard.chargeTotals(`total/${stage}`);
   await party.phase("lookup", () => lookupHost(party, {
     guest, rows: input.rowOf.length, label: `total/${stage}`, round: stage, present,
     groups: ownGroups(party.self, fine.map(({ fine: f }) => f.bins + 1), fine.map(({ fine: f }) => picksOf(f))),

@@ -35,7 +35,7 @@ export async function scoreCellsHost(party: Party, input: ScoreCellsHostInput): 
       const known = present.every((h) => hosts.includes(h)) && new Set(present).size === present.length && present.includes(party.self);
       if (!known) throw new AppError("PROTOCOL_WRONG_PARTY", { party: guest });
       guard.admitCompany(present.filter((h) => half.hosts.includes(h)).length);
-      guard.chargeScores(half.model, present);
+      await guard.chargeScores(half.model, present);
       await lookupHost(party, { guest, rows: rowOf.length, label: `total/${stage}`, round: stage, present, groups: ownGroups(party.self, choices, picked) });
     }
     await party.send(guest, "finish/receipt", await input.receipt({ id: half.model, digest: half.digest }));

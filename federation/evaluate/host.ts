@@ -28,7 +28,7 @@ export async function evaluateHost(party: Party, input: EvaluateHostInput): Prom
   await party.phase("evaluate", async () => {
     const agreed = await agreeOnOffers(party, card, { guest, hosts }, input.offered);
     if (agreed.computing.includes(party.self)) guard.admitCompany(agreed.computing.length);
-    guard.chargeEvaluation(agreed.label);
+    await guard.chargeEvaluation(agreed.label);
     const part = ownPart(party.self, card, agreed, input.features, rowOf);
     const masked = (name: "points" | "covered"): Uint8Array => bytesOf(maskShares(party, hosts, `evaluate/${name}/${agreed.label}`, residues(part[name])));
     const [points, covered] = [masked("points"), masked("covered")];

@@ -28,7 +28,7 @@ export async function kkrtGuest(party: Party, host: PartyId, ids: readonly Entit
   const label = `kkrt/guest/${host}`;
   await using work = await party.kernels.open(workUrl, "openSetGuest", [size, perTable]);
   const salt = await fillTable(work, ids, party.rng(`${label}/salt`));
-  await party.send(host, "kkrt/open", { size, setDigest: setDigest(ids, options.setSecret), salt });
+  await party.send(host, "kkrt/open", { size, setDigest: await setDigest(ids, options.setSecret), salt });
   const session = sessionId(party.job, host, party.self, sessionName);
   await using offer = await SeedOffer.ask(party, host, session, label);
   const { size: hostSize } = await party.receive(host, "kkrt/ready");

@@ -18,7 +18,7 @@ export async function psiGuest(
   ids: readonly EntityId[],
   options: GuestOptions & { readonly curve: CurveWork },
 ): Promise<GuestMatches> {
-  checkOwnSet(ids);
+  await checkOwnSet(ids);
   const { curve, progress } = options;
   const size = ids.length;
   const domain = domainOf(party.job, party.self, host);
@@ -27,7 +27,7 @@ export async function psiGuest(
   const ahead = curve.workers + 1;
   const chunkIds = (i: number): EntityId[] => shuffledChunk(ids, order, i);
   try {
-    await party.send(host, "psi/open", { size, setDigest: setDigest(ids, options.setSecret) });
+    await party.send(host, "psi/open", { size, setDigest: await setDigest(ids, options.setSecret) });
     const { size: hostSize } = await party.receive(host, "psi/ready");
     for await (const [index, points] of inOrder(chunkCount(size), chunkIds, (chunk) => curve.blind(chunk, domain, key), ahead)) {
       await party.send(host, "psi/blinded", { index, points });

@@ -19,7 +19,7 @@ export async function psiHost(
   ids: readonly EntityId[],
   options: HostOptions & { readonly curve: CurveWork },
 ): Promise<HostOrder> {
-  checkOwnSet(ids);
+  await checkOwnSet(ids);
   const { curve, progress } = options;
   const size = ids.length;
   const order = secretPermutation(size, party.rng(`psi/host/${guest}/order`));

@@ -2,24 +2,34 @@
 import { createHmac } from "node:crypto";
 import type { EntityId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { inSlices, sortedInSlices } from "../../core/slices.ts";
 import { chunkRange } from "./chunks.ts";
 import { maxSetSize } from "./messages.ts";
 
 /** Throws PSI_EMPTY_SET, PSI_SET_TOO_LARGE or PSI_DUPLICATE_ID. */
-export function checkOwnSet(ids: readonly EntityId[]): void {
+export async function checkOwnSet(ids: readonly EntityId[]): Promise<void> {
   if (ids.length === 0) throw new AppError("PSI_EMPTY_SET");
   if (ids.length > maxSetSize) throw new AppError("PSI_SET_TOO_LARGE", { size: ids.length, limit: maxSetSize });
-  const duplicates = ids.length - new Set(ids).size;
+  const different = new Set<EntityId>();
+  await inSlices(ids.length, (from, to) => {
+    for (let i = from; i < to; i++) different.add(ids[i] as EntityId);
+  });
+  const duplicates = ids.length - different.size;
   if (duplicates > 0) throw new AppError("PSI_DUPLICATE_ID", { duplicates });
 }
 
 /** 32 bytes that are equal for equal sets (in any order) under one secret. Keyed, because ids are public numbers: a host
  *  that could compute the digest itself would try sets until one fits. */
-export function setDigest(ids: readonly EntityId[], secret: Uint8Array): Uint8Array {
+export async function setDigest(ids: readonly EntityId[], secret: Uint8Array): Promise<Uint8Array> {
   if (secret.length < 32) throw new RangeError("a set secret has at least 32 bytes");
   const mac = createHmac("sha256", secret).update("yunei/psi/set/v1\n");
   // JSON text of an id holds no line break, so that two different sets never give one text.
-  for (const id of ids.toSorted()) mac.update(`${JSON.stringify(id)}\n`);
+  const sorted = await sortedInSlices(ids);
+  await inSlices(sorted.length, (from, to) => {
+    let text = "";
+    for (let i = from; i < to; i++) text += `${JSON.stringify(sorted[i])}\n`;
+    mac.update(text);
+  });
   return new Uint8Array(mac.digest());
 }
 

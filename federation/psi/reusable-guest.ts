@@ -20,7 +20,7 @@ export type ReusableGuestOptions = GuestOptions & {
 /** Aligns `ids` (distinct) with one host. Throws PSI_* for a set that cannot be aligned; PROTOCOL_OUT_OF_ORDER, PROTOCOL_WRONG_SHAPE,
  *  PROTOCOL_BAD_POINT, PROTOCOL_DUPLICATE_ELEMENT or PROTOCOL_COMMITMENT (other tags than announced) for a host that deviates. */
 export async function reusableGuest(party: Party, host: PartyId, ids: readonly EntityId[], options: ReusableGuestOptions): Promise<GuestMatches> {
-  checkOwnSet(ids);
+  await checkOwnSet(ids);
   const { curve, shelf, progress } = options;
   const size = ids.length;
   const domain = reusableDomain(party.self, host, options.snapshot);
@@ -30,7 +30,7 @@ export async function reusableGuest(party: Party, host: PartyId, ids: readonly E
   const chunkIds = (i: number): EntityId[] => shuffledChunk(ids, order, i);
   try {
     const have = shelf.have ?? new Uint8Array(32);
-    await party.send(host, "psi/reuse-open", { size, setDigest: setDigest(ids, options.setSecret), have });
+    await party.send(host, "psi/reuse-open", { size, setDigest: await setDigest(ids, options.setSecret), have });
     const { size: hostSize, digest } = await party.receive(host, "psi/reuse-ready");
     for await (const [index, points] of inOrder(chunkCount(size), chunkIds, (chunk) => curve.blind(chunk, domain, key), ahead)) {
       await party.send(host, "psi/blinded", { index, points });

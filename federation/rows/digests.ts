@@ -1,6 +1,7 @@
 // The two digests of a row order: one that every party compares, one that a host can recompute from its own ids.
 import { createHash, type Hash } from "node:crypto";
 import type { EntityId, JobId, PartyId } from "../../core/brand.ts";
+import { inSlices } from "../../core/slices.ts";
 
 const piece = 65_536;
 
@@ -9,10 +10,12 @@ export type Agreed = { readonly rows: number; readonly trainRows: number; readon
 
 /** SHA-256 over salt, counts and the ids in row order. The salt (32 secret bytes of the guest) keeps a party that sees the
  *  commitment from trying lists of public ids; the guest shows it in an audit. */
-export function orderCommitment(job: JobId, salt: Uint8Array, trainRows: number, idsInOrder: readonly EntityId[]): Uint8Array {
+export async function orderCommitment(job: JobId, salt: Uint8Array, trainRows: number, idsInOrder: readonly EntityId[]): Promise<Uint8Array> {
   const hash = createHash("sha256").update(header("order", [job], idsInOrder.length, trainRows)).update(salt);
   const lines = new Lines(hash);
-  for (const id of idsInOrder) lines.add(`${JSON.stringify(id)}\n`);
+  await inSlices(idsInOrder.length, (from, to) => {
+    for (let i = from; i < to; i++) lines.add(`${JSON.stringify(idsInOrder[i])}\n`);
+  });
   return finish(lines.end());
 }
 

@@ -2,6 +2,7 @@
 // before all have confirmed the same order.
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { inSlices } from "../../core/slices.ts";
 import type { Party } from "../party.ts";
 import { confirmedBy } from "./confirm.ts";
 import { MatchedDigest, orderCommitment } from "./digests.ts";
@@ -26,10 +27,12 @@ export async function rowsGuest(party: Party, order: RowOrder): Promise<{ readon
   checkOrder(order);
   const salt = party.rng("rows/guest/salt")(32);
   const inOrder = Array.from(rows, (at) => ids[at] as EntityId);
-  const agreed = { rows: rows.length, trainRows, commitment: orderCommitment(party.job, salt, trainRows, inOrder) };
+  const agreed = { rows: rows.length, trainRows, commitment: await orderCommitment(party.job, salt, trainRows, inOrder) };
   await Promise.all(hosts.map(async ({ host, matched }) => {
     const digest = new MatchedDigest(party.job, host, rows.length, trainRows);
-    for (const [row, at] of rows.entries()) if (matched[at] !== -1) digest.add(row, inOrder[row] as EntityId);
+    await inSlices(rows.length, (from, to) => {
+      for (let row = from; row < to; row++) if (matched[rows[row] as number] !== -1) digest.add(row, inOrder[row] as EntityId);
+    });
     await party.send(host, "rows/open", { ...agreed, matchedDigest: digest.digest() });
     for (let first = 0; first < rows.length; first += chunkRows) {
       const part = rows.subarray(first, first + chunkRows);

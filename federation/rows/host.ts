@@ -1,6 +1,7 @@
 // A host takes the row order from the guest, checks it against its own ids, and confirms it with every other party.
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { inSlices } from "../../core/slices.ts";
 import type { Party } from "../party.ts";
 import { confirmedBy } from "./confirm.ts";
 import { MatchedDigest, sameBytes } from "./digests.ts";
@@ -19,7 +20,7 @@ export type HostRowsOptions = {
   /** Whether the job has a training and a test part, or one part that is only scored (trainRows 0). */
   readonly parts: "train-and-test" | "score";
   /** Throws when a budget refuses this row set: asked before anything is confirmed, and again after a restart. */
-  readonly admit?: (rowOf: Int32Array, trainRows: number) => void;
+  readonly admit?: (rowOf: Int32Array, trainRows: number) => void | Promise<void>;
 };
 export type HostRows = {
   /** Row of the job -> own record, or -1 for a company that this host does not hold. */
@@ -44,10 +45,15 @@ export async function rowsHost(party: Party, options: HostRowsOptions): Promise<
   const rowOf = await receiveOrder(party, guest, rows, order);
 
   const digest = new MatchedDigest(party.job, party.self, rows, trainRows);
-  for (const [row, record] of rowOf.entries()) if (record !== -1) digest.add(row, ids[record] as EntityId);
+  await inSlices(rows, (from, to) => {
+    for (let row = from; row < to; row++) {
+      const record = rowOf[row] as number;
+      if (record !== -1) digest.add(row, ids[record] as EntityId);
+    }
+  });
   if (!sameBytes(digest.digest(), open.matchedDigest)) throw new AppError("PROTOCOL_ROW_ORDER", { peer: guest });
 
-  options.admit?.(rowOf, trainRows);
+  await options.admit?.(rowOf, trainRows);
   const agreed = { rows, trainRows, commitment };
   const peers = [guest, ...otherHosts];
   await Promise.all(peers.map((peer) => party.send(peer, "rows/confirm", agreed)));

@@ -2,6 +2,7 @@
 // A host of the model that is away is scored as missing, and every score says so.
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { inSlices } from "../../core/slices.ts";
 import { applyFine } from "../../models/binning/fine.ts";
 import type { Feature } from "../../models/features.ts";
 import { codeColumn } from "../../models/scorecard/decide.ts";
@@ -48,14 +49,22 @@ export async function scoreGuest(party: Party, input: ScoreGuestInput): Promise<
     const ofRecord = new Int8Array(ids.length);
     for (const [row, record] of rows.entries()) ofRecord[record] = totals[row] ?? 0;
     const away = half.hosts.filter((h) => !hosts.some((present) => present === h) && half.columns.some((c) => c.party === h));
-    const odds = oddsOf(half, party.self, input.features, ofRecord, away);
+    const { odds, columns } = oddsByColumn(half, party.self, input.features, ofRecord, away);
+    await inSlices(columns.length, (from, to) => columns.slice(from, to).forEach((add) => add()), 1);
     for (const record of refused.keys()) odds[record] = Number.NaN;
     return { odds, refused, away, byHost, receipts, reasons };
   });
 }
 
 /** Log odds per record: intercept, own columns, the opened total, and what a missing host would have sent. */
-export function oddsOf(half: GuestHalf, self: PartyId, features: readonly Feature[], totals: Int8Array, away: readonly string[]): Float64Array {
+export function oddsOf(...of: Parameters<typeof oddsByColumn>): Float64Array {
+  const { odds, columns } = oddsByColumn(...of);
+  for (const add of columns) add();
+  return odds;
+}
+
+/** The same without the own columns, each of which is still to be added. */
+function oddsByColumn(half: GuestHalf, self: PartyId, features: readonly Feature[], totals: Int8Array, away: readonly string[]): { readonly odds: Float64Array; readonly columns: readonly (() => void)[] } {
   const { scoring } = half;
   let constant = half.intercept;
   for (const plan of scoring.parties) constant -= (scoring.step * plan.offset) / 2 ** plan.fractionBits;
@@ -66,11 +75,11 @@ export function oddsOf(half: GuestHalf, self: PartyId, features: readonly Featur
     constant += scoring.step * (partialTotals(plan, missing, 1)[0] ?? 0);
   }
   const odds = Float64Array.from(totals, (total) => constant + scoring.step * total);
-  for (const column of half.columns.filter((c) => c.party === self)) {
+  const columns = half.columns.filter((c) => c.party === self).map((column) => () => {
     const feature = features.find((f) => f.name === column.name);
     if (feature === undefined || column.own === undefined) throw new AppError("JOB_MODEL_UNKNOWN");
     const codes = codeColumn(applyFine(column.own.definition, feature), column.own.mergedOf, column.codes);
     for (const [i, code] of codes.entries()) odds[i] = (odds[i] ?? 0) + column.weight * code;
-  }
-  return odds;
+  });
+  return { odds, columns };
 }

@@ -1,6 +1,7 @@
 // Batch scoring, host: aligns the batch, applies its half of the model, sends its part under masks that cancel.
 import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { inSlices } from "../../core/slices.ts";
 import type { Feature } from "../../models/features.ts";
 import { alignHost, type AlignHostInput } from "../align/host.ts";
 import type { MakeReceipt } from "../finish/end.ts";
@@ -27,9 +28,13 @@ export async function scoreHost(party: Party, input: ScoreHostInput): Promise<vo
   if (half.columns.length > 0) guard.admitCompany(hosts.filter((h) => half.hosts.includes(h)).length);
   const { rowOf } = await alignHost(party, input, "score");
   await party.phase("score", async () => {
-    const used = new Set(half.columns.map((c) => c.feature));
-    const columns = halfColumns(half, input.features.filter((f) => used.has(f.name)).map((f) => alignFeature(f, rowOf)));
-    guard.chargeScores(half.model, hosts);
+    const columns: Int8Array[] = [];
+    await inSlices(half.columns.length, (from, to) => {
+      const some = half.columns.slice(from, to);
+      const used = input.features.filter((f) => some.some((c) => c.feature === f.name));
+      columns.push(...halfColumns({ ...half, columns: some }, used.map((f) => alignFeature(f, rowOf))));
+    }, 1);
+    await guard.chargeScores(half.model, hosts);
     const { party: _, ...plan } = half.plan;
     await sendTotals(party, { guest, present: hosts, round: 0, label: "score", weights: { round: 0, plan }, columns, rows: rowOf.length });
     if (input.explain !== undefined) await sendReasons(party, guest, reasonsOf(half, columns, rowOf.length, input.explain), input.explain.reasons);

@@ -55,7 +55,7 @@ async function answered(party: Party, input: OwnHostInput, answer: (rowOf: Int32
   guard.admitCompany(hosts.length);
   const { rowOf } = await alignHost(party, input, "score");
   await party.phase("score", async () => {
-    guard.chargeScores(model, hosts);
+    await guard.chargeScores(model, hosts);
     await answer(rowOf);
     await party.send(guest, "finish/receipt", await input.receipt(stated));
   });

@@ -65,7 +65,7 @@ async function afterBinning(party: Party, input: ScorecardHostInput, state: {
       }
       if (next.kind !== "weights") continue;
       if (answerer !== undefined) {
-        guard.chargeTotals(`round/${round}`);
+        await guard.chargeTotals(`round/${round}`);
         await party.phase("totals", () => sendTotals(party, {
           guest, present, round, label: `totals/${round}`, weights: next.weights, columns, rows,
         }));

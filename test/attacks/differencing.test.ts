@@ -2,8 +2,9 @@
 import { assert } from "chai";
 import { after, describe, it } from "mocha";
 import { jobIdSchema, partyId } from "../../core/names.ts";
-import { Budgets, hostGuard, symmetricDifference } from "../../enclave/budgets.ts";
+import { Budgets, hostGuard } from "../../enclave/budgets.ts";
 import { policySchema, type PolicyRule } from "../../enclave/policy.ts";
+import { symmetricDifference } from "../../enclave/record-hashes.ts";
 import { StateDatabase } from "../../enclave/store/database.ts";
 import { binningGuest, sendMerged } from "../../federation/binning/guest.ts";
 import { binningHost } from "../../federation/binning/host.ts";
@@ -25,9 +26,9 @@ const rowsOf = (from: number, to: number): Int32Array => Int32Array.from({ lengt
 describe("attack: two jobs that differ by one company", () => {
   const ids = Array.from({ length: 9000 }, (_, i) => idOf(i));
   /** One host's guard for one job; `digest` names the guest's set. */
-  const admit = (budgets: Budgets, job: number, rowOf: Int32Array, trainRows = rowOf.length): HostGuard => {
+  const admit = async (budgets: Budgets, job: number, rowOf: Int32Array, trainRows = rowOf.length): Promise<HostGuard> => {
     const guard = hostGuard({ budgets, job: jobOf(job), guest: bank, dataset: "snapshot", rule, ids });
-    guard.admitRows(rowOf, trainRows, { size: rowOf.length, setDigest: new Uint8Array(32).fill(job) });
+    await guard.admitRows(rowOf, trainRows, { size: rowOf.length, setDigest: new Uint8Array(32).fill(job) });
     return guard;
   };
   const codeOf = async (work: () => unknown): Promise<string> => (await refusal((async () => work())())).code;
@@ -36,7 +37,7 @@ describe("attack: two jobs that differ by one company", () => {
     it("with one company more, one fewer, or one exchanged", async () => {
       using db = new StateDatabase(":memory:");
       const budgets = new Budgets(db, () => 0, new Uint8Array(32));
-      admit(budgets, 1, rowsOf(0, 3000));
+      await admit(budgets, 1, rowsOf(0, 3000));
       assert.equal(await codeOf(() => admit(budgets, 2, rowsOf(0, 3001))), "BUDGET_DIFFERENCING");
       assert.equal(await codeOf(() => admit(budgets, 3, rowsOf(1, 3000))), "BUDGET_DIFFERENCING");
       assert.equal(await codeOf(() => admit(budgets, 4, rowsOf(0, 3000).with(7, 5000))), "BUDGET_DIFFERENCING");
@@ -44,19 +45,19 @@ describe("attack: two jobs that differ by one company", () => {
     it("up to 499 companies of difference, also from an earlier job than the last", async () => {
       using db = new StateDatabase(":memory:");
       const budgets = new Budgets(db, () => 0, new Uint8Array(32));
-      admit(budgets, 1, rowsOf(0, 3000));
+      await admit(budgets, 1, rowsOf(0, 3000));
       assert.equal(await codeOf(() => admit(budgets, 2, rowsOf(0, 3499))), "BUDGET_DIFFERENCING");
-      admit(budgets, 3, rowsOf(0, 3500));
+      await admit(budgets, 3, rowsOf(0, 3500));
       assert.equal(await codeOf(() => admit(budgets, 4, rowsOf(100, 3500))), "BUDGET_DIFFERENCING");
-      admit(budgets, 5, rowsOf(500, 3500));
+      await admit(budgets, 5, rowsOf(500, 3500));
     });
-    it("but the same companies again are not, in whatever order and beside others that the host does not hold", () => {
+    it("but the same companies again are not, in whatever order and beside others that the host does not hold", async () => {
       using db = new StateDatabase(":memory:");
       const budgets = new Budgets(db, () => 0, new Uint8Array(32));
-      admit(budgets, 1, rowsOf(0, 3000));
-      admit(budgets, 2, rowsOf(0, 3000).toReversed());
-      admit(budgets, 3, Int32Array.from([...rowsOf(0, 3000), -1, -1]));
-      admit(budgets, 3, Int32Array.from([...rowsOf(0, 3000), -1, -1]));
+      await admit(budgets, 1, rowsOf(0, 3000));
+      await admit(budgets, 2, rowsOf(0, 3000).toReversed());
+      await admit(budgets, 3, Int32Array.from([...rowsOf(0, 3000), -1, -1]));
+      await admit(budgets, 3, Int32Array.from([...rowsOf(0, 3000), -1, -1]));
     });
     it("in a whole job: the same one again runs through, until its totals are used up", async () => {
       using db = new StateDatabase(":memory:");

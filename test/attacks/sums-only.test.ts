@@ -138,7 +138,7 @@ describe("attack: bins of companies from sums", () => {
         budgets: new Budgets(db, () => 0, new Uint8Array(32)), job: createWorld({ parties: [bank, tax], seed: 1 }).job, guest: bank, dataset: "d".repeat(64), rule,
         ids: Array.from({ length: rows }, (_, i) => idOf(i)),
       });
-      guard.admitRows(Int32Array.from({ length: rows }, (_, i) => i), rows, { size: rows, setDigest: new Uint8Array(32) });
+      await guard.admitRows(Int32Array.from({ length: rows }, (_, i) => i), rows, { size: rows, setDigest: new Uint8Array(32) });
       assert.equal((await refusal(ask(8, guard))).code, "BUDGET_EQUATIONS");
       await ask(7, guard);
     });

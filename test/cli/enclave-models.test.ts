@@ -33,6 +33,7 @@ describe("yunei enclave models", function () {
     assert.deepInclude(first.deployment.versions[0] as object, { version: 1, model: digestOf({ weights: [1] }), state: "candidate", share: 0, evaluation: null });
     await json(of("register", "--service", two), bank.root);
     await fails(of("register", "--service", other), bank.root, "SERVING_SERVICE");
+    for (const late of [["--two-persons"], ["--max-share", "5"]]) await fails(of("register", "--service", two, ...late), bank.root, "CLI_ARGUMENT");
     await fails(of("register", "--service", "job_0000000000000009"), bank.root, "SERVING_SERVICE");
     await fails(of("shadow", "--version", "1", ...because), bank.root, "SERVING_EVALUATION");
 

@@ -43,6 +43,7 @@ describe("yunei indicators", () => {
     await fails(["indicators", "--item", "tax.secrets"], cwd, "INDICATOR_AREA");
     await fails(["indicators", "show", "tax_arrears"], cwd, "INDICATOR_UNKNOWN");
     await fails(["indicators", "show"], cwd, "CLI_ARGUMENT");
+    for (const chosen of [["--area", "customs"], ["--item", "tax.arrears"]]) await fails(["indicators", "show", "tax_arrears_open", ...chosen], cwd, "CLI_ARGUMENT");
     await fails(["indicators", "--colour"], cwd, "CLI_ARGUMENT");
   });
 });

@@ -48,7 +48,7 @@ describe("what leaves a domain", () => {
     await topology.until(trained, "done");
     const batchFile = join(topology.work, "data", "bank", "new.csv");
     writeFileSync(batchFile, marked.batch);
-    const staged = await stageBatch(batchFile, stageOptions(topology.folder("bank"), silentLog));
+    const staged = await stageBatch(batchFile, stageOptions(topology.folder("bank"), { log: silentLog, now: Date.now }));
     assert.equal(staged.rows, marked.batchRows);
     const model = topology.rows("bank", "select model from models")[0]?.["model"] as string;
     scored = await scoreWithFallback(topology.api, {

@@ -99,7 +99,7 @@ describe("receipts of a job of real processes", () => {
     const folder = topology.folder("bank");
     const rows = tables.bank.trim().split("\n").map((line) => line.split(",")).filter(([id = ""]) => ["ent_id", first, second, silent].includes(id));
     writeFileSync(path("batch.csv"), rows.map((row) => `${row.toSpliced(1, 1).join(",")}\n`).join(""));
-    const staged = await stageBatch(path("batch.csv"), stageOptions(folder, silentLog));
+    const staged = await stageBatch(path("batch.csv"), stageOptions(folder, { log: silentLog, now: Date.now }));
     const model = (await topology.report(job)).model.id;
     const { hosts, shape } = scorable(folder, model);
     const { id } = await topology.api.submit({ kind: "score", guest: partyId("bank"), hosts: [...hosts], purpose: "loan-approval", model, params: { ...staged, shape } });

@@ -101,8 +101,8 @@ describe("a job whose processes are killed", () => {
     assert.includeMembers(Object.keys(seeds ?? {}), ["binning/label-commitment", "binning/query/0", "moments/query/0", "rows/guest/salt"]);
     const salt = new Uint8Array(Buffer.from(seeds?.["rows/guest/salt"] ?? "", "hex"));
     const inOrder = (await topology.scores(job)).trim().split("\n").slice(1).map((line) => (line.split(",")[0] ?? "") as EntityId);
-    assert.equal(sha256Hex(orderCommitment(job, salt, report.rows.train.rows, inOrder)), report.digests?.["row-order"]);
-    assert.notEqual(sha256Hex(orderCommitment(job, salt, report.rows.train.rows, inOrder.toReversed())), report.digests?.["row-order"]);
+    assert.equal(sha256Hex(await orderCommitment(job, salt, report.rows.train.rows, inOrder)), report.digests?.["row-order"]);
+    assert.notEqual(sha256Hex(await orderCommitment(job, salt, report.rows.train.rows, inOrder.toReversed())), report.digests?.["row-order"]);
   });
 
   it("shows the points of the guest's own bins, and leaves those of the hosts with their owners", async () => {

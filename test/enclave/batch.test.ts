@@ -1,18 +1,22 @@
 // A batch on its way into the bank's own enclave: CSV or NDJSON, whole or not at all, and which lines are wrong.
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
 import { describe, it } from "mocha";
+import { canonicalJson, sha256Hex } from "../../core/canonical.ts";
 import { silentLog } from "../../core/env.ts";
 import { AppError, isAppError } from "../../core/errors.ts";
+import { enclavePaths } from "../../enclave/config.ts";
 import { csvRecords } from "../../enclave/batch/csv-lines.ts";
 import { LineReport, type LineFault } from "../../enclave/batch/lines.ts";
+import { removeBatch, stagedBatches, sweepBatches } from "../../enclave/batch/keep.ts";
 import { loadBatch, type Batch } from "../../enclave/batch/load.ts";
 import { stageBatch, type StageOptions } from "../../enclave/batch/stage.ts";
 import type { ExpectedColumns } from "../../enclave/data/columns.ts";
 import { featureTableSchema } from "../../enclave/data/definition.ts";
 import { ndjsonOf } from "../../cli/scores-file.ts";
-import { temporaryFolder } from "../support/enclave.ts";
+import { StateDatabase } from "../../enclave/store/database.ts";
+import { planOf, temporaryFolder } from "../support/enclave.ts";
 import { usccOf } from "../public-credit/support.ts";
 
 const expected: ExpectedColumns = new Map([["amount", "ordered"], ["sector", "categorical"], ["since", "ordered"]]);
@@ -26,7 +30,7 @@ class Desk implements Disposable {
     mkdirSync(join(path, "batches"));
     writeFileSync(join(path, "bank.csv"), "id,y,amount,sector,since,note\nA,1,1,L,2020-01-01,x\n");
     const definition = featureTableSchema.parse({ name: "bank", idColumn: "id", idKind, labelColumn: "y", features: "bank.csv" });
-    this.options = { folder: path, dataFolder: path, definition, log: silentLog, expected, ...more };
+    this.options = { folder: path, dataFolder: path, definition, log: silentLog, now: Date.now, expected, ...more };
   }
 
   async stage(text: string | Uint8Array, pieceBytes = 7): Promise<Batch> {
@@ -144,6 +148,92 @@ describe("a batch of companies", () => {
     const [file = ""] = desk.kept;
     writeFileSync(join(desk.folder.path, "batches", file), `${csv}D,1,,,\n`);
     assert.deepInclude(await refused(loadBatch(desk.options.folder, file.replace(".csv", ""), desk.options.definition, silentLog, expected)), { code: "ENCLAVE_SNAPSHOT_CHANGED" });
+  });
+});
+
+describe("staged batches", () => {
+  const at = Date.parse("2030-05-01T00:00:00Z");
+  const day = 86_400_000;
+  const bytes = (n: number): Buffer => Buffer.from(`id,amount,sector,since,note\nA,1,a,,${"x".repeat(n)}\n`);
+  class Shelf implements Disposable {
+    readonly desk = new Desk();
+    readonly db = new StateDatabase(enclavePaths(this.desk.folder.path).state);
+    #jobs = 0;
+    /** A file of so many bytes, as staged so many days ago. */
+    add(size: number, days: number): string {
+      const text = bytes(size);
+      const batch = sha256Hex(text);
+      const path = join(this.desk.folder.path, "batches", `${batch}.csv`);
+      writeFileSync(path, text);
+      utimesSync(path, new Date(at - days * day), new Date(at - days * day));
+      return batch;
+    }
+    job(batch: string, state: string, endedDays?: number): string {
+      const job = `job_${String(++this.#jobs).padStart(16, "0")}`;
+      const plan = { ...planOf(), kind: "score", params: { batch, rows: 1 } };
+      this.db.run("insert into jobs (job, state, plan, digest, created_at, finished_at) values (?, ?, ?, '', 1, ?)", job, state, canonicalJson(plan), endedDays === undefined ? null : at - endedDays * day);
+      return job;
+    }
+    sweep(more: object = {}): number {
+      return sweepBatches(this.desk.folder.path, this.db, { now: at, ...more });
+    }
+    [Symbol.dispose](): void {
+      this.db[Symbol.dispose]();
+      this.desk[Symbol.dispose]();
+    }
+  }
+  const files = (batches: readonly string[]): string[] => batches.map((b) => `${b}.csv`).sort();
+
+  it("go a month after they were last scored, but not while a job that is not over names them", () => {
+    using shelf = new Shelf();
+    const [old, young, open, seen, scored] = [shelf.add(1, 31), shelf.add(2, 29), shelf.add(3, 99), shelf.add(4, 99), shelf.add(5, 99)];
+    shelf.job(open, "approved");
+    shelf.job(open, "done", 80);
+    shelf.job(seen, "seen");
+    shelf.job(scored, "done", 40);
+    shelf.job(scored, "failed", 10);
+    shelf.db.run("insert into jobs (job, state, plan, digest, created_at) values ('job_x', 'approved', ?, '', 1)", '{"kind":"score" damaged');
+    writeFileSync(join(shelf.desk.folder.path, "batches", "incoming-1.csv"), "half");
+    utimesSync(join(shelf.desk.folder.path, "batches", "incoming-1.csv"), new Date(at - 2 * day), new Date(at - 2 * day));
+    assert.deepEqual(stagedBatches(shelf.desk.folder.path, shelf.db).map(({ batch, jobs }) => [batch, jobs.length]), [[seen, 1], [open, 1], [old, 0], [young, 0], [scored, 0]]);
+    assert.equal(shelf.sweep(), 1);
+    assert.deepEqual([...shelf.desk.kept].sort(), files([young, open, seen, scored]), "what a killed staging left is gone, too");
+    assert.equal(shelf.sweep({ days: 0 }), 2);
+    assert.deepEqual([...shelf.desk.kept].sort(), files([open, seen]));
+  });
+
+  it("are removed by name, not while they are in use", () => {
+    using shelf = new Shelf();
+    const [free, open] = [shelf.add(1, 0), shelf.add(2, 0)];
+    shelf.job(open, "approved");
+    const remove = (id: string): string => {
+      try {
+        return removeBatch(shelf.desk.folder.path, shelf.db, id).batch;
+      } catch (error) {
+        return isAppError(error) ? error.code : String(error);
+      }
+    };
+    assert.deepEqual([remove("0".repeat(64)), remove(""), remove(open.slice(0, 12)), remove(free.slice(0, 12)), remove(free)], ["BATCH_UNKNOWN", "BATCH_UNKNOWN", "BATCH_IN_USE", free, "BATCH_UNKNOWN"]);
+    assert.deepEqual(shelf.desk.kept, files([open]));
+  });
+
+  it("take a bounded space: the oldest that nobody needs go first, and a new one is refused when that is not enough", async () => {
+    using shelf = new Shelf();
+    shelf.add(1000, 9);
+    const [older, open, fresh] = [shelf.add(1001, 8), shelf.add(1002, 20), shelf.add(1003, 0)];
+    shelf.job(open, "approved");
+    assert.equal(shelf.sweep({ bytes: 3_200 }), 1);
+    assert.deepEqual([...shelf.desk.kept].sort(), files([older, open, fresh]));
+    const stage = (size: number, mostStaged: number) => stageBatch((async function* () { yield bytes(size); })(), { ...shelf.desk.options, mostStaged, now: () => at });
+    assert.deepInclude(await refused(stage(900, 2_500)), { code: "BATCH_DISK" });
+    assert.deepEqual([...shelf.desk.kept].sort(), files([open, fresh]), "nothing of the new one, and what could go is gone");
+    assert.equal((await stage(900, 3_100)).rows, 1);
+    assert.lengthOf(shelf.desk.kept, 3);
+  });
+
+  it("that were removed are said to be so when a job comes for them", async () => {
+    using desk = new Desk();
+    assert.deepInclude(await refused(loadBatch(desk.options.folder, "b".repeat(64), desk.options.definition, silentLog, expected)), { code: "BATCH_UNKNOWN" });
   });
 });
 

@@ -115,7 +115,7 @@ describe("the set intersection by oblivious transfer", () => {
       const b = await run({ ...setup, seed: 2, guest: setup.guest.toReversed() });
       const [first, second] = [a, b].map(({ world }) => bodies(world, "kkrt/open")[0] as SetOpening & { salt: Uint8Array });
       assert.deepEqual(first?.setDigest, second?.setDigest);
-      assert.deepEqual(first?.setDigest, setDigest(setup.guest, setSecret));
+      assert.deepEqual(first?.setDigest, await setDigest(setup.guest, setSecret));
       assert.notDeepEqual(first?.salt, second?.salt);
       const columns = [a, b].map(({ world }) => matrices(world)[0]?.columns);
       // 15,360 bytes: 60 are equal by accident, standard deviation 7.7.
@@ -160,7 +160,7 @@ describe("the set intersection by oblivious transfer", () => {
       const world = worldOf();
       assert.equal(await codeOf(world.run(programs({ guest: range(0, 5), host: range(0, 3), admit }))), "PSI_SET_TOO_LARGE");
       assert.deepEqual(world.sent.map((m) => m.type), ["kkrt/open", "ot/base-ask"]);
-      assert.deepEqual(asked, [{ size: 5, setDigest: setDigest(range(0, 5), setSecret) }]);
+      assert.deepEqual(asked, [{ size: 5, setDigest: await setDigest(range(0, 5), setSecret) }]);
     });
     for (const side of ["guest", "host"] as const) {
       it(`refuses an empty ${side} set and one with a duplicate, before anything of it is sent`, async () => {

@@ -105,11 +105,11 @@ describe("the row order", () => {
     const results = await world.run(programs);
     const { salt, commitment } = results["bank"] as Audit;
     const ids = Array.from(rows, (at) => idOf(plain.guest[at] as number));
-    assert.deepEqual(orderCommitment(world.job, salt, 4, ids), commitment);
+    assert.deepEqual(await orderCommitment(world.job, salt, 4, ids), commitment);
     assert.deepEqual((results["tax"] as HostRows).commitment, commitment);
-    assert.notDeepEqual(orderCommitment(world.job, new Uint8Array(32), 4, ids), commitment);
-    assert.notDeepEqual(orderCommitment(world.job, salt, 3, ids), commitment);
-    assert.notDeepEqual(orderCommitment(world.job, salt, 4, ids.toReversed()), commitment);
+    assert.notDeepEqual(await orderCommitment(world.job, new Uint8Array(32), 4, ids), commitment);
+    assert.notDeepEqual(await orderCommitment(world.job, salt, 3, ids), commitment);
+    assert.notDeepEqual(await orderCommitment(world.job, salt, 4, ids.toReversed()), commitment);
     assert.isFalse(world.sent.some((m) => Buffer.from(m.frame).includes(Buffer.from(salt))), "the salt stays with the guest");
   });
 

@@ -115,7 +115,7 @@ describe("a training job with a party that deviates", () => {
     it("each question is charged under a name of its own", async () => {
       const charged: string[] = [];
       const { done } = start(undefined, { hostGuard: (host) => (host !== hostB ? openHostGuard : {
-        ...openHostGuard, chargeQueries: (label, queries) => charged.push(`${label}: ${queries}`), chargeTotals: (label) => charged.push(label),
+        ...openHostGuard, chargeQueries: (label, queries) => charged.push(`${label}: ${queries}`), chargeTotals: (label) => void charged.push(label),
       }) });
       await done;
       assert.deepEqual(charged, ["binning: 1", "moments: 2", "round/0", "refinement/0: 1", "round/1"]);

@@ -133,9 +133,9 @@ describe("a provider that is asked for verifications", () => {
   before(async () => {
     curve = await inlineCurve();
   });
-  type World = { readonly data: ReadonlyMap<string, Readonly<Record<string, readonly string[]>>>; host: VerifyHost; charged: Charged[][]; outcomes: Parameters<VerifyHostPorts["outcome"]>[]; refuses: Partial<Pick<VerifyHostPorts, "consent" | "charge" | "waits" | "transfers">> };
+  type World = { readonly data: ReadonlyMap<string, Readonly<Record<string, readonly string[]>>>; host: VerifyHost; charged: Charged[][]; claimed: number[]; outcomes: Parameters<VerifyHostPorts["outcome"]>[]; refuses: Partial<Pick<VerifyHostPorts, "consent" | "charge" | "waits" | "transfers">> };
   const open = (data: World["data"], lastN = -1): World => {
-    const world: World = { data, charged: [], outcomes: [], refuses: {}, host: undefined as unknown as VerifyHost };
+    const world: World = { data, charged: [], claimed: [], outcomes: [], refuses: {}, host: undefined as unknown as VerifyHost };
     world.host = new VerifyHost({
       self: tax, fields, published: published["tax"] ?? [], lastN,
       ports: {
@@ -146,6 +146,7 @@ describe("a provider that is asked for verifications", () => {
           if (refusal === undefined) world.charged.push([...claims]);
           return refusal;
         },
+        claim: (_company, _jws, n) => void world.claimed.push(n),
         waits: (...given) => world.refuses.waits?.(...given) ?? 0,
         transfers: (...given) => world.refuses.transfers?.(...given) ?? true,
         outcome: (...outcome) => void world.outcomes.push(outcome),
@@ -258,7 +259,12 @@ describe("a provider that is asked for verifications", () => {
     world.refuses = { charge: () => ({ code: "BUDGET_CLAIMS", retryAfter: 60 }) };
     assert.deepEqual([clear(exists), blind("equals", "turnover")], ["BUDGET_CLAIMS", "BUDGET_CLAIMS"]);
     assert.lengthOf(world.charged, 0);
+    assert.lengthOf(world.claimed, 0, "what a budget refuses uses up no consent");
     assert.lengthOf(world.outcomes, 0);
+    world.refuses = {};
+    const before = n;
+    assert.deepEqual([clear(exists), blind("equals", "turnover")], [["match"], undefined]);
+    assert.deepEqual(world.claimed, [before, before + 1]);
   });
 
   it("charges the same claim under one name, however it is written, and blind ones as what they can tell", () => {

@@ -53,7 +53,7 @@ async function staged(workers: Workers, stock: Stock, count: number): Promise<{ 
   const rows = [head, ...lines.slice(1, count + 1)].map((line) => line.split(",").filter((_, i) => i !== 1).join(","));
   const file = join(workers.folder(bank), "batch.csv");
   writeFileSync(file, `${rows.join("\n")}\n`);
-  return stageBatch(file, { folder: workers.folder(bank), dataFolder: workers.folder(bank), definition: stock.definitions.get(bank) ?? assert.fail(), log: silentLog });
+  return stageBatch(file, { folder: workers.folder(bank), dataFolder: workers.folder(bank), definition: stock.definitions.get(bank) ?? assert.fail(), log: silentLog, now: Date.now });
 }
 
 describe("scoring companies with credit codes", function () {
