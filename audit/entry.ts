@@ -6,7 +6,7 @@ import { canonicalJson, sha256Hex } from "../core/canonical.ts";
 /** Everything that can be said. The endpoint of a request stands in `route`; "requests" is a sum of equal ones. */
 export const actions = [
   "log.head", "log.recovered", "log.broken", "log.removed", "alert.raised", "alert.acknowledged",
-  "process.started", "process.stopped", "config.changed", "operator.command", "database.migrated", "list.signed",
+  "process.started", "process.stopped", "config.changed", "data.taken", "data.refused", "operator.command", "database.migrated", "list.signed",
   "request", "requests", "request.sent", "tls.refused", "head.taken", "head.refused", "job.state", "relay.sums", "webhook.sent",
   "plan.approved", "plan.refused", "plan.asked", "job.started", "job.ended", "messages.released", "messages.taken", "message.refused", "report.released",
   "budget.charged", "budget.refused", "probing.seen", "consents.checked", "company.used", "company.shown", "receipt.made", "receipt.checked",

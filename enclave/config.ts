@@ -6,6 +6,16 @@ import { partyIdSchema } from "../core/names.ts";
 import { datasetDefinitionSchema } from "./data/definition.ts";
 import { readBytes } from "../core/files.ts";
 
+export const refreshSchema = z.strictObject({
+  /** Whether files that change are loaded by themselves; otherwise by `yunei enclave refresh` alone. */
+  automatic: z.boolean().default(true),
+  /** How often the files are looked at, and how long they have to stay as they are before they are loaded. */
+  everySeconds: z.number().int().min(1).max(86_400).default(60),
+  settleSeconds: z.number().int().min(0).max(86_400).default(10),
+  /** Fewer companies than so many percent of those in service are taken by a person's word alone. */
+  leastRowsPercent: z.number().min(0).max(100).default(50),
+});
+
 export const enclaveConfigSchema = z.strictObject({
   version: z.literal(1),
   party: partyIdSchema,
@@ -33,8 +43,11 @@ export const enclaveConfigSchema = z.strictObject({
   /** Tells the platform each month how far what was scored is from training, per model, as indices (monitoring/README.md). */
   publishStability: z.boolean().optional(),
   peerTimeoutSeconds: z.number().int().min(5).max(7 * 86_400).default(86_400),
+  /** New data without a restart (refresh/README.md). */
+  refresh: refreshSchema.optional(),
 });
 export type EnclaveConfig = z.output<typeof enclaveConfigSchema>;
+export type RefreshConfig = z.output<typeof refreshSchema>;
 
 /** Where things are in an enclave's folder. */
 export function enclavePaths(folder: string) {

@@ -7,10 +7,10 @@ import { featureTableSchema } from "./data/definition.ts";
 import { loadDataset, type LoadedDataset } from "./data/load.ts";
 
 /** 1 = train, 0 = test, in the order of `ids`; every id needs a part. Throws SPLIT_* codes with counts. */
-export async function readSplit(file: string, ids: readonly EntityId[], options: { directory: string; idColumn: string; idKind: IdKind; log: Log }): Promise<Uint8Array> {
+export async function readSplit(file: string, ids: readonly EntityId[], options: { directory: string; idColumn: string; idKind: IdKind; log: Log; signal?: AbortSignal }): Promise<Uint8Array> {
   const read = (idColumn: string): Promise<LoadedDataset> => loadDataset(featureTableSchema.parse({
     name: "split", idColumn, idKind: options.idKind, features: file, columns: { part: { type: "categorical" } },
-  }), { directory: options.directory, log: options.log });
+  }), { directory: options.directory, log: options.log, signal: options.signal });
   // The id column is called as in the data, or plainly `id`.
   const table = await read(options.idColumn).catch((error: unknown) => {
     if (error instanceof AppError && error.code === "DATA_MISSING_COLUMN" && options.idColumn !== "id") return read("id");

@@ -6,7 +6,7 @@ import type { EnclaveJob } from "../api/contract.ts";
 import type { JobId, PartyId } from "../core/brand.ts";
 import type { Env } from "../core/env.ts";
 import { AppError, type Code } from "../core/errors.ts";
-import { isServing, planDigest, type DatasetSummary, type JobPlan } from "../federation/plan-schema.ts";
+import { isServing, planDigest, type JobPlan } from "../federation/plan-schema.ts";
 import type { FreshIntersections } from "../federation/align/intersection.ts";
 import type { CurveWork } from "../federation/psi/curve.ts";
 import type { Kernels } from "../kernels/api.ts";
@@ -25,7 +25,7 @@ import { createEphemeralKey } from "./channel/session.ts";
 import { enclavePaths, type EnclaveConfig } from "./config.ts";
 import type { ActiveLayer } from "./confinement.ts";
 import type { ConsentDesk } from "./consents/desk.ts";
-import type { LoadedDataset } from "./data/load.ts";
+import { codeOf, placeOf } from "./fault.ts";
 import { serviceKeyOf } from "./live/request.ts";
 import { signApproval } from "./job/approval.ts";
 import { JobReceipt } from "./job/receipt.ts";
@@ -36,7 +36,8 @@ import type { SecretBox } from "./keys/box.ts";
 import { Ledger } from "./ledger.ts";
 import { approvalsNeeded, countDecisions } from "./operators/decisions.ts";
 import { readOperators } from "./operators/list.ts";
-import { judge, readPolicy, type Policy, type Verdict } from "./policy.ts";
+import { fitsData, judge, readPolicy, type Policy, type Verdict } from "./policy.ts";
+import { pinnedBy, type DataVersions, type Pinned } from "./refresh/versions.ts";
 import { ReceiptBook } from "./receipts/book.ts";
 import { ServedModels } from "./serving/served.ts";
 import { deliverReceipts } from "./receipts/courier.ts";
@@ -58,7 +59,7 @@ import { reach } from "./transport/reach.ts";
 export type WorkerParts = {
   readonly folder: string; readonly config: EnclaveConfig; readonly env: Env; readonly identity: Identity; readonly db: StateDatabase;
   readonly box: SecretBox; readonly platform: Platform; readonly kernels: Kernels; readonly curve: CurveWork; readonly intersections: FreshIntersections;
-  readonly dataset: LoadedDataset; readonly summary: DatasetSummary; readonly trainOf: Uint8Array | undefined; readonly layers: readonly ActiveLayer[];
+  readonly data: DataVersions; readonly layers: readonly ActiveLayer[];
   /** Secret of this enclave under which ids are remembered in budgets and set digests are salted. */
   readonly memoryKey: Uint8Array;
   /** Authorisation, where companies are named by their credit codes. */
@@ -112,7 +113,7 @@ export class EnclaveWorker {
   /** Serves until the signal aborts; then waits for running jobs to stop (they resume at the next start). */
   async serve(signal: AbortSignal): Promise<void> {
     this.#sweep();
-    await this.#p.audit.record({ actor: { role: "enclave" }, action: "process.started", objects: { snapshot: this.#p.summary.snapshotDigest } });
+    await this.#p.audit.record({ actor: { role: "enclave" }, action: "process.started", objects: { snapshot: this.#p.data.current.summary.snapshotDigest } });
     await this.#noticed.look();
     const halt = new AbortController();
     const both = AbortSignal.any([signal, halt.signal]);
@@ -175,8 +176,9 @@ export class EnclaveWorker {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    await this.#reach(() => this.#p.platform.publishDataset(this.#p.summary), signal);
-    this.#p.env.log.info("ready", { rows: this.#p.summary.rows, features: this.#p.summary.features });
+    const { data, platform, env } = this.#p;
+    await data.tell((summary) => this.#reach(() => platform.publishDataset(summary()), signal));
+    env.log.info("ready", { rows: data.current.summary.rows, features: data.current.summary.features });
     let cursor = 0;
     const waiting = new Map<JobId, EnclaveJob>();
     for (;;) {
@@ -191,7 +193,7 @@ export class EnclaveWorker {
 
   /** Frames of jobs that ended just before this enclave was stopped, and tags of data that are no more. */
   #sweep(): void {
-    this.#tags.made.sweep(this.#p.summary.snapshotDigest);
+    this.#tags.made.sweep(this.#p.data.current.summary.snapshotDigest);
     this.#tags.got.sweep();
     const { inbox } = enclavePaths(this.#p.folder);
     for (const { job, state } of this.#records.list()) if (!open.has(state)) removeTree(`${inbox}/${job}`);
@@ -222,7 +224,7 @@ export class EnclaveWorker {
     const { env, platform } = this.#p;
     const known = this.#records.approval(plan.job);
     await this.#noticed.look();
-    const { verdict, policy } = this.#judge(plan);
+    const { verdict, policy } = this.#judge(plan, "new");
     const rule = verdict.kind === "refuse" ? -1 : (policy?.allow.indexOf(verdict.rule) ?? -1);
     const decision = await this.#decisionOn(plan, verdict);
     if (verdict.kind === "refuse" || decision === "refuse") {
@@ -260,14 +262,15 @@ export class EnclaveWorker {
     }
   }
 
-  /** The local policy's word on a plan. A file that cannot be read allows nothing. */
-  #judge(plan: JobPlan): { verdict: Verdict; policy: Policy | undefined } {
-    const { identity, summary, env, folder } = this.#p;
+  /** The local policy's word on a plan, over the data in service or, once it was approved, those that it names. A file that cannot be read allows nothing. */
+  #judge(plan: JobPlan, about: "new" | "approved"): { verdict: Verdict; policy: Policy | undefined } {
+    const { identity, env, folder, data } = this.#p;
+    const { dataset, summary } = (about === "approved" ? data.of(plan, identity.party) : undefined) ?? data.current;
     const refuse = (code: Code): { verdict: Verdict; policy: undefined } => ({ verdict: { kind: "refuse", code }, policy: undefined });
     if (!(Date.parse(plan.expiresAt) > env.now())) return refuse("JOB_EXPIRED");
     try {
       const policy = readPolicy(enclavePaths(folder).policy);
-      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true, hasTags: this.#tags.made.canServe(plan.guest, summary), watchable: (p) => unwatchable(p, { dataset: this.#p.dataset, self: identity.party, db: this.#p.db }), ...consentsNow(this.#p.config, this.#p.dataset, policy) }), policy };
+      return { verdict: judge(plan, identity.party, policy, summary, { experiments: this.#p.config.experiments === true, hasTags: this.#tags.made.canServe(plan.guest, summary), watchable: (p) => unwatchable(p, { dataset, self: identity.party, db: this.#p.db }), ...consentsNow(this.#p.config, dataset, policy) }), policy };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return refuse(error.code);
@@ -275,12 +278,12 @@ export class EnclaveWorker {
   }
 
   async #approve(plan: JobPlan): Promise<string> {
-    const { identity, env, summary } = this.#p;
+    const { identity, env, data } = this.#p;
     this.#records.prepare(plan.job, createEphemeralKey());
     const secrets = this.#records.secrets(plan.job);
     if (secrets === undefined) throw new AppError("ENCLAVE_KEYS");
     const jws = await signApproval({
-      job: plan.job, party: identity.party, planDigest: planDigest(plan), snapshotDigest: summary.snapshotDigest,
+      job: plan.job, party: identity.party, planDigest: planDigest(plan), snapshotDigest: (isServing(plan.kind) ? undefined : plan.datasets[identity.party]?.snapshotDigest) ?? data.current.summary.snapshotDigest,
       channelKey: secrets.ephemeral.publicX, ...(isServing(plan.kind) && plan.guest === identity.party ? { serviceKey: serviceKeyOf(secrets.seed).x } : {}), at: new Date(env.now()).toISOString(),
     }, identity.signKey);
     this.#records.approved(plan.job, jws);
@@ -295,7 +298,10 @@ export class EnclaveWorker {
     // Nothing may be thrown into nowhere: what stops a job is told to the platform or belongs to a shutdown.
     const task = this.#run(plan, notice, both, signal)
       .catch((error: unknown) => this.#p.env.log.error("job-not-ended", { job: plan.job, code: codeOf(error) }))
-      .finally(() => this.#running.delete(plan.job));
+      .finally(() => {
+        this.#running.delete(plan.job);
+        this.#p.data.release(this.pinned());
+      });
     this.#running.set(plan.job, { abort, task });
     return true;
   }
@@ -305,15 +311,16 @@ export class EnclaveWorker {
     const { platform, env, identity } = p;
     const paths = enclavePaths(p.folder);
     try {
-      const { verdict, policy } = this.#judge(plan);
+      const { verdict, policy } = this.#judge(plan, "approved");
       if (policy === undefined || verdict.kind === "refuse") throw new AppError(verdict.kind === "refuse" ? verdict.code : "POLICY_MISSING");
+      using opened = p.data.open(plan, identity.party, (summary) => fitsData(plan, identity.party, summary));
       await this.#noticed.look();
       await this.#audit.started(plan);
       await runJob({
         audit: this.#audit,
         identity, db: p.db, records: this.#records, budgets: this.#budgets, platform, receipts: this.#receipts, kernels: p.kernels, curve: p.curve, tags: this.#tags, intersections: p.intersections, policy,
         evaluation: p.evaluation, live: p.live && { transport: p.live, box: p.box, rng: env.rng, served: this.#served },
-        dataset: p.dataset, loadBatch: (batch, expected) => loadBatch(p.folder, batch, p.config.dataset, env.log, expected), trainOf: p.trainOf, setSecret: (host) => this.#setSecret(host), consents: p.consents, marks: (providers) => this.#objections.marks(providers), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
+        dataset: opened.dataset, data: opened.data, unfit: opened.unfit, loadBatch: (batch, expected) => loadBatch(p.folder, batch, p.config.dataset, env.log, expected), trainOf: opened.trainOf, setSecret: (host) => this.#setSecret(host), consents: p.consents, marks: (providers) => this.#objections.marks(providers), groups: featureGroups(p.config.dataset), layers: p.layers, paths,
         peerTimeoutMs: p.config.peerTimeoutSeconds * 1000, now: env.now, log: env.log,
       }, { plan, planDigest: notice.planDigest, approvals: notice.approvals, rule: verdict.rule, signal, isOver: notice.state === "done" });
       await this.#audit.ended(plan, undefined, this.#receipts.of(plan.job)?.jws);
@@ -361,6 +368,7 @@ export class EnclaveWorker {
       this.#audit.stopped(notice.id, code);
       this.#receiptOfEnded(this.#records.see(notice.plan, notice.planDigest));
       removeTree(`${enclavePaths(this.#p.folder).inbox}/${notice.id}`);
+      this.#p.data.release(this.pinned());
     } else running.abort.abort(new AppError(code));
     this.#p.env.log.info("job-stopped", { job: notice.id, code });
     return true;
@@ -375,6 +383,11 @@ export class EnclaveWorker {
     new JobReceipt(this.#receipts, { plan, planDigest: planDigest(plan), self: identity.party, ledger, uses, seeds: () => ({}), now: env.now }).make();
   }
 
+  /** The versions of the data that open jobs name. */
+  pinned(): readonly Pinned[] {
+    return pinnedBy(this.#records.open(), this.#p.identity.party, (job) => this.#running.has(job));
+  }
+
   #setSecret(host: PartyId): Uint8Array {
     return new Uint8Array(createHmac("sha256", this.#p.memoryKey).update(`yunei/set-secret/v1|${host}`).digest());
   }
@@ -382,15 +395,4 @@ export class EnclaveWorker {
   #reach<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
     return reach(call, { signal, log: this.#p.env.log });
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof AppError ? error.code : "JOB_INTERNAL";
-}
-
-/** Where an unexpected error came from: its kind, file and line of our own code, never its message, which may quote data. */
-export function placeOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const frames = error.stack?.split("\n").filter((line) => line.startsWith("    at ")).join("\n") ?? "";
-  return `${error.name} ${/([\w-]+\.ts:\d+)/.exec(frames)?.[1] ?? "unknown"}`;
 }

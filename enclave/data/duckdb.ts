@@ -12,6 +12,8 @@ export type SessionOptions = {
   readonly memoryMb?: number;
   /** Default 2. One thread makes sums of doubles repeatable bit for bit. */
   readonly threads?: number;
+  /** Interrupts what runs; every later statement throws its reason. A thread must not be ended while a statement of it runs. */
+  readonly signal?: AbortSignal | undefined;
 };
 /** The error to throw if a statement fails. userSql: the statement itself is not ours, so it may be what is wrong. */
 export type Fault = { readonly code: Code; readonly facts?: Facts; readonly userSql?: boolean };
@@ -28,10 +30,14 @@ export function quoteName(name: string): string {
 export class DataSession implements AsyncDisposable {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
+  readonly #signal: AbortSignal | undefined;
+  readonly #interrupt = (): void => this.#connection.interrupt();
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection, signal: AbortSignal | undefined) {
     this.#instance = instance;
     this.#connection = connection;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#interrupt, { once: true });
   }
 
   /** Opens and locks a session. Nothing of the data is spilled to disk. Throws DATA_ENGINE. */
@@ -45,7 +51,7 @@ export class DataSession implements AsyncDisposable {
       allow_community_extensions: "false",
     };
     const instance = await guarded(engineFault, () => DuckDBInstance.create(":memory:", config));
-    const session = new DataSession(instance, await guarded(engineFault, () => instance.connect()));
+    const session = new DataSession(instance, await guarded(engineFault, () => instance.connect()), options.signal);
     try {
       await session.run("SET TimeZone='UTC'");
       // Exact files, not their folder: SQL that slipped through every check could still reach only what was declared.
@@ -60,18 +66,22 @@ export class DataSession implements AsyncDisposable {
   }
 
   async run(sql: string, fault: Fault = engineFault): Promise<void> {
+    this.#signal?.throwIfAborted();
     await guarded(fault, () => this.#connection.run(sql));
   }
 
   /** All rows of a small result. `values` binds $1, $2, ... */
   async rows(sql: string, fault: Fault = engineFault, values: DuckDBValue[] = []): Promise<DuckDBValue[][]> {
+    this.#signal?.throwIfAborted();
     return guarded(fault, async () => (await this.#connection.runAndReadAll(sql, values)).getRows());
   }
 
   /** A result of any size, chunk by chunk (2,048 rows), in the order of the source. */
   async *chunks(sql: string, fault: Fault = engineFault): AsyncGenerator<DuckDBDataChunk, void, undefined> {
+    this.#signal?.throwIfAborted();
     const result = await guarded(fault, () => this.#connection.stream(sql));
     for (;;) {
+      this.#signal?.throwIfAborted();
       const chunk = await guarded(fault, () => result.fetchChunk());
       if (chunk === null || chunk.rowCount === 0) return;
       yield chunk;
@@ -103,6 +113,7 @@ export class DataSession implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#signal?.removeEventListener("abort", this.#interrupt);
     this.#connection.closeSync();
     this.#instance.closeSync();
     return Promise.resolve();

@@ -24,8 +24,8 @@ export function requireDeclaration(config: Pick<EnclaveConfig, "dataset" | "ownD
 }
 
 /** Loads the data. Its digest is keyed: a published digest of a small table could otherwise be found by trying tables. */
-export async function loadOwn(config: Pick<EnclaveConfig, "dataset" | "dataFolder" | "ownData">, memoryKey: Uint8Array, log: Log): Promise<LoadedDataset> {
+export async function loadOwn(config: Pick<EnclaveConfig, "dataset" | "dataFolder" | "ownData">, memoryKey: Uint8Array, log: Log, signal?: AbortSignal): Promise<LoadedDataset> {
   requireDeclaration(config);
-  const loaded = await loadDataset(config.dataset, { directory: config.dataFolder, log });
+  const loaded = await loadDataset(config.dataset, { directory: config.dataFolder, log, signal });
   return { ...loaded, snapshotDigest: createHmac("sha256", memoryKey).update(`yunei/snapshot/v1|${loaded.snapshotDigest}`).digest("hex") };
 }

@@ -2,7 +2,6 @@
 // none: what may only be compared is never computed with.
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../core/canonical.ts";
-import type { EntityId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import type { ClaimType } from "../../federation/verify/claims.ts";
 import type { VerifiableField } from "../../federation/verify/fields.ts";
@@ -12,6 +11,7 @@ import { checkVerifiable } from "./declared.ts";
 import type { DatasetDefinition } from "./definition.ts";
 import type { DataSession } from "./duckdb.ts";
 import { normaliseId } from "./ids.ts";
+import type { Records } from "./records.ts";
 import type { DataLimits, Source } from "./source.ts";
 import { columnOf, idColumnOf, idSql, usableColumns, withCause } from "./table.ts";
 import { featuresTable } from "./declared.ts";
@@ -22,18 +22,22 @@ const longest = 513;
 const maxInterned = 100_000;
 
 /** Entries of one field: those of record r are from starts[r] to starts[r + 1]. */
-type Column = { readonly field: VerifiableField; readonly starts: Uint32Array; readonly entries: readonly string[] };
+export type VerifiableColumn = { readonly field: VerifiableField; readonly starts: Uint32Array; readonly entries: readonly string[] };
 
 export class Verifiable {
   /** Version of the catalogue that the items are of, where anything is declared. */
   readonly version: string | undefined;
-  readonly #columns: ReadonlyMap<string, Column>;
-  readonly #records: ReadonlyMap<string, number>;
+  readonly #columns: ReadonlyMap<string, VerifiableColumn>;
+  readonly #records: Records;
 
-  constructor(columns: readonly Column[], ids: readonly EntityId[], version: string | undefined) {
+  constructor(columns: readonly VerifiableColumn[], records: Records, version: string | undefined) {
     this.#columns = new Map(columns.map((column) => [column.field.name, column]));
-    this.#records = new Map<string, number>(ids.map((id, record) => [id, record]));
+    this.#records = records;
     this.version = version;
+  }
+
+  get columns(): readonly VerifiableColumn[] {
+    return [...this.#columns.values()];
   }
 
   get fields(): readonly VerifiableField[] {
@@ -69,17 +73,16 @@ export class Verifiable {
  * features. Throws DATA_MISSING_COLUMN, DATA_TOO_MANY_CELLS, and what `checkVerifiable` refuses.
  */
 export async function readVerifiable(
-  session: DataSession, definition: DatasetDefinition, sourceOf: (table: string) => Promise<Source>, ids: readonly EntityId[], limits: DataLimits,
+  session: DataSession, definition: DatasetDefinition, sourceOf: (table: string) => Promise<Source>, records: Records, limits: DataLimits,
 ): Promise<Verifiable | undefined> {
   const offered = Object.entries(definition.verification ?? {});
   if (offered.length === 0) return undefined;
-  if (ids.length * offered.length > limits.cells) throw new AppError("DATA_TOO_MANY_CELLS", { rows: ids.length, columns: offered.length, limit: limits.cells });
+  if (records.size * offered.length > limits.cells) throw new AppError("DATA_TOO_MANY_CELLS", { rows: records.size, columns: offered.length, limit: limits.cells });
   const tables = new Map<string, Source>();
   for (const [, { table = featuresTable }] of offered) if (!tables.has(table)) tables.set(table, await sourceOf(table));
   const names = Object.fromEntries(Array.from(tables, ([table, source]) => [table, usableColumns(source, definition, columnsOf(definition, table), table)]));
   const declared = checkVerifiable(definition, names);
-  const records = new Map<string, number>(ids.map((id, record) => [id, record]));
-  const columns: Column[] = [];
+  const columns: VerifiableColumn[] = [];
   for (const [i, [name, { table = featuresTable, column, type }]] of offered.entries()) {
     const source = tables.get(table) as Source;
     const read = { session, definition, source, table, column, type, records, limits, position: i + 1 };
@@ -88,7 +91,7 @@ export async function readVerifiable(
     const { items, authorised } = declared?.get(name) ?? { items: [], authorised: [] };
     columns.push({ field: { name, type, items: [...items], authorised: [...authorised], ...(isSingle ? { single: true as const } : {}) }, starts, entries });
   }
-  return new Verifiable(columns, ids, definition.catalogue?.catalogue);
+  return new Verifiable(columns, records, definition.catalogue?.catalogue);
 }
 
 function columnsOf(definition: DatasetDefinition, table: string) {
@@ -97,10 +100,10 @@ function columnsOf(definition: DatasetDefinition, table: string) {
 
 type Read = {
   readonly session: DataSession; readonly definition: DatasetDefinition; readonly source: Source; readonly table: string; readonly column: string; readonly type: ClaimType;
-  readonly records: ReadonlyMap<string, number>; readonly limits: DataLimits; readonly position: number;
+  readonly records: Records; readonly limits: DataLimits; readonly position: number;
 };
 
-async function readEntries({ session, definition, source, table, column, type, records, limits, position }: Read): Promise<Omit<Column, "field">> {
+async function readEntries({ session, definition, source, table, column, type, records, limits, position }: Read): Promise<Omit<VerifiableColumn, "field">> {
   const id = idColumnOf(source, ("features" in definition ? undefined : definition.tables[table]?.idColumn) ?? definition.idColumn);
   const asked = columnOf(source, column, { verification: position });
   const text = presentText(asked, columnsOf(definition, table)[asked.name]?.missing ?? definition.missingTokens);
@@ -133,7 +136,7 @@ function intern(known: Map<string, string>, text: string): string {
 }
 
 /** Counting sort by record; entries of one company stay in the order of the file. */
-function byRecord(found: readonly number[], texts: readonly string[], records: number): Omit<Column, "field"> {
+function byRecord(found: readonly number[], texts: readonly string[], records: number): Omit<VerifiableColumn, "field"> {
   const starts = new Uint32Array(records + 1);
   for (const record of found) starts[record + 1] = (starts[record + 1] as number) + 1;
   for (let record = 0; record < records; record++) starts[record + 1] = (starts[record + 1] as number) + (starts[record] as number);

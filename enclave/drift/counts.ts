@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { monthSchema } from "../../monitoring/drift/levels.ts";
 import type { Clock } from "../../core/env.ts";
+import { inSlices } from "../../core/slices.ts";
 import type { Feature } from "../../models/features.ts";
 import type { StateDatabase } from "../store/database.ts";
 import { countPlaces, placesOf, type DriftColumn } from "./columns.ts";
@@ -67,13 +68,16 @@ export class DriftCounts {
   }
 
   /** Companies of one batch, each once. features: of their rows, by name. The same batch again, after a restart, says the same. */
-  noteBatch(companies: number, featureOf: (name: string) => Feature | undefined): void {
+  async noteBatch(companies: number, featureOf: (name: string) => Feature | undefined): Promise<void> {
     if (this.#columns.length === 0 || companies === 0) return;
     const month = monthOf(this.#now());
-    const columns = this.#columns.map((column) => {
-      const feature = featureOf(column.feature);
-      return feature === undefined ? [] : countPlaces(column, placesOf(column, feature));
-    });
+    const columns: number[][] = [];
+    await inSlices(this.#columns.length, (from, to) => {
+      for (const column of this.#columns.slice(from, to)) {
+        const feature = featureOf(column.feature);
+        columns.push(feature === undefined ? [] : countPlaces(column, placesOf(column, feature)));
+      }
+    }, 1);
     this.#db.transaction(() => {
       if ((readCounts(this.#db, this.#model, month, "batch")?.companies ?? 0) < companies) this.#put(month, "batch", { companies, columns });
     });

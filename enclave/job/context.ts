@@ -16,6 +16,7 @@ import type { ConsentDesk } from "../consents/desk.ts";
 import type { Batch } from "../batch/load.ts";
 import type { ExpectedColumns } from "../data/columns.ts";
 import type { LoadedDataset } from "../data/load.ts";
+import type { DataViews } from "../data/views.ts";
 import type { LiveTools } from "../live/standing.ts";
 import type { Identity } from "../keys/identity.ts";
 import type { Ledger } from "../ledger.ts";
@@ -32,7 +33,7 @@ import { checkPeerReceipt, type JobReceipt } from "./receipt.ts";
 import type { JobRecords } from "./records.ts";
 import type { JobUses } from "./uses.ts";
 
-export type EvaluationTools = { readonly desk: Pick<ReportDesk, "send">; readonly platform: EvaluationPlatform };
+export type EvaluationTools = { readonly desk: Pick<ReportDesk, "send" | "asReleased">; readonly platform: EvaluationPlatform };
 export type JobTools = {
   readonly audit: JobAudit;
   readonly identity: Identity; readonly db: StateDatabase; readonly records: JobRecords; readonly budgets: Budgets;
@@ -42,7 +43,11 @@ export type JobTools = {
   readonly evaluation?: EvaluationTools | undefined;
   readonly platform: Platform; readonly receipts: ReceiptBook; readonly kernels: Kernels; readonly intersections: FreshIntersections; readonly policy: Policy;
   readonly curve: CurveWork; readonly tags: Tags;
-  readonly dataset: LoadedDataset; readonly loadBatch: (batch: string, expected?: ExpectedColumns) => Promise<Batch>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
+  /** The version of the data that the plan names; of a service no more than what is declared: its records are in `data`, which follows the version in service. */
+  readonly dataset: LoadedDataset; readonly data: DataViews;
+  /** Rejects when a service cannot go on with new data. */
+  readonly unfit?: Promise<never> | undefined;
+  readonly loadBatch: (batch: string, expected?: ExpectedColumns) => Promise<Batch>; readonly trainOf: Uint8Array | undefined; readonly setSecret: (host: PartyId) => Uint8Array;
   /** Authorisation, where companies are named by their credit codes. */
   readonly consents: ConsentDesk | undefined;
   /** Own features that have a group: the item of the sharing list that they are computed from. */

@@ -126,6 +126,11 @@ export class JobRecords {
     this.#db.run("insert or ignore into operator_decisions values (?, ?, ?, ?)", job, operator, jws, this.#now());
   }
 
+  /** Plans that were approved here and have not ended. */
+  open(): JobPlan[] {
+    return this.#db.all("select plan from jobs where state = 'approved'").map((r) => jobPlanSchema.parse(JSON.parse(String(r["plan"]))));
+  }
+
   list(): { job: string; state: string; code: string | null; plan: string }[] {
     return this.#db.all("select job, state, code, plan from jobs order by created_at desc").map((r) => ({
       job: String(r["job"]), state: String(r["state"]), code: typeof r["code"] === "string" ? r["code"] : null, plan: String(r["plan"]),

@@ -55,13 +55,13 @@ export class MadeTags {
     };
   }
 
-  /** Removes keys and lists of other versions of the data: what they belonged to is no more. */
-  sweep(snapshot: string): void {
+  /** Removes keys and lists of all but these versions of the data: what they belonged to is no more. */
+  sweep(...snapshots: readonly string[]): void {
     const { db, folder } = this.#o;
-    if (db.run("delete from tags_made where snapshot <> ?", snapshot) > 0) db.settle();
+    if (db.run(`delete from tags_made where snapshot not in (${snapshots.map(() => "?").join(", ")})`, ...snapshots) > 0) db.settle();
     if (!existsSync(folder)) return;
     for (const guest of readdirSync(folder)) {
-      for (const file of readdirSync(`${folder}/${guest}`)) if (!file.startsWith(snapshot)) removeTree(`${folder}/${guest}/${file}`);
+      for (const file of readdirSync(`${folder}/${guest}`)) if (!snapshots.some((snapshot) => file.startsWith(snapshot))) removeTree(`${folder}/${guest}/${file}`);
     }
   }
 

@@ -39,7 +39,7 @@ describe("a batch", () => {
     const first = lines("first", "scores.csv").map((line) => line.split(","));
     assert.deepEqual(first[0], ["id", "points", "probability", "partial"]);
     assert.deepEqual(first.slice(1).map(([id]) => id), rows.slice(1).map(([id]) => id));
-    const submitted = spawnSync(process.execPath, [join(import.meta.dirname, "..", "..", "cli", "main.ts"), ...score("-", "later", "--no-wait", "--json")], { encoding: "utf8", input: ndjson });
+    const submitted = spawnSync(process.execPath, [join(import.meta.dirname, "..", "..", "cli", "main.ts"), ...score("-", "later", "--no-wait", "--json").filter((word) => word !== "--out" && word !== path("later"))], { encoding: "utf8", input: ndjson });
     assert.equal(submitted.status, 0, submitted.stderr);
     const { job, rows: count } = JSON.parse(submitted.stdout) as { job: string; rows: number };
     assert.equal(count, companies);

@@ -83,11 +83,11 @@ describe("histograms of what was scored", () => {
     write(one);
     assert.deepEqual(readCounts(db, model, "2026-01", "service"), { companies: 2, columns: [[1, 1, 0, 0, 0], [2, 0, 0]] }, "with the next group, once");
   });
-  it("of batches are those of the largest one, the same after a replay; of a month the larger source counts", () => {
+  it("of batches are those of the largest one, the same after a replay; of a month the larger source counts", async () => {
     const featureOf = (n: number) => (name: string): Feature | undefined => (name === "turnover" ? turnover(...Array.from({ length: n }, (_, i) => i)) : sector(...Array.from({ length: n }, () => "a")));
-    counts().noteBatch(30, featureOf(30));
-    counts().noteBatch(30, featureOf(30));
-    counts().noteBatch(8, featureOf(8));
+    await counts().noteBatch(30, featureOf(30));
+    await counts().noteBatch(30, featureOf(30));
+    await counts().noteBatch(8, featureOf(8));
     const batch = { companies: 30, columns: [[10, 10, 10, 0, 0], [30, 0, 0]] };
     assert.deepEqual(readCounts(db, model, "2026-01", "batch"), batch);
     assert.deepEqual(countsOf(db, model, "2026-01"), batch);

@@ -6,6 +6,8 @@ import type { EntityId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { partyId } from "../../core/names.ts";
 import type { LoadedDataset } from "../../enclave/data/load.ts";
+import { Records } from "../../enclave/data/records.ts";
+import { fixedData, ServiceData, type DataViews } from "../../enclave/data/views.ts";
 import { MaskedGuest, MaskedHost } from "../../enclave/live/scorers/masked.ts";
 import type { Scored, ServeAnswer } from "../../enclave/live/scorers/scorer.ts";
 import { judge, policySchema } from "../../enclave/policy.ts";
@@ -46,7 +48,7 @@ describe("reasons of single scores", () => {
     ids = [...job.label.keys()].map(idOf);
   });
 
-  const dataset = (of: { readonly ids: readonly EntityId[]; readonly features: readonly Feature[] }): LoadedDataset => ({ rows: of.ids.length, skipped: [], snapshotDigest: "a".repeat(64), ...of });
+  const dataset = (of: { readonly ids: readonly EntityId[]; readonly features: readonly Feature[] }): DataViews => fixedData({ rows: of.ids.length, records: new Records(of.ids), skipped: [], snapshotDigest: "a".repeat(64), ...of });
   const plan = { job: "job_000000000000000a", guest: bank, hosts: [hostA, hostB] } as unknown as JobPlan;
   /** The score of one company by scorers as in a service; host_a explains. */
   const ask = async (company: EntityId, change: (host: PartyId, body: ServeAnswer) => ServeAnswer = (_, body) => body): Promise<Scored> => {
@@ -54,7 +56,7 @@ describe("reasons of single scores", () => {
     const answers = new Map<PartyId, ServeAnswer>();
     for (const [i, host] of [hostA, hostB].entries()) {
       const scorer = new MaskedHost(halves[host] as HostHalf, {
-        plan, self: host, dataset: dataset(holding(job, i)), keyOf: () => new Uint8Array(32).fill(9), explain: host === hostA ? { reasons: perScore, naming: "features", groupOf } : undefined,
+        plan, self: host, data: dataset(holding(job, i)), keyOf: () => new Uint8Array(32).fill(9), explain: host === hostA ? { reasons: perScore, naming: "features", groupOf } : undefined,
       });
       const { reply } = scorer.answer({ n: 1, present: [hostA, hostB], company, consent: "" });
       assert.equal(reply.type, host === hostA ? "serve/part-explained" : "serve/part");
@@ -76,6 +78,25 @@ describe("reasons of single scores", () => {
       assert.isTrue(serviceAnswerSchema.options[0].shape.reasons.safeParse(reasons).success);
     }
     assert.isAbove(named, 5, "a provider that tells is named");
+  });
+
+  it("come with the part of the data in service: another company's after a change, and none from data that lack a column of the half", async () => {
+    const { ids: held, features } = holding(job, 0);
+    const of = (names: readonly EntityId[], columns: readonly Feature[]): LoadedDataset => ({ rows: names.length, ids: names, records: new Records(names), features: columns, skipped: [], snapshotDigest: "a".repeat(64) });
+    const data = new ServiceData(of(held, features));
+    const host = new MaskedHost(halves[hostA] as HostHalf, { plan, self: hostA, data, keyOf: () => new Uint8Array(32).fill(9) });
+    const told = (company: EntityId) => host.answer({ n: 1, present: [hostA], company, consent: "" }).reply.body;
+    const parts = new Map(held.map((id) => [id, told(id)]));
+    assert.isAbove(new Set([...parts.values()].map(({ part }) => part)).size, 3);
+    // The records of others under the same names.
+    const [first, ...rest] = held as [EntityId, ...EntityId[]];
+    data.renew(of([...rest, first], features.toReversed()), true);
+    for (const [i, id] of [...rest, first].slice(0, 300).entries()) assert.deepEqual(told(id), parts.get(held[i] as EntityId));
+    data.renew(of(rest, features.map((f) => (f.kind === "numeric" ? { ...f, values: f.values.slice(1) } : { ...f, codes: f.codes.slice(1) }))), true);
+    assert.deepEqual([told(first).held, told(rest[0] as EntityId)], [false, parts.get(rest[0] as EntityId)]);
+    data.renew(of(held, []), true);
+    assert.instanceOf(await data.unfit.catch((error: unknown) => error), AppError);
+    assert.throws(() => new MaskedHost(halves[hostA] as HostHalf, { plan, self: hostA, data: fixedData(of(held, [])), keyOf: () => new Uint8Array(32) }), "JOB_MODEL_UNKNOWN");
   });
 
   it("are left out where the plan has none, and a provider that says nonsense spoils its own question alone", async () => {

@@ -9,6 +9,8 @@ import { sha256Hex } from "../../core/canonical.ts";
 import { jobIdSchema, partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
 import type { LoadedDataset } from "../../enclave/data/load.ts";
+import { Records } from "../../enclave/data/records.ts";
+import { fixedData, ServiceData } from "../../enclave/data/views.ts";
 import { statedFeatures } from "../../enclave/job/kinds/own-models.ts";
 import { SecretBox } from "../../enclave/keys/box.ts";
 import { EncryptedGuest, EncryptedHost } from "../../enclave/live/scorers/encrypted.ts";
@@ -34,7 +36,7 @@ const [bank, tax, power] = ["bank", "tax", "power"].map(partyId) as [PartyId, Pa
 const job = jobIdSchema.parse("job_0123456789abcdef");
 const numeric = (name: string, values: readonly number[]): Feature => ({ kind: "numeric", name, values: Float64Array.from(values), special: [] });
 const table = (ids: readonly string[], features: readonly Feature[]): LoadedDataset => (
-  { rows: ids.length, ids: ids as readonly EntityId[], features, skipped: [], snapshotDigest: "a".repeat(64) });
+  { rows: ids.length, ids: ids as readonly EntityId[], records: new Records(ids), features, skipped: [], snapshotDigest: "a".repeat(64) });
 
 const model: LinearModel = parseLinearModel(JSON.stringify({
   version: 1, intercept: -1.5, unit: 0.001,
@@ -76,10 +78,10 @@ describe("a bank's linear model under its key", () => {
     own = readOwnLinear(store, await importLinear(store, { text: JSON.stringify(model), self: bank, rng: systemRng }));
     const params = serveJobSchema.parse({ protection: "encrypted-model", digest: own.digest, features: statedFeatures(own.model, bank) }) as EncryptedModelParams;
     const plan = { job, guest: bank, hosts: [power, tax] } as unknown as JobPlan;
-    guest = new EncryptedGuest(own, { self: bank, hosts: [power, tax], dataset: data[bank] ?? table([], []) });
+    guest = new EncryptedGuest(own, { self: bank, hosts: [power, tax], data: fixedData(data[bank] ?? table([], [])) });
     for (const self of [power, tax]) {
       const packed = new Uint8Array(Buffer.from(own.sealed[self] ?? "", "base64"));
-      const host = new EncryptedHost({ plan, params, self, dataset: data[self] ?? table([], []), packed, keyOf: keyOf(self) });
+      const host = new EncryptedHost({ plan, params, self, data: fixedData(data[self] ?? table([], [])), packed, keyOf: keyOf(self) });
       await host.start();
       hosts.set(self, host);
     }
@@ -143,18 +145,18 @@ describe("a bank's linear model under its key", () => {
     assert.equal(packed.length, Buffer.from(own.sealed[tax] ?? "", "base64").length);
     const params = serveJobSchema.parse({ protection: "encrypted-model", digest: own.digest, features: statedFeatures(own.model, bank).map((f) => ({ ...f, scale: 1 })) }) as EncryptedModelParams;
     const again = new EncryptedHost({
-      plan: { job, guest: bank, hosts: [power, tax] } as unknown as JobPlan, params, self: tax, dataset: data[tax] ?? table([], []), keyOf: keyOf(tax), packed: new Uint8Array(Buffer.from(own.sealed[tax] ?? "", "base64")),
+      plan: { job, guest: bank, hosts: [power, tax] } as unknown as JobPlan, params, self: tax, data: fixedData(data[tax] ?? table([], [])), keyOf: keyOf(tax), packed: new Uint8Array(Buffer.from(own.sealed[tax] ?? "", "base64")),
     });
     assert.notEqual(again.model, hosts.get(tax)?.model);
   });
   it("ends the service at a provider for bytes that are no model, and for a feature that it does not have", async () => {
     const params = serveJobSchema.parse({ protection: "encrypted-model", digest: own.digest, features: statedFeatures(own.model, bank) }) as EncryptedModelParams;
-    const base = { plan: { job, guest: bank, hosts: [power, tax] } as unknown as JobPlan, params, self: tax, dataset: data[tax] ?? table([], []), keyOf: keyOf(tax) };
+    const base = { plan: { job, guest: bank, hosts: [power, tax] } as unknown as JobPlan, params, self: tax, data: fixedData(data[tax] ?? table([], [])), keyOf: keyOf(tax) };
     for (const packed of [new Uint8Array(0), new Uint8Array(100).fill(1), new Uint8Array(Buffer.from(own.sealed[tax] ?? "", "base64")).subarray(0, 300_000)]) {
       await using host = new EncryptedHost({ ...base, packed });
       assert.equal(await codeOf(() => host.start()), "KERNEL_TEXT");
     }
-    assert.equal(await codeOf(() => new EncryptedHost({ ...base, dataset: table([], []), packed: new Uint8Array(1) })), "JOB_MODEL_UNKNOWN");
+    assert.equal(await codeOf(() => new EncryptedHost({ ...base, data: fixedData(table([], [])), packed: new Uint8Array(1) })), "JOB_MODEL_UNKNOWN");
   });
   it("is refused where its file has another schema, weights of more than 12 bits, a feature twice, or sums that do not fit", async () => {
     const feature = { name: "x", provider: "tax", centre: 0, scale: 1, missing: 0, weight: 1 };
@@ -207,16 +209,16 @@ const messageOf = (field: number, ...parts: readonly Uint8Array[]): Buffer => {
 const withNodes = (...nodes: OnnxFile["graph"]["nodes"]): OnnxFile => ({ ...net, graph: { ...net.graph, nodes } });
 
 describe("a bank's whole model at one provider", () => {
-  const dataset = table(["a", "b", "c"], [numeric("turnover", [620, Number.NaN, 1e300]), { kind: "categorical", name: "sector", levels: ["food"], codes: Int32Array.of(0, -1, 0) }]);
+  const inService = fixedData(table(["a", "b", "c"], [numeric("turnover", [620, Number.NaN, 1e300]), { kind: "categorical", name: "sector", levels: ["food"], codes: Int32Array.of(0, -1, 0) }]));
   const paramsOf = (file: Uint8Array, more: object = {}): WholeModelParams => (
     serveJobSchema.parse({ protection: "whole-model", digest: sha256Hex(file), bytes: file.length, inputs: ["turnover", "amount"], columns: ["amount"], ...more }) as WholeModelParams);
-  const hostOf = (file: Uint8Array, more: object = {}) => new WholeHost({ params: paramsOf(file, more), self: tax, dataset, model: file });
+  const hostOf = (file: Uint8Array, more: object = {}) => new WholeHost({ params: paramsOf(file, more), self: tax, data: inService, model: file });
 
   it("gives 8 bits of its result on the log-odds scale, with the bank's own columns of the request", async () => {
     const file = encodeOnnx(net);
     await using host = hostOf(file);
     await host.start();
-    const guest = new WholeGuest(paramsOf(file), table(["a"], [numeric("amount", [1.25])]));
+    const guest = new WholeGuest(paramsOf(file), fixedData(table(["a"], [numeric("amount", [1.25])])));
     for (const [company, columns, odds] of [["a", undefined, 0.62 + 1.25], ["a", { amount: -3 }, 0.62 - 3], ["a", { amount: 1e30 }, 127 / 16], ["a", { amount: -1e30 }, -8]] as const) {
       const prepared = guest.prepare({ company, ...(columns !== undefined && { columns }) });
       const { reply, held } = await host.answer({ ...askOf(1, company, [tax]), ...(prepared?.columns && { columns: prepared.columns }) });
@@ -226,6 +228,27 @@ describe("a bank's whole model at one provider", () => {
       const scored = await prepared?.score(new Map([[tax, reply.body]]), [tax]);
       assert.closeTo(scored?.probability ?? Number.NaN, sigmoid(Math.round(odds * 16) / 16), 1e-12);
     }
+  });
+  it("answers from new data with the next question, at both ends, and ends with data that lack an input", async () => {
+    const file = encodeOnnx(net);
+    const [own, theirs] = [new ServiceData(table(["a"], [numeric("amount", [1.25])])), new ServiceData(table(["a"], [numeric("turnover", [620])]))];
+    await using host = new WholeHost({ params: paramsOf(file), self: tax, data: theirs, model: file });
+    await host.start();
+    const guest = new WholeGuest(paramsOf(file), own);
+    const ask = async (company: string): Promise<[boolean, number]> => {
+      const { reply, held } = await host.answer({ ...askOf(1, company, [tax]), columns: guest.prepare({ company, columns: undefined })?.columns ?? [] });
+      if (reply.type !== "serve/odds") throw new Error(JSON.stringify(reply));
+      return [held, reply.body.odds];
+    };
+    assert.deepEqual(await ask("a"), [true, Math.round((0.62 + 1.25) * 16)]);
+    const onItsWay = ask("a");
+    theirs.renew(table(["b", "a"], [numeric("other", [1, 2]), numeric("turnover", [100, 200])]), true);
+    own.renew(table(["b", "a"], [numeric("amount", [1, -1])]), true);
+    assert.deepEqual(await onItsWay, [true, Math.round((0.62 + 1.25) * 16)]);
+    assert.deepEqual([await ask("a"), await ask("b")], [[true, Math.round((0.2 - 1) * 16)], [true, Math.round((0.1 + 1) * 16)]]);
+    theirs.renew(table(["a"], [numeric("other", [1])]), true);
+    assert.equal(await codeOf(() => theirs.unfit), "ENCLAVE_SNAPSHOT_CHANGED");
+    assert.deepEqual(await ask("b"), [true, Math.round((0.1 + 1) * 16)], "whole, until it has ended");
   });
   it("refuses a question whose result is no probability, or whose column has another type, and goes on", async () => {
     await using host = hostOf(encodeOnnx(net));
@@ -276,7 +299,7 @@ describe("a bank's whole model at one provider", () => {
       assert.equal(await codeOf(() => host.start()), code, `case ${i}`);
     }
     const file = encodeOnnx(net);
-    assert.equal(await codeOf(() => new WholeHost({ params: paramsOf(file), self: tax, dataset, model: encodeOnnx(outer) })), "MODEL_OWN");
+    assert.equal(await codeOf(() => new WholeHost({ params: paramsOf(file), self: tax, data: inService, model: encodeOnnx(outer) })), "MODEL_OWN");
     assert.equal(await codeOf(() => hostOf(file, { inputs: ["nothing", "amount"] })), "MODEL_ONNX_INPUTS");
     await using text = hostOf(file, { inputs: ["sector", "amount"] });
     assert.equal(await codeOf(() => text.start()), "MODEL_ONNX_INPUTS", "levels where the model takes numbers");

@@ -48,7 +48,7 @@ export const scoreKind: JobKind = {
       const { party, host } = withConsents(context, tools, half.columns.map((c) => c.feature));
       const seen = seeingRows(host);
       await scoreHost(party, { ...seen.host, explain: hostExplain(context), half });
-      hostDrift(context).noteBatch(seen.held().length, rowsOf(host.features, seen.held()));
+      await hostDrift(context).noteBatch(seen.held().length, rowsOf(host.features, seen.held()));
     } else if (shape.kind === "crossboost") {
       const half = readHalf(db, plan, "crossboost-host", crossboostHostHalfSchema);
       const { party, host } = withConsents(context, tools, half.columns.map((c) => c.name));
@@ -71,7 +71,7 @@ const scorecard: ScoreBy = async (context, batch, _shape, consents) => {
   const { explain } = scoreJobSchema.parse(plan.params);
   const scores = await scoreGuest(party, { hosts: plan.hosts, half, ...batch, explain, setSecret: tools.setSecret, intersection, consents });
   const scored = Int32Array.from(batch.ids.keys()).filter((record) => !scores.refused.has(record));
-  guestDrift(context).noteBatch(scored.length, rowsOf(batch.features, scored));
+  await guestDrift(context).noteBatch(scored.length, rowsOf(batch.features, scored));
   return { model: half.model, digest: digestOf(half), scaling: half.scaling, scores, explainer: scorecardExplainer(half, party.self) };
 };
 

@@ -21,10 +21,14 @@ export const verifyKind: JobKind = {
   },
   async host(context) {
     const { tools, input: { plan, planDigest, rule }, receipt } = context;
-    const { consents: desk, dataset: { verifiable }, identity: { party: self }, now } = tools;
+    const { consents: desk, data, identity: { party: self }, now } = tools;
     const params = verifyJobSchema.parse(plan.params);
     const published = params.fields.filter(({ party }) => party === self).map((asked) => publishedField(plan, asked));
-    if (verifiable === undefined || published.length === 0) throw new AppError("VERIFY_FIELD", { party: self });
+    if (published.length === 0) throw new AppError("VERIFY_FIELD", { party: self });
+    const verifiable = data.view((dataset) => {
+      if (dataset.verifiable === undefined) throw new AppError("VERIFY_FIELD", { party: self });
+      return dataset.verifiable;
+    });
     const needsConsents = plan.datasets[self]?.verification?.consents === true;
     if (needsConsents && desk === undefined) throw new AppError("POLICY_CONSENTS");
     const consents = desk && new ServiceConsents({ desk, plan, planDigest, guestUscc: rule.guestUscc, now, kind: "verify", items: { authorised: [], open: [] } });

@@ -28,7 +28,7 @@ export const watchKind: JobKind = {
   async host(context) {
     const { tools, input: { plan, planDigest, rule } } = context;
     const { options, desk, box } = standsOn(context);
-    const sources = openSources(plan, { dataset: tools.dataset, self: tools.identity.party, db: tools.db });
+    const sources = tools.data.view((dataset) => openSources(plan, { dataset, self: tools.identity.party, db: tools.db }));
     await stand(context, options, (standing) => new HostWatch(standing, { sources, desk, box, guestUscc: rule.guestUscc, planDigest }));
   },
 };

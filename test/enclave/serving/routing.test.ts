@@ -97,6 +97,29 @@ describe("versions of a model in running services", () => {
     assert.deepEqual(scores("C1"), [[1, "champion", 0.1]]);
   });
 
+  it("score for monitoring by the champion, or by the service itself where there is no deployment; that is no score that outcomes are held against", async () => {
+    const service = await begin(1);
+    const named = jobs[0] as JobId;
+    assert.isUndefined(world.served.standingFor(jobs[1] as JobId), "does not run");
+    assert.equal(world.served.standingFor(named)?.service, named);
+    await champion();
+    await begin(2);
+    await add(2);
+    await change({ type: "promote", version: 2 });
+    const by = world.served.standingFor(named);
+    assert.deepEqual([by?.service, by?.modelDigest], [jobs[1], digests[1]]);
+    const request = { version: 1, id: "watch-12345678", service: jobs[1] as JobId, at: new Date(world.now).toISOString(), answerKey: "A".repeat(43), company: "C1" } as const;
+    const answered = await by?.score(request, { asked: jobs[1] as JobId, role: "monitoring" });
+    await answered?.settled();
+    assert.deepInclude(answered?.answer as object, { status: "scored", probability: 0.2 });
+    assert.deepEqual(scores("C1"), []);
+    await scored(service, "C1");
+    assert.deepEqual(scores("C1").map(([version]) => version), [2], "what a program asks for is");
+    running[1]?.[Symbol.dispose]();
+    world.now += 1_000;
+    assert.isUndefined(world.served.standingFor(named), "the champion is away: no other version answers for it");
+  });
+
   it("answer their share of companies, whichever service was asked, and a company stays with its version", async () => {
     const [one, two] = [await begin(1), await begin(2)];
     await champion();
@@ -201,6 +224,19 @@ describe("versions of a model in running services", () => {
     world.restarted();
     again[Symbol.dispose]();
     assert.equal(await codeOf(await begin(2), canary), "SERVING_HISTORY");
+  });
+
+  it("go on beside a deployment whose record is no JSON any more", async () => {
+    const one = await begin(1);
+    await champion();
+    world.db.run("insert into serving_events values ('cards', 1, '{')");
+    world.now += 1_000;
+    assert.equal((await scored(one, "C1")).served?.deployment, "loans");
+    await change({ type: "retire", version: 1 });
+    world.now += 1_000;
+    assert.equal(await codeOf(one, "C1"), "SERVING_NO_CHAMPION", "changes are still followed");
+    assert.throws(() => changes.state("cards"), /SERVING_HISTORY/);
+    assert.deepEqual(one.faults, []);
   });
 
   it("stand in one deployment alone, for one purpose", async () => {
