@@ -16,7 +16,8 @@ import { activeLayers } from "./confinement.ts";
 import { HeadExchange } from "./audit/heads.ts";
 import { openEnclaveAudit, ticking } from "./audit/open.ts";
 import { Sent } from "./audit/sent.ts";
-import { loadOwn, memoryKeyOf } from "./data/own.ts";
+import { loadApart } from "./data/apart.ts";
+import { memoryKeyOf } from "./data/own.ts";
 import { ConsentDesk } from "./consents/desk.ts";
 import { SecretBox } from "./keys/box.ts";
 import { certificatesEnd, loadIdentity } from "./keys/identity.ts";
@@ -25,12 +26,17 @@ import { developmentOf } from "./outcomes/development.ts";
 import { GivenScores, modelDigests } from "./outcomes/scores.ts";
 import { openWitnessKey } from "./receipts/witnessing.ts";
 import { readPolicy, type Policy } from "./policy.ts";
-import { readSplit } from "./split.ts";
+import { filesStamp } from "./refresh/files.ts";
+import { startRefresher, versionOf } from "./refresh/refresher.ts";
+import { RefreshStore } from "./refresh/store.ts";
+import { DataVersions } from "./refresh/versions.ts";
 import { StateDatabase } from "./store/database.ts";
-import { summaryOf } from "./summary.ts";
+import { startLogCheckpoints } from "./store/log-checkpoints.ts";
+import { openTags } from "./tags/shelves.ts";
 import { LiveConnection } from "./transport/live.ts";
 import { HttpPlatform } from "./transport/http.ts";
-import { EnclaveWorker, placeOf } from "./worker.ts";
+import { placeOf } from "./fault.ts";
+import { EnclaveWorker } from "./worker.ts";
 
 const log = stderrLog("info");
 
@@ -46,11 +52,8 @@ async function main(folder: string): Promise<void> {
   if (daysLeft < 30) log.warn("certificates-end", { days: daysLeft });
   const box = SecretBox.open(paths.box, env.rng);
   const memoryKey = memoryKeyOf(paths.box);
-  const dataset = await loadOwn(config, memoryKey, log);
-  const trainOf = config.splitFile === undefined ? undefined : await readSplit(config.splitFile, dataset.ids, {
-    directory: config.dataFolder, idColumn: config.splitIdColumn ?? config.dataset.idColumn, idKind: config.dataset.idKind, log,
-  });
-  const summary = summaryOf(config, dataset, policyOf(paths.policy));
+  const loadedStamp = await filesStamp(config);
+  const data = new DataVersions(versionOf(config, await loadApart(config, memoryKey, { log }), policyOf(paths.policy)));
   using held = new DisposableStack();
   held.use(lockFolder(paths.lock, "ENCLAVE_STATE"));
   const db = held.use(new StateDatabase(paths.state));
@@ -66,16 +69,21 @@ async function main(folder: string): Promise<void> {
     db, box, memoryKey, env, platform, ca: identity.ca, folders: { consents: paths.consents, revocations: paths.revocations }, registrars: () => policyOf(paths.policy)?.registrars,
   });
   const worker = new EnclaveWorker({
-    folder, config, env, identity, db, box, platform, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, dataset, summary, trainOf, layers, memoryKey, consents, rights: platform,
+    folder, config, env, identity, db, box, platform, kernels, curve, intersections: { ecdh: ecdhIntersection(curve), kkrt: kkrtIntersection() }, data, layers, memoryKey, consents, rights: platform,
     audit, live, evaluation: { desk: openReportDesk({ folder, env, db, audit, reports: platform }), platform }, heads: new HeadExchange({ audit, platform, ca: identity.ca, env }), log: platform, witness: openWitnessKey(paths.witness, config.party),
   });
-  process.stdout.write(`${JSON.stringify({ event: "ready", party: config.party, rows: dataset.rows, layers })}\n`);
+  process.stdout.write(`${JSON.stringify({ event: "ready", party: config.party, rows: data.current.summary.rows, layers })}\n`);
   await using beside = new AsyncDisposableStack();
+  beside.use(startLogCheckpoints(db, log));
   beside.use(startDuties({ folder, config, env, db, box, audit, reports: platform, policy: () => policyOf(paths.policy),
     drift: {
       scores: new GivenScores({ db, box, memoryKey }), batch: (model, month) => largestBatch({ db, results: paths.results }, model, month),
-      development: (digest) => developmentOf(digest, { db, box, results: paths.results, data: async () => dataset }), digestOf: (model) => modelDigests(db).get(model),
+      development: (digest) => developmentOf(digest, { db, box, results: paths.results, data: async () => data.current.dataset }), digestOf: (model) => modelDigests(db).get(model),
     } }));
+  const { made } = openTags({ db, box, rng: env.rng, folder: paths.tags });
+  beside.use(startRefresher({
+    config, env, memoryKey, store: new RefreshStore(db), data, audit, platform, policy: () => policyOf(paths.policy), loadedStamp, pinned: () => worker.pinned(), sweep: (snapshots) => made.sweep(...snapshots),
+  }));
   await worker.serve(stop.signal);
 }
 

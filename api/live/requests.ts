@@ -9,18 +9,18 @@ import type { Platform } from "../platform.ts";
 import { findJob, findJobParties } from "../store/jobs.ts";
 import { listIdentities } from "../store/parties.ts";
 import { ServicesHealth } from "./health.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import type { LiveRelay, LiveService } from "./relay.ts";
 
-const keptForMs = 600_000;
-const maxKept = 20_000;
-
-type Kept = { readonly at: number; readonly digest: string; readonly answer: Promise<string> };
+/** One of a score has 1 KB, one of a verification may have many. */
+const keptBounds = { ms: 600_000, answers: 20_000, bytes: 64 * 2 ** 20 } as const;
+const maxOwned = 20_000;
 
 export class ServiceRequests {
   readonly #platform: Platform;
   readonly #relay: LiveRelay;
   readonly #health: ServicesHealth;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new KeptAnswers(keptBounds);
   readonly #owned = new Map<string, { readonly at: number; readonly service: LiveService }>();
 
   constructor(platform: Platform, relay: LiveRelay) {
@@ -46,21 +46,7 @@ export class ServiceRequests {
   async ask(caller: InstitutionCaller, id: JobId, jwe: string, key: string | undefined): Promise<string> {
     const service = await this.#ownFresh(caller, id);
     if (key === undefined) return this.#ask(id, service, jwe);
-    const now = this.#platform.env.now();
-    for (const [old, { at }] of this.#kept) {
-      if (now - at < keptForMs && this.#kept.size < maxKept) break;
-      this.#kept.delete(old);
-    }
-    const name = `${caller.institution}|${id}|${key}`;
-    const digest = sha256Hex(jwe);
-    const known = this.#kept.get(name);
-    if (known !== undefined && known.digest !== digest) throw new AppError("SERVICE_IDEMPOTENCY");
-    if (known !== undefined) return known.answer;
-    const answer = this.#ask(id, service, jwe);
-    this.#kept.set(name, { at: now, digest, answer });
-    // What failed may be tried again under the same key.
-    answer.catch(() => this.#kept.delete(name));
-    return answer;
+    return this.#kept.once(`${caller.institution}|${id}|${key}`, sha256Hex(jwe), this.#platform.env.now(), () => this.#ask(id, service, jwe));
   }
 
   async #ask(id: JobId, service: LiveService, jwe: string): Promise<string> {
@@ -82,7 +68,7 @@ export class ServiceRequests {
     const known = this.#owned.get(name);
     if (known !== undefined && now - known.at < 1_000 && known.service.expiresAt > now) return known.service;
     const { service } = await this.#own(caller, id);
-    if (this.#owned.size >= maxKept) this.#owned.clear();
+    if (this.#owned.size >= maxOwned) this.#owned.clear();
     this.#owned.set(name, { at: now, service });
     return service;
   }

@@ -1,5 +1,4 @@
-// Group commit: what many requests have to write is committed in one transaction, a moment later, and only once that is on the disk do their answers leave.
-// Groups that are committed while one flush runs share the next one.
+// Group commit: what many requests have to write becomes durable in one transaction, a moment later, and only then do their answers leave.
 import type { StateDatabase } from "../store/database.ts";
 
 type Group = { readonly writes: (() => void)[]; readonly done: Promise<void>; readonly settle: (error?: unknown) => void; isDurable: boolean };
@@ -24,7 +23,7 @@ export class Journal {
     return this.#commits;
   }
 
-  /** Resolves when `write`, and all that were added before it, are committed and on the disk. soon: the power may take it with it, a killed process may not.
+  /** Resolves when `write`, and all that were added before it, are committed. soon: the power may take it with it, a killed process may not.
    *  Rejects for the whole group when the disk fails: then nothing of it may leave. */
   add(write: () => void, options: { readonly soon?: boolean } = {}): Promise<void> {
     const group = this.#group ?? this.#begin();
@@ -33,7 +32,7 @@ export class Journal {
     return group.done;
   }
 
-  /** Commits what waits, at once; it is on the disk when its callers hear of it, or with the next `transaction`. */
+  /** Commits what waits, at once. */
   flush(): void {
     const group = this.#group;
     this.#group = undefined;
@@ -43,10 +42,10 @@ export class Journal {
       for (const write of group.writes) write();
     };
     try {
-      this.#db.transactionSoon(work);
+      if (group.isDurable) this.#db.transaction(work);
+      else this.#db.transactionSoon(work);
       this.#commits += 1;
-      if (group.isDurable) this.#db.durable().then(() => group.settle(), group.settle);
-      else group.settle();
+      group.settle();
     } catch (error) {
       group.settle(error);
     }

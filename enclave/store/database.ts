@@ -110,12 +110,18 @@ create table if not exists watch_list (
   primary key (service, host, record)) strict;
 create index if not exists watch_list_state on watch_list (service, host, state);
 create unique index if not exists watch_list_watch on watch_list (service, host, watch);
+create index if not exists watch_list_record on watch_list (service, record);
+create table if not exists watch_scores (service text not null, record blob not null, due_at integer not null, at integer, code text, sealed blob, primary key (service, record)) strict, without rowid;
+create index if not exists watch_scores_due on watch_scores (service, due_at);
 create table if not exists watch_alerts (
   n integer primary key autoincrement, id text not null unique, service text not null, at integer not null, sealed blob not null, jwe text, delivered integer not null default 0) strict;
 create index if not exists watch_alerts_delivered on watch_alerts (delivered, n);
 create table if not exists drift_counts (model text not null, month text not null, source text not null, companies integer not null, counts text not null, primary key (model, month, source)) strict, without rowid;
 create table if not exists drift_seen (model text not null, month text not null, record blob not null, primary key (model, month, record)) strict, without rowid;
 create table if not exists drift_told (model text not null, month text not null, primary key (model, month)) strict, without rowid;
+create table if not exists data_refreshes (
+  id integer primary key autoincrement, at integer not null, cause text not null, accept integer not null default 0, state text not null, code text, facts text, rows integer,
+  before_rows integer, snapshot text, ended_at integer) strict;
 create table if not exists models (
   model text primary key, job text not null, created_at integer not null, kind text not null, half text not null, version integer not null default 1, digests text) strict;
 `;
@@ -124,13 +130,21 @@ const addedColumns = [["phases", "rounds", "integer not null default 0"], ["inbo
 type Value = string | number | Uint8Array | null;
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
+/** Pages in the log from which a commit moves them into the main file: SQLite's own number. */
+const checkpointPages = 1_000;
+
 export class StateDatabase implements Disposable {
+  /** undefined for one in memory. */
+  readonly file: string | undefined;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #atEnd: ((isCommitted: boolean) => void)[] = [];
+  #commits = 0;
+  #checkpointAt = checkpointPages;
 
   /** Opens or creates the file (0600 in a 0700 folder). Throws ENCLAVE_STATE when it cannot be used. */
   constructor(file: string) {
+    this.file = file === ":memory:" ? undefined : file;
     try {
       if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       this.#db = new DatabaseSync(file);
@@ -205,6 +219,7 @@ export class StateDatabase implements Disposable {
     try {
       const result = work();
       this.#db.exec("commit");
+      this.#commits += 1;
       isCommitted = true;
       return result;
     } catch (error) {
@@ -231,6 +246,18 @@ export class StateDatabase implements Disposable {
     } finally {
       this.#db.exec("pragma synchronous = full");
     }
+  }
+
+  /** Transactions so far. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  /** From how many pages in the log on a commit moves them into the main file. */
+  checkpointAt(pages = checkpointPages): void {
+    if (pages === this.#checkpointAt) return;
+    this.#guard(() => this.#db.exec(`pragma wal_autocheckpoint = ${Math.trunc(pages)}`));
+    this.#checkpointAt = pages;
   }
 
   /** Moves everything into the main file and empties the log beside it, where overwritten rows would live on. */

@@ -15,6 +15,7 @@ import { monitorPurpose, WatchList, type VerifiedConsent } from "../../monitorin
 import type { Use } from "../../receipts/uses.ts";
 import type { ConsentDesk } from "../consents/desk.ts";
 import type { SecretBox } from "../keys/box.ts";
+import type { View } from "../data/views.ts";
 import { HostLink, type Reply } from "../live/host-link.ts";
 import type { Standing } from "../live/standing.ts";
 import { ProviderWatches, type Terms, type Version } from "./provider-store.ts";
@@ -31,7 +32,7 @@ const refreshedMs = 5_000;
 const mayBeOld: ReadonlySet<Code> = new Set(["CONSENT_ISSUER", "CONSENT_LIST_STALE"]);
 
 export type HostWatchOptions = {
-  readonly sources: WatchSources; readonly desk: ConsentDesk; readonly box: SecretBox; readonly guestUscc: string | undefined; readonly planDigest: string;
+  readonly sources: View<WatchSources>; readonly desk: ConsentDesk; readonly box: SecretBox; readonly guestUscc: string | undefined; readonly planDigest: string;
 };
 type Companies = Extract<WatchAsk, { what: "register" }>["companies"];
 type Checked = { readonly accepted: ReadonlyMap<string, { readonly jws: string; readonly accepted: Accepted }>; readonly refused: ReadonlyMap<string, Code> };
@@ -46,7 +47,9 @@ export class HostWatch implements Disposable {
   readonly #list: WatchList;
   readonly #machine: WatchHost;
   readonly #link: HostLink;
-  readonly #version: Version;
+  /** The data, and which version of them: they change together. */
+  #sources: WatchSources;
+  #version: Version;
   readonly #beat: NodeJS.Timeout;
   readonly #ended = new AbortController();
   #digest: ListDigest | undefined;
@@ -59,20 +62,21 @@ export class HostWatch implements Disposable {
   constructor(standing: Standing, options: HostWatchOptions) {
     this.#s = standing;
     this.#o = options;
-    const { plan, tools, dataset } = standing;
+    const { plan, tools } = standing;
+    this.#sources = options.sources.now;
     this.#params = watchJobSchema.parse(plan.params);
-    this.#asked = { grantee: { party: plan.guest, uscc: options.guestUscc }, items: options.sources.items.authorised, purpose: monitorPurpose, kind: "monitor" };
+    this.#asked = { grantee: { party: plan.guest, uscc: options.guestUscc }, items: this.#sources.items.authorised, purpose: monitorPurpose, kind: "monitor" };
     this.#store = new ProviderWatches({ db: tools.db, box: options.box, plan, budgets: tools.budgets });
     this.#list = new WatchList({
       store: this.#store, now: tools.now, rng: tools.rng, isWithdrawn: ({ digest, registrar, key }) => this.#isWithdrawn({ consent: digest, registrar, key }),
       limits: { perInstitution: this.#params.companies, perRequest: Infinity },
     });
-    this.#version = this.#store.version(dataset.snapshotDigest, this.#today());
+    this.#version = this.#store.version(this.#sources.snapshotDigest, this.#today());
     this.#machine = new WatchHost({
       register: (companies) => this.#register(companies),
       remove: (companies) => this.#remove(companies),
       list: () => (this.#digest ??= listDigest(this.#store.ids())),
-      news: (limit) => this.#store.news(limit, { day: this.#today(), perDay: this.#params.alertsPerDay }),
+      news: (limit, except) => this.#store.news(limit, { day: this.#today(), perDay: this.#params.alertsPerDay, except }),
       acknowledged: (ids) => this.#store.acknowledged(ids),
       send: (body) => void this.#link.send({ type: "watch/news", body }).catch((error: unknown) => standing.fail(error)),
     });
@@ -127,12 +131,13 @@ export class HostWatch implements Disposable {
   #register(companies: Companies): WatchVerdict[] {
     const { accepted, refused } = this.#checked;
     const { plan } = this.#s;
+    this.#renew();
     this.#digest = undefined;
     const subjects = [...accepted.keys()];
     let verdicts: ReadonlyMap<string, Code | undefined>;
     try {
       verdicts = this.#noting((noted) => {
-        const registered = this.#list.register(plan.guest, [...accepted.values()].map((h) => verified(h.accepted)), { authorised: this.#o.sources.items.authorised });
+        const registered = this.#list.register(plan.guest, [...accepted.values()].map((h) => verified(h.accepted)), { authorised: this.#sources.items.authorised });
         return new Map(registered.map((verdict, i) => {
           const subject = subjects[i] ?? "";
           if (verdict !== "added" && verdict !== "renewed" && verdict !== "already") return [subject, verdict];
@@ -184,7 +189,7 @@ export class HostWatch implements Disposable {
   /** A company that was not watched counts as a question about it: to take one off the list and put it back looks anew. */
   #charge(company: string): Code | undefined {
     const { plan, tools } = this.#s;
-    const { authorised, open } = this.#o.sources.items;
+    const { authorised, open } = this.#sources.items;
     if (this.#store.find(plan.guest, company) !== undefined) return undefined;
     const id = `${plan.job}.watch.${Buffer.from(tools.rng(12)).toString("hex")}`;
     return tools.budgets.desk.charge({ institution: plan.guest, company, kind: "watch", id, items: [...authorised, ...open] })?.code;
@@ -202,7 +207,7 @@ export class HostWatch implements Disposable {
 
   /** One look at one company, within a transaction. Throws CONSENT_LIST_* when it cannot be told whether its consent holds. */
   #look(id: string, noted: Noted[]): void {
-    const { sources } = this.#o;
+    const sources = this.#sources;
     const { tools } = this.#s;
     const watch = this.#store.get(id);
     if (watch === undefined) return;
@@ -228,7 +233,8 @@ export class HostWatch implements Disposable {
 
   /** What the receipt says of a look: its items, and by which consent. */
   #usesOf({ id, subject, registrar }: Terms & { readonly id: string; readonly subject: string }, used: readonly string[]): Noted {
-    const { desk, sources: { items } } = this.#o;
+    const { desk } = this.#o;
+    const { items } = this.#sources;
     const { plan, tools } = this.#s;
     const base = { subject, grantee: plan.guest, output: null, at: new Date(tools.now()).toISOString() };
     const open = items.open.filter((item) => used.includes(item));
@@ -242,9 +248,18 @@ export class HostWatch implements Disposable {
     return { uses: [{ ...base, items: authorised, consent: { id: consent.id, digest: sha256Hex(jws) }, revocations: list.digest }, ...uses], texts: [jws, list.text] };
   }
 
+  /** Other data may be in service since the last look. */
+  #renew(): void {
+    const { now } = this.#o.sources;
+    if (now === this.#sources) return;
+    this.#version = this.#store.version(now.snapshotDigest, this.#today());
+    this.#sources = now;
+  }
+
   #tick(): void {
     const now = performance.now();
     const { desk } = this.#o;
+    this.#renew();
     if (this.#list.expire() > 0) this.#changed(now);
     if (desk.state !== this.#consentState) {
       this.#consentState = desk.state;
@@ -265,6 +280,7 @@ export class HostWatch implements Disposable {
     try {
       for (;;) {
         if (this.#ended.signal.aborted) return;
+        this.#renew();
         const due = this.#store.due(this.#version.sequence, atATime);
         if (due.length === 0) return;
         this.#noting((noted) => {

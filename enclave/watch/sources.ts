@@ -14,6 +14,7 @@ import type { Snapshot } from "../../monitoring/triggers/evaluate.ts";
 import type { LoadedDataset } from "../data/load.ts";
 import { itemsOf } from "../job/consents.ts";
 import { readHalf } from "../job/halves.ts";
+import { ServingStore } from "../serving/store.ts";
 import type { StateDatabase } from "../store/database.ts";
 
 /** Score of the published scorecard, over what this provider has of it. */
@@ -21,6 +22,8 @@ export const publicCard = "public-card";
 
 export type Readings = Pick<Snapshot, "values" | "scores">;
 export type WatchSources = {
+  /** The version of the data that is read. */
+  readonly snapshotDigest: string;
   readonly set: TriggerSet;
   /** Items behind all triggers: those that need each company's authorisation, and the rest; and those of one trigger. */
   readonly items: { readonly authorised: readonly ItemId[]; readonly open: readonly ItemId[] };
@@ -45,11 +48,11 @@ export function openSources(plan: JobPlan, { dataset, self, db }: { readonly dat
   const { all, authorised } = itemsOf(catalogue, declared.flatMap(featuresOf));
   const byTrigger = new Map(declared.map((t) => [t.id, itemsOf(catalogue, featuresOf(t)).all]));
   const indicators = [...new Set(declared.flatMap((t) => (t.kind === "score-drop" ? [] : [t.indicator])))];
-  const recordOf = new Map<string, number>(dataset.ids.map((id, record) => [id, record]));
+  const { records, snapshotDigest } = dataset;
   return {
-    set, items: { authorised, open: all.filter((item) => !authorised.includes(item)) }, itemsOf: (trigger) => byTrigger.get(trigger) ?? [],
+    snapshotDigest, set, items: { authorised, open: all.filter((item) => !authorised.includes(item)) }, itemsOf: (trigger) => byTrigger.get(trigger) ?? [],
     read: (company) => {
-      const record = recordOf.get(company);
+      const record = records.get(company);
       if (record === undefined) return undefined;
       const value = (name: string): number | null => {
         const feature = columns.get(name);
@@ -65,8 +68,15 @@ export function openSources(plan: JobPlan, { dataset, self, db }: { readonly dat
   };
 }
 
-/** The code of the refusal when the data do not have what a plan's triggers watch. */
+/** The code of the refusal when the data do not have what a plan's triggers watch; at the bank SERVING_SERVICE when what is to score is no service of its own for
+ *  this purpose: consents for another one do not cover it. */
 export function unwatchable(...given: Parameters<typeof openSources>): Code | undefined {
+  const [plan, { self, db }] = given;
+  if (plan.guest === self) {
+    const { jointScore } = watchJobSchema.parse(plan.params);
+    const serving = jointScore === undefined ? undefined : new ServingStore(db).planOf(jointScore.service);
+    return jointScore === undefined || (serving?.kind === "serve" && serving.guest === self && serving.purpose === plan.purpose) ? undefined : "SERVING_SERVICE";
+  }
   try {
     openSources(...given);
     return undefined;

@@ -9,9 +9,9 @@ import { encodeFrame } from "../../core/codec.ts";
 import { compileLeakage } from "../../federation/leakage.ts";
 import { checkBody, specOf } from "../../federation/messages.ts";
 import { WatchGuest, type Wanted } from "../../federation/watch/guest.ts";
-import { firstPauseMs, longestPauseMs, WatchHost } from "../../federation/watch/host.ts";
+import { firstPauseMs, longestPauseMs, mostUnderWay, WatchHost } from "../../federation/watch/host.ts";
 import { listDigest } from "../../federation/watch/list.ts";
-import { frameBytes, passingRefusals, type News, type WatchAnswer, type WatchAsk, type WatchVerdict } from "../../federation/watch/messages.ts";
+import { againAfter, frameBytes, passingRefusals, type News, type WatchAnswer, type WatchAsk, type WatchVerdict } from "../../federation/watch/messages.ts";
 import { watchJobSchema } from "../../federation/watch/params.ts";
 
 const [bank, tax] = ["bank", "tax"].map(partyId) as [PartyId, PartyId];
@@ -39,7 +39,7 @@ class Provider {
       }),
       remove: (companies) => companies.forEach((c) => this.watched.delete(c)),
       list: () => listDigest([...this.watched].map(watchOf).sort()),
-      news: (limit) => [...this.waiting.values()].slice(0, limit),
+      news: (limit, except) => [...this.waiting.values()].filter((n) => !except.has(n.id)).slice(0, limit),
       acknowledged: (ids) => ids.forEach((id) => this.waiting.delete(id)),
       send: ({ news }) => this.sent.push(news),
     });
@@ -180,7 +180,7 @@ describe("the bank's list at a provider", () => {
 describe("news of a provider", () => {
   it("stay until they are acknowledged, and are sent again with growing pauses", () => {
     const { provider: p } = connected();
-    p.waiting.set("1", alert(1));
+    p.waiting.set(alert(1).id, alert(1));
     p.machine.told(0);
     assert.lengthOf(p.sent, 1);
     let now = 0;
@@ -228,16 +228,42 @@ describe("news of a provider", () => {
     b.machine.news(tax, { news: p.sent[1] as News[] });
     assert.deepEqual(b.acknowledged, [[alert(1).id]]);
   });
-  it("come frame by frame: the next when the last was acknowledged", () => {
+  it("come frame by frame, each once on its way, and no more under way than there is room for", () => {
     const { provider: p } = connected();
-    for (let i = 0; i < 100; i++) p.waiting.set(alert(i).id, alert(i));
+    for (let i = 0; i < 600; i++) p.waiting.set(alert(i).id, alert(i));
     p.machine.told(0);
     p.machine.told(1);
-    assert.deepEqual(p.sent.map((s) => s.length), [64]);
-    p.machine.acknowledge({ ids: (p.sent[0] as News[]).slice(0, 63).map((n) => n.id) }, 2);
-    assert.lengthOf(p.sent, 1);
-    p.machine.acknowledge({ ids: (p.sent[0] as News[]).slice(63).map((n) => n.id) }, 3);
-    assert.deepEqual(p.sent.map((s) => s.length), [64, 36]);
+    assert.deepEqual(p.sent.map((s) => s.length), Array.from({ length: mostUnderWay / 64 }, () => 64));
+    p.machine.acknowledge({ ids: (p.sent[0] as News[]).map((n) => n.id) }, 2);
+    assert.equal(p.sent.at(-1)?.length, 64);
+    p.machine.acknowledge({ ids: p.sent.slice(1).flat().map((n) => n.id) }, 3);
+    assert.equal(p.sent.at(-1)?.length, 600 - mostUnderWay - 64);
+    assert.sameMembers(p.sent.flat().map((n) => n.id), Array.from({ length: 600 }, (_, i) => alert(i).id));
+    p.machine.acknowledge({ ids: p.sent.flat().map((n) => n.id) }, 4);
+    assert.deepEqual([p.waiting.size, p.machine.nextTick()], [0, Infinity]);
+  });
+  it("are not held up by one that the bank cannot place yet, which is told again with pauses that go on growing", () => {
+    const { bank: b, provider: p } = connected();
+    b.want("a");
+    b.settle(p);
+    const stuck = alert(1, "of nobody");
+    p.waiting.set(stuck.id, stuck);
+    p.machine.told(0);
+    const pass = (now: number): void => {
+      for (const news of p.sent.splice(0)) b.machine.news(tax, { news });
+      for (const ids of b.acknowledged.splice(0)) p.machine.acknowledge({ ids }, now);
+    };
+    pass(0);
+    for (let i = 2; i < 5; i++) {
+      p.waiting.set(alert(i).id, alert(i));
+      p.machine.told(i);
+      assert.deepEqual(p.sent.map((news) => news.map((n) => n.id)), [[alert(i).id]], "at once, and alone");
+      pass(i);
+    }
+    assert.deepEqual([...p.waiting.keys()], [stuck.id]);
+    p.machine.tick(firstPauseMs);
+    assert.deepEqual(p.sent.map((news) => news.map((n) => n.id)), [[stuck.id]]);
+    assert.equal(p.machine.nextTick(), 3 * firstPauseMs);
   });
 });
 
@@ -282,15 +308,20 @@ describe("what a monitoring service sends", () => {
     assert.equal(wide?.numbers, 2 * 100 + 31 * 100);
   });
   it("has room for a list that a quota refuses all the time, brought again as often as it is", () => {
-    for (const companies of [100, 10_000, 100_000]) {
+    for (const companies of [1, 16, 17, 30, 100, 3_000, 10_000, 100_000]) {
       const { leakage } = compileLeakage(planOf({ days: 90, triggers: { tax: [trigger] }, companies }));
       const messages = leakage.find((l) => l.type === "watch/ask")?.maxMessages ?? 0;
-      for (const code of ["BUDGET_REQUESTS", "BUDGET_COMPANIES", "WATCH_FULL", "CONSENT_NOT_YET"] as const) {
-        const times = (90 * 86_400_000) / (passingRefusals[code] ?? 0);
+      for (const code of Object.keys(passingRefusals)) {
+        const times = (90 * 86_400_000) / (againAfter(code, companies) ?? 0);
         // Consents of two kilobytes; and lists are compared once a minute.
         assert.isBelow(times * Math.ceil(companies / 29) + 90 * 1440, messages, `${code} ${companies}`);
       }
     }
+  });
+  it("registers again what a registrar that is not believed yet signed, and not what no time changes", () => {
+    assert.equal(againAfter("CONSENT_ISSUER", 10), 3_600_000);
+    assert.isUndefined(againAfter("CONSENT_ITEM", 10));
+    assert.isUndefined(againAfter("constructor", 10));
   });
   it("needs triggers for every provider, and none that tells what it finds first", () => {
     assert.throws(() => compileLeakage({ ...planOf({ triggers: { tax: [trigger] } }), hosts: [partyId("power")] }), AppError);

@@ -207,7 +207,7 @@ export const sampleBodies: { readonly [T in MessageType]: TypedBody<T> } = {
   "verify/within": { n: 1, held: false, tables: filled(81 * 48), results: filled(32) },
   "garbled/open": { n: 1, session: "0123456789abcdef" },
   "garbled/base": { n: 1, points: filled(8192) },
-  "garbled/extend": { n: 1, session: "0123456789abcdef", index: 0, base: filled(4096), columns: filled(chunkBytes.columns), check: filled(chunkBytes.check) },
+  "garbled/extend": { n: 1, session: "0123456789abcdef", index: 0, columns: filled(chunkBytes.columns), check: filled(chunkBytes.check) },
   "garbled/extended": { n: 1, made: 6400 },
   "verify/refused": { n: 1, code: "VERIFY_LOCKED" },
   "serve/whole-model": { index: 0, of: 1, bytes: filled(64) },
