@@ -20,6 +20,7 @@ import { findService } from "./live/requests.ts";
 import { partyGuard } from "./http/auth.ts";
 import { Sessions } from "./http/sessions.ts";
 import { readDeadlines } from "./deadlines.ts";
+import { each } from "./each.ts";
 import { openAttester } from "./pki/attester.ts";
 import { openRegistrar } from "./pki/registrar.ts";
 import { openWebhookKeys } from "./pki/webhook-keys.ts";
@@ -214,6 +215,11 @@ async function orClose<T>(before: Pick<Database, "close">, open: () => Promise<T
   }
 }
 
+const everyTick: readonly ((platform: Platform) => Promise<unknown>)[] = [
+  endDueJobs, planDueRounds, stepRuns, sweepPushes, sweepRelay, sweepMembers, ({ revocations }) => revocations.renew(), passTime, sweepUsesRequests, withdrawOverdue, sweepReports, sweepAlerts, forgetLogins,
+  ({ sessions }) => sessions.sweep(), ({ webhooks }) => webhooks.look(),
+];
+
 /** Ends due jobs and deletes what they relayed. Returns what stops it, after the round that is under way. */
 function everySecond(platform: Platform): () => Promise<void> {
   let round: Promise<void> = Promise.resolve();
@@ -224,21 +230,7 @@ function everySecond(platform: Platform): () => Promise<void> {
       await platform.audit.tick();
       // Without a log nothing is ended and nobody is suspended either.
       platform.audit.check();
-      await endDueJobs(platform);
-      await planDueRounds(platform);
-      await stepRuns(platform);
-      await sweepPushes(platform);
-      await sweepRelay(platform);
-      await sweepMembers(platform);
-      await platform.revocations.renew();
-      await passTime(platform);
-      await sweepUsesRequests(platform);
-      await withdrawOverdue(platform);
-      await sweepReports(platform);
-      await sweepAlerts(platform);
-      await forgetLogins(platform);
-      await platform.sessions.sweep();
-      await platform.webhooks.look();
+      await each(everyTick, (work) => work(platform), platform.env.log);
     } catch (error) {
       // Tried again at the next tick.
       platform.env.log.error("tick.failed", { reason: error instanceof Error ? error.name : "unknown" });

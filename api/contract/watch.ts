@@ -29,6 +29,8 @@ export type WatchRequest = z.input<typeof watchRequestSchema>;
 const entrySchema = z.strictObject({
   company,
   providers: z.array(z.strictObject({ party: partyIdSchema, state: z.enum(watchStates), code: z.string().max(64).nullable() })).max(16),
+  /** Where the plan watches whole scores: the time of the last one, and why the last look had none. */
+  score: z.strictObject({ at: time.nullable(), code: z.string().max(64).nullable() }).optional(),
 });
 export type WatchEntry = z.output<typeof entrySchema>;
 const base = { version: z.literal(1), id: z.string(), service: jobIdSchema, at: time };
@@ -40,13 +42,16 @@ export const watchAnswerSchema = z.discriminatedUnion("status", [
 ]);
 export type WatchServiceAnswer = z.output<typeof watchAnswerSchema>;
 
-/** What is in a sealed alert (JWE to the institution): JSON, padded with spaces. No value. */
+const toldAlert = {
+  version: z.literal(1), service: jobIdSchema, party: partyIdSchema, company, trigger: z.string().max(48), kind: z.string().max(32), severity: z.enum(["info", "minor", "major", "critical"]),
+  /** The day of the provider's data, or of the score. */
+  asOf: z.iso.date(), text: z.strictObject({ zh: z.string().max(200), en: z.string().max(200) }),
+};
+/** What is in a sealed alert (JWE to the institution): JSON, padded with spaces. No value of a provider's. */
 export const openedAlertSchema = z.union([
-  z.strictObject({
-    version: z.literal(1), service: jobIdSchema, party: partyIdSchema, company, trigger: z.string().max(48), kind: z.string().max(32), severity: z.enum(["info", "minor", "major", "critical"]),
-    /** The day of the provider's data. */
-    asOf: z.iso.date(), text: z.strictObject({ zh: z.string().max(200), en: z.string().max(200) }),
-  }),
+  z.strictObject(toldAlert),
+  /** Of the bank's own enclave: the whole score fell by so many points; which service scored. */
+  z.strictObject({ ...toldAlert, kind: z.literal("score-drop"), drop: z.number().min(0), scoredBy: jobIdSchema }),
   /** The company's consent is withdrawn or over: it is not watched there any longer. */
   z.strictObject({ version: z.literal(1), service: jobIdSchema, party: partyIdSchema, company, ended: z.enum(["CONSENT_WITHDRAWN", "CONSENT_EXPIRED"]) }),
 ]);

@@ -5,6 +5,7 @@ import { AppError, type Code } from "../../core/errors.ts";
 import type { EnclaveEvent, EnclaveJob, JobStateName, JobView } from "../contract.ts";
 import type { InstitutionCaller } from "../http/route.ts";
 import { hasEnded, type JobChange } from "../job-state.ts";
+import { each } from "../each.ts";
 import { auditState } from "../audit/jobs.ts";
 import type { Platform } from "../platform.ts";
 import { isSamePerson } from "./credentials.ts";
@@ -241,11 +242,11 @@ const termGraceMs = 15_000;
 
 export async function endDueJobs(platform: Platform): Promise<void> {
   const now = platform.env.now();
-  for (const { id, kind, expiredForMs } of await findDue(platform.db.read, new Date(now), new Date(now - platform.limits.settleMs))) {
+  await each(await findDue(platform.db.read, new Date(now), new Date(now - platform.limits.settleMs)), async ({ id, kind, expiredForMs }) => {
     if (expiredForMs <= 0) await change(platform, id as JobId, { type: "settle" });
     else if (!isServing(kind)) await change(platform, id as JobId, { type: "expire" });
     else if (expiredForMs > termGraceMs) await change(platform, id as JobId, { type: "term" });
-  }
+  }, platform.env.log);
 }
 
 async function change(platform: Platform, id: JobId, event: JobChange): Promise<JobStateName> {

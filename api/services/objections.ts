@@ -5,6 +5,7 @@ import { digestOf } from "../../core/canonical.ts";
 import { AppError } from "../../core/errors.ts";
 import { officialCatalogue } from "../../catalogue/load.ts";
 import type { Lodging, ObjectionAnswer, ObjectionNotice, ObjectionView } from "../contract/subject.ts";
+import { each } from "../each.ts";
 import { endOfTerm } from "../deadlines.ts";
 import type { RoleCaller } from "../http/route.ts";
 import { changeObjection, hasEnded, newObjection, type ObjectionChange, type ObjectionMachine } from "../objection-state.ts";
@@ -158,8 +159,8 @@ export async function feedObjections(platform: Platform, party: PartyId, after: 
 /** For the clock: silence accepts, and a late answer is recorded as late. */
 export async function passTime(platform: Platform): Promise<void> {
   const now = platform.env.now();
-  for (const id of await findDueObjections(platform.db.read, new Date(now), 50)) {
+  await each(await findDueObjections(platform.db.read, new Date(now), 50), async (id) => {
     const row = await apply(platform, id, { type: "time", now }, { actor: "clock" });
     platform.env.log.warn("objection.due", { party: row.party, overdue: row.overdue });
-  }
+  }, platform.env.log);
 }

@@ -4,6 +4,7 @@
 import type { Readable } from "node:stream";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
+import { each } from "../each.ts";
 import { hasEnded } from "../job-state.ts";
 import type { Platform } from "../platform.ts";
 import { addFrame, dropBodies, findFrame, findUnswept, listFrames, markSwept, readChannel, readFrame } from "../store/relay.ts";
@@ -153,9 +154,9 @@ export async function forgetFrames(
 /** Deletes the relayed bytes of jobs that ended long enough ago. May be interrupted and run again. */
 export async function sweepRelay(platform: Platform): Promise<void> {
   const now = platform.env.now();
-  for (const job of await findUnswept(platform.db.read, new Date(now - platform.limits.retentionMs))) {
+  await each(await findUnswept(platform.db.read, new Date(now - platform.limits.retentionMs)), async (job) => {
     platform.recent.drop((key) => key.startsWith(`${job}/`));
     await platform.blobs.remove(`relay/${job}`);
     await platform.db.write((tx) => markSwept(tx, job, new Date(now)));
-  }
+  }, platform.env.log);
 }

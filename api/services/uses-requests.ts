@@ -3,6 +3,7 @@
 import type { PartyId } from "../../core/brand.ts";
 import { maxUsesRequestMs, signUsesRequest } from "../../consent/uses-request.ts";
 import { AppError } from "../../core/errors.ts";
+import { each } from "../each.ts";
 import type { RoleCaller } from "../http/route.ts";
 import type { Platform } from "../platform.ts";
 import { isTaken, nextChange } from "../store/database.ts";
@@ -102,8 +103,8 @@ export async function putUsesAnswer(
 
 /** For the clock: requests that are over, with their answers. May be interrupted and run again. */
 export async function sweepUsesRequests({ db, env, blobs }: Platform): Promise<void> {
-  for (const id of await findEndedRequests(db.read, new Date(env.now()), 50)) {
+  await each(await findEndedRequests(db.read, new Date(env.now()), 50), async (id) => {
     await blobs.remove(folder(id));
     await db.write((tx) => forgetUsesRequest(tx, id));
-  }
+  }, env.log);
 }

@@ -7,11 +7,11 @@ import type { JobId, PartyId } from "../../core/brand.ts";
 import { AppError, errorTable, type Code } from "../../core/errors.ts";
 import { isUscc } from "../../core/uscc.ts";
 import { jobRequestSchema } from "../../federation/plan-schema.ts";
-import { watchJobSchema } from "../../federation/watch/params.ts";
+import { watchJobSchema, type WatchJobInput } from "../../federation/watch/params.ts";
 import { declareTriggers } from "../../monitoring/triggers/declare.ts";
 import { publishedTriggers } from "../../monitoring/triggers/published.ts";
-import { triggerSchema, type Trigger } from "../../monitoring/triggers/schema.ts";
-import { existingFile, explained, jobName, parseJson, partyNames, readJson } from "../arguments.ts";
+import { severities, triggerSchema, type Severity, type Trigger } from "../../monitoring/triggers/schema.ts";
+import { existingFile, explained, jobName, parseJson, partyNames, readJson, wholeNumber } from "../arguments.ts";
 import { openSealed, type InstitutionKey } from "../institution-key.ts";
 import { profileAddress } from "../profile.ts";
 import { ServiceClient } from "../service-client.ts";
@@ -24,7 +24,11 @@ export function addWatch(program: Command): void {
   common(watch.command("start").description("submit a monitoring service; it runs once every party has approved / 提交监测服务，各方批准后运行")
     .requiredOption("--host <party...>", "data providers", partyNames)
     .option("--trigger <id...>", "published triggers that every one of them watches (`yunei watch triggers`)")
-    .option("--params <file>", "JSON file: triggers by provider, days, companies, alertsPerDay")
+    .option("--params <file>", "JSON file: triggers by provider, days, companies, alertsPerDay, jointScore")
+    .option("--score-service <job>", "also have every borrower scored anew by this service of the bank (purpose post-loan-monitoring; of a deployment the champion answers), and tell drops of the whole score / 由本行评分服务定期重新评分，评分下降即预警", jobName)
+    .option("--score-drop <points>", "with --score-service: points from which on a drop is told", wholeNumber(1, 10_000))
+    .option("--score-days <days>", "with --score-service: everybody is scored once in so many days (30)", wholeNumber(1, 366))
+    .addOption(new Option("--score-severity <severity>", "with --score-service: of its alerts (major)").choices(severities))
     .option("--key <text>", "idempotency key: the same key gives the same service"))
     .action(start);
   const byId = (name: string, description: string): Command => common(watch.command(name).argument("<service>", "id of its job", jobName).description(description));
@@ -65,20 +69,28 @@ function alertNames(text: string, before: readonly string[] = []): readonly stri
   return [...before, text];
 }
 
-type StartOptions = Common & { host: readonly PartyId[]; trigger?: readonly string[]; params?: string; key?: string };
+type StartOptions = Common & {
+  host: readonly PartyId[]; trigger?: readonly string[]; params?: string; key?: string; scoreService?: JobId; scoreDrop?: number; scoreDays?: number; scoreSeverity?: Severity;
+};
 
 function start(o: StartOptions): Promise<void> {
   return run(o, async ({ api, guest, json }) => {
     const given = o.params === undefined ? {} : (readJson(o.params) as Record<string, unknown>);
     const named = (o.trigger ?? []).map((id) => publishedTriggers.find((t) => t.id === id) ?? unknownTrigger(id));
     const triggers = named.length === 0 ? {} : { triggers: Object.fromEntries(o.host.map((host) => [host, named])) };
-    const params = watchJobSchema.safeParse({ ...triggers, ...given });
+    const params = watchJobSchema.safeParse({ ...triggers, ...given, ...jointScore(o) });
     if (!params.success) throw explained("JOB_PARAMS", params.error.issues.map((i) => `${i.path.join(".")}: ${i.code}`).join(", "));
     for (const own of Object.values(params.data.triggers)) check(own);
     const view = await api.submit(jobRequestSchema.parse({ kind: "watch", guest, hosts: o.host, purpose: "post-loan-monitoring", params: params.data }), o.key);
     if (json) printJson(view);
     else printLines([view.id]);
   });
+}
+
+function jointScore({ scoreService, scoreDrop, scoreDays, scoreSeverity }: StartOptions): { jointScore?: WatchJobInput["jointScore"] } {
+  if (scoreService === undefined && scoreDrop === undefined && scoreDays === undefined && scoreSeverity === undefined) return {};
+  if (scoreService === undefined || scoreDrop === undefined) throw explained("CLI_ARGUMENT", "--score-service and --score-drop go together");
+  return { jointScore: { service: scoreService, drop: scoreDrop, ...(scoreDays !== undefined && { everyDays: scoreDays }), ...(scoreSeverity !== undefined && { severity: scoreSeverity }) } };
 }
 
 function unknownTrigger(id: string): never {
@@ -134,8 +146,9 @@ async function change(watch: Watch, o: ChangeOptions & { do: "add" | "remove" },
   else printLines([language === "zh" ? `${companies.length} 家，其中移除 ${changed} 家` : `${companies.length} companies, ${changed} of them were on the list`]);
 }
 
-function lineOf({ company, providers }: WatchEntry): string {
-  return `${company}  ${providers.map(({ party, state, code }) => `${party}: ${state}${code === null ? "" : ` (${code})`}`).join("  ")}`;
+function lineOf({ company, providers, score }: WatchEntry): string {
+  const scored = score === undefined ? [] : [`score: ${score.at ?? "-"}${score.code === null ? "" : ` (${score.code})`}`];
+  return `${company}  ${[...providers.map(({ party, state, code }) => `${party}: ${state}${code === null ? "" : ` (${code})`}`), ...scored].join("  ")}`;
 }
 
 type AlertOptions = Common & { service?: JobId; state?: "open" | "acknowledged" };
@@ -162,6 +175,6 @@ async function opened(sealed: string, key: InstitutionKey): Promise<OpenedAlert>
 }
 
 function alertLine({ id, at, acknowledgedAt, alert }: Opened, language: Language): string {
-  const what = "ended" in alert ? errorTable[alert.ended][language] : `${alert.severity}  ${alert.text[language]}  (${alert.trigger}, ${alert.asOf})`;
+  const what = "ended" in alert ? errorTable[alert.ended][language] : `${alert.severity}  ${alert.text[language]}${"drop" in alert ? `: ${alert.drop}` : ""}  (${alert.trigger}, ${alert.asOf})`;
   return `${id}  ${at}  ${alert.company}  ${alert.party}  ${what}${acknowledgedAt === null ? "" : "  ✓"}`;
 }

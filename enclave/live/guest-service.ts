@@ -152,7 +152,7 @@ export class GuestService implements Disposable {
       remaining: this.#budgets.remaining, partial: away.length > 0, away: [...away], holders: [...holders], objections: [...(this.#objections().get(request.company) ?? [])],
       ...(served && { served }), ...(reasons && { reasons: [...reasons] }),
     };
-    const read = role === "shadow" || role === "monitoring" ? undefined : this.#o.scorer.read?.(request);
+    const read = role === "shadow" ? undefined : this.#o.scorer.read?.(request);
     if (read !== undefined) this.#o.drift?.note(request.company, read);
     if (role !== "monitoring") this.#scores?.note({ company: request.company, model: modelDigest, probability, at: tools.now(), service: plan.job, role });
     return { ...answer, receipt: uses.noteOutput(JSON.stringify(answer)) };

@@ -18,7 +18,7 @@ import { routingKey, ServingStore, type KeptStatistics } from "./store.ts";
 export type Role = GivenScore["role"];
 type ScoredAnswer = Extract<ServiceAnswer, { status: "scored" }>;
 /** As what a service answers: for whom it was asked, and what the answer says of that. */
-export type AnswersAs = { readonly asked: JobId; /** monitoring: a score that nothing was decided by; it is neither kept for outcomes nor counted. */ readonly role: Role | "monitoring"; readonly served?: NonNullable<ScoredAnswer["served"]> };
+export type AnswersAs = { readonly asked: JobId; /** monitoring: of a loan that was granted before; outcomes are not held against it. */ readonly role: Role | "monitoring"; readonly served?: NonNullable<ScoredAnswer["served"]> };
 /** settled: resolves when what the answer rests on is durable; nothing leaves before. */
 export type Answered = { readonly answer: ServiceAnswer; readonly settled: () => Promise<void> };
 /** A service for scores that runs here. Each question is charged to the budgets of the service itself. */

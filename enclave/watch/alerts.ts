@@ -13,13 +13,18 @@ import type { StateDatabase } from "../store/database.ts";
 const sealedBytes = 1536;
 const everyMs = 500;
 const longestPauseMs = 60_000;
+const longestRowPauseMs = 600_000;
 /** The platform does not know the service any longer, or never did: nobody could fetch the alert. */
 const lost: readonly string[] = ["JOB_NOT_FOUND", "RESULT_WRONG_PARTY"];
+/** What is wrong with one alert passes this often before it counts as a fault of the platform or of this enclave: then the others wait as well. */
+const mostFailing = 3;
 
 export type AlertParts = { readonly db: StateDatabase; readonly box: SecretBox; readonly desk: Pick<ReportDesk, "send">; readonly env: Env };
 
 export class AlertDelivery {
   readonly #p: AlertParts;
+  /** Alerts that could not be brought: when they are tried again, with growing pauses of their own. */
+  readonly #failing = new Map<number, { readonly at: number; readonly pause: number }>();
 
   constructor(parts: AlertParts) {
     this.#p = parts;
@@ -34,21 +39,34 @@ export class AlertDelivery {
     }
   }
 
-  /** Brings what waits, in its order. False when the platform did not take one: nothing after it is brought. */
+  /** Brings what waits, in its order; one that cannot be brought holds up no other. False when the platform takes none: nothing more is brought. */
   async tick(): Promise<boolean> {
     const { db, desk, env } = this.#p;
-    for (;;) {
-      const row = db.get("select n, id, service from watch_alerts where delivered = 0 order by n limit 1");
+    let inARow = 0;
+    for (let after = -1; ;) {
+      const row = db.get("select n, id, service from watch_alerts where delivered = 0 and n > ? order by n limit 1", after);
       if (row === undefined) return true;
-      const [n, id, service] = [Number(row["n"]), String(row["id"]), jobIdSchema.parse(row["service"])];
+      const [n, id, service] = [Number(row["n"]), String(row["id"]), String(row["service"])];
+      after = n;
+      const failed = this.#failing.get(n);
+      if (failed !== undefined && env.now() < failed.at) continue;
       try {
-        await desk.send("alert", { id, service, sealed: await this.#sealed(n, service) });
+        const job = jobIdSchema.parse(service);
+        await desk.send("alert", { id, service: job, sealed: await this.#sealed(n, job) });
         db.run("update watch_alerts set delivered = 1 where n = ?", n);
+        this.#failing.delete(n);
+        inARow = 0;
       } catch (error) {
         const code = error instanceof AppError ? error.code : "JOB_INTERNAL";
         env.log.warn("alert-not-delivered", { job: service, code });
-        if (!lost.includes(code)) return false;
-        db.run("update watch_alerts set delivered = 2 where n = ?", n);
+        if (lost.includes(code)) {
+          db.run("update watch_alerts set delivered = 2 where n = ?", n);
+          this.#failing.delete(n);
+          continue;
+        }
+        if (isOfAll(code) || ++inARow >= mostFailing) return false;
+        const pause = Math.min(2 * (failed?.pause ?? everyMs), longestRowPauseMs);
+        this.#failing.set(n, { at: env.now() + pause, pause });
       }
     }
   }
@@ -66,4 +84,9 @@ export class AlertDelivery {
     db.run("update watch_alerts set jwe = ? where n = ?", jwe, n);
     return jwe;
   }
+}
+
+/** The platform is away, busy or does not let this enclave in, or nothing may leave now. */
+function isOfAll(code: string): boolean {
+  return code === "JOB_PLATFORM_UNREACHABLE" || code === "PLATFORM_BUSY" || code === "PLATFORM_STORAGE" || code === "AUDIT_STOPPED" || code === "ENCLAVE_STATE" || code.startsWith("AUTH_");
 }

@@ -34,6 +34,11 @@ export class BankWatches {
     return Number(this.#db.get("select count(distinct record) as n from watch_list where service = ? and state <> 'removing'", this.#plan.job)?.["n"] ?? 0);
   }
 
+  /** How long the list of one provider is, with those that are to be removed. */
+  length(host: PartyId): number {
+    return Number(this.#db.get("select count(*) as n from watch_list where service = ? and host = ?", this.#plan.job, host)?.["n"] ?? 0);
+  }
+
   /** Wants it watched at every provider; one that refused or ended is asked again. Returns whether it was not on the list. */
   add(company: string): boolean {
     const record = this.#recordOf(company);

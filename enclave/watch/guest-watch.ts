@@ -1,6 +1,6 @@
 // A monitoring service at the bank: keeps its list of borrowers, brings it to the providers, stores alerts before it acknowledges them, and answers
 // the bank's programs. Alerts leave for the institution by their own duty (alerts.ts), also when the service is over.
-import { listPage, watchAnswerSchema, watchRequestSchema, type OpenedAlert, type WatchServiceAnswer } from "../../api/contract/watch.ts";
+import { listPage, watchAnswerSchema, watchRequestSchema, type OpenedAlert, type WatchEntry, type WatchServiceAnswer } from "../../api/contract/watch.ts";
 import type { PartyId, Released } from "../../core/brand.ts";
 import { sha256Hex } from "../../core/canonical.ts";
 import { AppError, isAppError } from "../../core/errors.ts";
@@ -8,7 +8,7 @@ import { isUscc } from "../../core/uscc.ts";
 import type { TypedBody } from "../../federation/messages.ts";
 import { WatchGuest } from "../../federation/watch/guest.ts";
 import { listDigest } from "../../federation/watch/list.ts";
-import { passingRefusals, type News, type WatchVerdict } from "../../federation/watch/messages.ts";
+import { againAfter, type News, type WatchVerdict } from "../../federation/watch/messages.ts";
 import { triggersOf, watchJobSchema, type WatchJobParams } from "../../federation/watch/params.ts";
 import type { ConsentDesk } from "../consents/desk.ts";
 import { bestConsent } from "../consents/guest.ts";
@@ -18,6 +18,8 @@ import { openSealed, SeenRequests, serviceKeyOf } from "../live/request.ts";
 import type { Standing } from "../live/standing.ts";
 import { releaseSealed } from "../release.ts";
 import { BankWatches, type Listed } from "./bank-store.ts";
+import { JointScores, scoreBeatMs } from "./joint-scores.ts";
+import { BankScores } from "./score-store.ts";
 
 /** How providers are asked: one question at a time, none in place of another. */
 const asking = { timeoutMs: 15_000, breaker: { failures: 1, probeMs: 5_000 }, fallback: "refuse", setsPerCompany: 1 } as const;
@@ -34,6 +36,8 @@ export class GuestWatch implements Disposable {
   readonly #o: GuestWatchOptions;
   readonly #params: WatchJobParams;
   readonly #store: BankWatches;
+  readonly #scores: BankScores;
+  readonly #joint: JointScores | undefined;
   readonly #machine: WatchGuest;
   readonly #link: GuestLink<"watch/ask", "watch/answer", "watch/refused">;
   readonly #key: ReturnType<typeof serviceKeyOf>["key"];
@@ -47,7 +51,10 @@ export class GuestWatch implements Disposable {
     const { plan, tools } = standing;
     this.#params = watchJobSchema.parse(plan.params);
     this.#key = serviceKeyOf(options.seed).key;
-    this.#store = new BankWatches({ db: tools.db, box: options.box, plan, recordOf: (company) => tools.budgets.hashId(plan.guest, company) });
+    const recordOf = (company: string): Uint8Array => tools.budgets.hashId(plan.guest, company);
+    this.#store = new BankWatches({ db: tools.db, box: options.box, plan, recordOf });
+    this.#scores = new BankScores({ db: tools.db, box: options.box, service: plan.job, recordOf });
+    this.#joint = this.#jointScores();
     this.#machine = new WatchGuest(plan.hosts, {
       toRegister: (host, limit) => this.#toRegister(host, limit),
       toRemove: (host, limit) => this.#store.inState(host, "removing", tools.now(), limit).map((l) => l.company),
@@ -73,7 +80,18 @@ export class GuestWatch implements Disposable {
       setInterval(collect, collectEveryMs),
       setInterval(() => this.#guarded(() => this.#machine.compare()), compareEveryMs),
       setInterval(() => this.#guarded(() => this.#renew()), renewEveryMs),
+      ...(this.#joint === undefined ? [] : [setInterval(() => void this.#joint?.tick().catch((error: unknown) => standing.fail(error)), scoreBeatMs)]),
     ];
+  }
+
+  #jointScores(): JointScores | undefined {
+    const { plan, tools } = this.#s;
+    const { jointScore: params } = this.#params;
+    if (params === undefined) return undefined;
+    return new JointScores({
+      store: this.#scores, plan, params, now: tools.now, rng: tools.rng, log: tools.log,
+      service: () => tools.live?.served?.standingFor(params.service), alert: (id, alert, at) => this.#store.putAlert(plan.guest, id, alert, at),
+    });
   }
 
   async #serve(jwe: string): Promise<Released> {
@@ -88,10 +106,13 @@ export class GuestWatch implements Disposable {
   }
 
   #answer(ask: ReturnType<typeof watchRequestSchema.parse>["ask"]): { status: "changed"; companies: number } | ({ status: "list"; companies: number } & ReturnType<BankWatches["page"]>) | { status: "refused"; code: string } {
-    if (ask.do === "list") return { status: "list", companies: this.#store.count(), ...this.#store.page(ask.after ?? "", listPage) };
+    if (ask.do === "list") {
+      const { entries, next } = this.#store.page(ask.after ?? "", listPage);
+      return { status: "list", companies: this.#store.count(), entries: entries.map((e) => ({ ...e, ...this.#scoreOf(e.company) })), next };
+    }
     const companies = [...new Set(ask.companies)];
     if (!companies.every(isUscc)) return { status: "refused", code: "WATCH_REQUEST" };
-    if (ask.do === "remove") return { status: "changed", companies: this.#store.transaction(() => companies.filter((company) => this.#store.remove(company)).length) };
+    if (ask.do === "remove") return { status: "changed", companies: this.#store.transaction(() => companies.filter((company) => this.#remove(company)).length) };
     try {
       return this.#store.transaction(() => {
         const fresh = companies.filter((company) => this.#store.add(company)).length;
@@ -103,6 +124,16 @@ export class GuestWatch implements Disposable {
       if (isAppError(error) && error.code === "WATCH_FULL") return { status: "refused", code: error.code };
       throw error;
     }
+  }
+
+  #remove(company: string): boolean {
+    this.#scores.forget(company);
+    return this.#store.remove(company);
+  }
+
+  #scoreOf(company: string): Pick<WatchEntry, "score"> {
+    const state = this.#scores.of(company);
+    return state === undefined ? {} : { score: { at: state.at === null ? null : new Date(state.at).toISOString(), code: state.code ?? (this.#joint?.isAway === true ? "SERVICE_AWAY" : null) } };
   }
 
   /** Only whose consent there is: a provider need not hear of the others. */
@@ -128,15 +159,17 @@ export class GuestWatch implements Disposable {
   #registered(host: PartyId, companies: readonly string[], verdicts: readonly WatchVerdict[]): void {
     const now = this.#s.tools.now();
     this.#store.transaction(() => {
+      const listed = this.#store.count();
       for (const [i, company] of companies.entries()) {
         const verdict = verdicts[i];
         if (verdict === undefined) continue;
         if ("watch" in verdict) this.#store.set(host, company, { state: "watched", watch: verdict.watch });
         else {
-          const pause = passingRefusals[verdict.code];
+          const pause = againAfter(verdict.code, listed);
           this.#store.set(host, company, { code: verdict.code, ...(pause === undefined ? { state: "refused" } : { state: "wanted", retryAt: now + pause }) });
         }
       }
+      this.#joint?.begin(companies.filter((_, i) => "watch" in (verdicts[i] ?? {})), this.#store.length(host));
     });
   }
 
@@ -184,6 +217,7 @@ export class GuestWatch implements Disposable {
 
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#joint?.[Symbol.dispose]();
     this.#link[Symbol.dispose]();
   }
 }

@@ -148,12 +148,13 @@ export class ProviderWatches implements WatchStore {
   }
 
   /** The oldest news, those that left before first; of alerts that have not left as many as this day has room for. The day is theirs from now on. */
-  news(limit: number, { day, perDay }: { readonly day: string; readonly perDay: number }): News[] {
+  news(limit: number, { day, perDay, except = new Set() }: { readonly day: string; readonly perDay: number; /** Ids that are under way. */ readonly except?: ReadonlySet<string> }): News[] {
     return this.transaction(() => {
       const scope = `alerts|${this.#service}`;
       let told = Number(this.#db.get("select amount from service_counts where scope = ? and period = ?", scope, day)?.["amount"] ?? 0);
       // Alerts that wait for another day hold up nothing else.
-      const rows = this.#db.all("select n, is_alert, day, sealed from watch_news where service = ? and (day is not null or is_alert = 0 or ?) order by day is null, n limit ?", this.#service, told < perDay ? 1 : 0, limit);
+      const rows = this.#db.all("select n, id, is_alert, day, sealed from watch_news where service = ? and (day is not null or is_alert = 0 or ?) order by day is null, n limit ?", this.#service, told < perDay ? 1 : 0, limit + except.size)
+        .filter((row) => !except.has(String(row["id"]))).slice(0, limit);
       const news: News[] = [];
       let isNew = false;
       for (const row of rows) {

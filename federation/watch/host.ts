@@ -10,20 +10,22 @@ export type WatchHostPort = {
   register(companies: Extract<WatchAsk, { what: "register" }>["companies"]): WatchVerdict[];
   remove(companies: readonly string[]): void;
   list(): ListDigest;
-  /** The oldest news that were not acknowledged, those that may leave today. */
-  news(limit: number): News[];
+  /** The oldest news that were not acknowledged, those that may leave today; none of these. */
+  news(limit: number, except: ReadonlySet<string>): News[];
   /** Erases them. */
   acknowledged(ids: readonly string[]): void;
   send(body: TypedBody<"watch/news">): void;
 };
 export const firstPauseMs = 5_000;
 export const longestPauseMs = 600_000;
+/** News under way that were not acknowledged: some that the bank's enclave cannot place yet hold up no others. */
+export const mostUnderWay = 8 * mostNews;
 
 export class WatchHost {
   readonly #port: WatchHostPort;
   #isUp = false;
-  /** Ids that were sent and not acknowledged; while there are some nothing else is sent. */
-  #sent = new Set<string>();
+  /** Ids that were sent on this channel and not acknowledged. */
+  readonly #sent = new Set<string>();
   #pause = firstPauseMs;
   #again = Infinity;
 
@@ -40,8 +42,7 @@ export class WatchHost {
   acknowledge({ ids }: TypedBody<"watch/acknowledge">, now: number): void {
     this.#port.acknowledged(ids);
     for (const id of ids) this.#sent.delete(id);
-    if (this.#sent.size > 0) return;
-    this.#pause = firstPauseMs;
+    if (this.#sent.size === 0) this.#pause = firstPauseMs;
     this.#send(now);
   }
 
@@ -55,12 +56,13 @@ export class WatchHost {
 
   /** There may be news that are to leave: after an evaluation, at the begin of a day. */
   told(now: number): void {
-    if (this.#sent.size === 0) this.#send(now);
+    this.#send(now);
   }
 
   tick(now: number): void {
     if (this.#again > now) return;
     this.#pause = Math.min(2 * this.#pause, longestPauseMs);
+    this.#sent.clear();
     this.#send(now);
   }
 
@@ -69,11 +71,16 @@ export class WatchHost {
     return this.#again;
   }
 
+  /** What is not under way yet, a frame at a time. */
   #send(now: number): void {
     if (!this.#isUp) return;
-    const news = this.#port.news(mostNews);
-    this.#sent = new Set(news.map(({ id }) => id));
-    this.#again = news.length === 0 ? Infinity : now + this.#pause;
-    if (news.length > 0) this.#port.send({ news });
+    if (this.#sent.size === 0) this.#again = Infinity;
+    while (this.#sent.size < mostUnderWay) {
+      const news = this.#port.news(Math.min(mostNews, mostUnderWay - this.#sent.size), this.#sent);
+      if (news.length === 0) return;
+      for (const { id } of news) this.#sent.add(id);
+      if (this.#again === Infinity) this.#again = now + this.#pause;
+      this.#port.send({ news });
+    }
   }
 }

@@ -23,12 +23,19 @@ export const newsIdSchema = z.string().regex(/^(alert|end)_[0-9a-f]{32}$/);
 export const watchRefusals = [...refusalCodes, "WATCH_REQUEST", "WATCH_FULL", "BUDGET_REQUESTS", "BUDGET_COMPANIES", "BUDGET_SLOWED", "BUDGET_PROBING", "BUDGET_POLICY", "BUDGET_STATE"] as const;
 export type WatchRefusal = (typeof watchRefusals)[number];
 const [minuteMs, hourMs] = [60_000, 3_600_000];
-/** Refusals that pass by themselves, and after how many ms what was refused is registered again without anybody's doing. A quota ends with its day or month, and
- *  frames of a service are counted: a list that a quota refuses, brought every minute, would use up in days what the plan has for its term. */
+/** Refusals that pass by themselves, and after how many ms at least. A registrar that nobody believes may be believed later: its certificate comes, or it comes back. */
 export const passingRefusals: Readonly<Record<string, number>> = {
-  CONSENT_CLOCK: minuteMs, CONSENT_LIST_STALE: minuteMs, CONSENT_NOT_YET: 6 * hourMs, CONSENT_LIST_FORKED: hourMs, BUDGET_SLOWED: hourMs,
+  CONSENT_CLOCK: minuteMs, CONSENT_LIST_STALE: minuteMs, CONSENT_ISSUER: hourMs, CONSENT_NOT_YET: 6 * hourMs, CONSENT_LIST_FORKED: hourMs, BUDGET_SLOWED: hourMs,
   WATCH_FULL: 6 * hourMs, BUDGET_REQUESTS: 6 * hourMs, BUDGET_COMPANIES: 6 * hourMs,
 };
+/** Companies that may be registered again every minute. */
+const everyMinute = 16;
+/** After how many ms what was refused is registered again without anybody's doing; undefined where that would change nothing. Frames of a service are counted: a long
+ *  list that is brought every minute would use up in hours what the plan has for its term. companies: on the list. */
+export function againAfter(code: string, companies: number): number | undefined {
+  const least = Object.hasOwn(passingRefusals, code) ? passingRefusals[code] : undefined;
+  return least && Math.max(least, Math.min(6 * hourMs, minuteMs * Math.ceil(companies / everyMinute)));
+}
 export const endCodes = ["CONSENT_WITHDRAWN", "CONSENT_EXPIRED"] as const;
 
 export const verdictSchema = z.union([

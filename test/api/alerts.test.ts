@@ -10,6 +10,7 @@ import { readWebhookBody } from "../../monitoring/webhooks/body.ts";
 import { arrears } from "../monitoring/support.ts";
 import { assertCode, type Client, type Reply } from "../support/clients.ts";
 import { newWorld, runningJob, TestClock, type Bank, type World } from "../support/platform.ts";
+import { eventually } from "../support/process.ts";
 import { Receiver } from "../support/receiver.ts";
 import { person } from "../support/subjects.ts";
 import { onBothDatabases } from "../public-credit/world.ts";
@@ -92,6 +93,42 @@ onBothDatabases((name, newDatabase) => {
       assertCode(await rival.client.get(`/v1/monitoring/alerts?cursor=${idOf(1)}`), "REQUEST_INVALID");
     });
 
+    it("is pushed also while something else that the clock does fails every time", async () => {
+      const { revocations } = world.platform.running?.platform ?? assert.fail("not running");
+      await receiver.come(2);
+      let failed = 0;
+      Object.assign(revocations, { renew: () => {
+        failed += 1;
+        return Promise.reject(new Error("a damaged row"));
+      } });
+      try {
+        await eventually("it has failed", () => failed > 0);
+        assert.equal((await put(4)).status, 200);
+        await receiver.come(3);
+      } finally {
+        Reflect.deleteProperty(revocations, "renew");
+      }
+    });
+
+    it("of a suspended bank is neither taken, shown nor pushed, and its monitoring is over at every provider; one let in again gets what its enclave still has", async () => {
+      const { db } = world.platform.running?.platform ?? assert.fail("not running");
+      await receiver.come(3);
+      await world.platform.admin.suspendInstitution(world.bank.institution);
+      assertCode(await put(5), "AUTH_SUSPENDED");
+      for (const client of [world.bank.client, analyst]) assertCode(await client.get("/v1/monitoring/alerts"), "AUTH_SUSPENDED");
+      assert.deepInclude(await db.read.job.findUnique({ where: { id: service } }), { state: "failed", failureCode: "JOB_MEMBER_SUSPENDED" });
+      assert.isNull(await db.read.alert.findUnique({ where: { id: idOf(5) } }));
+      assert.lengthOf(receiver.got, 3);
+      await db.write(async (tx) => {
+        await tx.institution.update({ where: { id: world.bank.institution }, data: { state: "active" } });
+        await tx.party.update({ where: { id: "bank" }, data: { state: "active" } });
+      });
+      assert.equal((await put(5)).status, 200);
+      clock.ms += 60_000;
+      await receiver.come(4);
+      assert.include((await list()).items.map((a) => a.id), idOf(5));
+    });
+
     it("comes in pages, newest first, each once, and is forgotten after 400 days", async () => {
       for (let n = 10; n < 15; n++) {
         clock.ms += 1000;
@@ -103,8 +140,8 @@ onBothDatabases((name, newDatabase) => {
         ids.push(...page.items.map((a) => a.id));
         cursor = page.next;
       }
-      assert.lengthOf(ids, 7);
-      assert.equal(new Set(ids).size, 7);
+      assert.lengthOf(ids, 9);
+      assert.equal(new Set(ids).size, 9);
       clock.ms += 400 * 86_400_000 - 1500;
       await sweepAlerts(world.platform.running?.platform ?? assert.fail("not running"));
       assert.sameMembers((await list()).items.map((a) => a.id), [idOf(13), idOf(14)]);

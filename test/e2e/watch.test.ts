@@ -4,17 +4,22 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
+import { openAdmin } from "../../api/admin.ts";
 import { monitoringEndpoints } from "../../api/contract/monitoring.ts";
 import { openedAlertSchema, watchAnswerSchema, type OpenedAlert, type WatchEntry } from "../../api/contract/watch.ts";
+import { serviceEndpoints } from "../../api/contract/services.ts";
 import { webhookEndpoints } from "../../api/contract/webhooks.ts";
 import { writeSettings } from "../../api/settings.ts";
 import { openSealed } from "../../cli/institution-key.ts";
+import { ownModelRequest } from "../../cli/own-model.ts";
 import { LocalRegistrar } from "../../cli/local-registrar.ts";
 import { ServiceClient } from "../../cli/service-client.ts";
+import { silentLog } from "../../core/env.ts";
 import { writeDurably } from "../../core/files.ts";
 import { jobIdSchema, partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths, readConfig } from "../../enclave/config.ts";
+import { StateDatabase } from "../../enclave/store/database.ts";
 import { readWebhookBody } from "../../monitoring/webhooks/body.ts";
 import { readVerifyingKey } from "../../monitoring/webhooks/keys.ts";
 import { receiveWebhook } from "../../monitoring/webhooks/signature.ts";
@@ -51,11 +56,15 @@ describe("monitoring of borrowers, over real processes", () => {
     for (const name of ["tax", "power"] as const) writeDurably(join(enclavePaths(topology.folder(name)).revocations, "registrar.jws"), text);
   };
   const consents = async (file: string, subjects: readonly string[]): Promise<void> =>
-    writeDurably(join(enclavePaths(topology.folder("bank")).consents, file), await registrar.consents(subjects, { grantee: partyId("bank"), items, purpose: "post-loan-monitoring", kinds: ["monitor"] }));
-  const refresh = async (name: "tax" | "power", table: string): Promise<void> => {
-    await topology.stop(name);
-    writeFileSync(join(readConfig(topology.folder(name)).dataFolder, `${name}.csv`), table);
-    await topology.launch(name);
+    writeDurably(join(enclavePaths(topology.folder("bank")).consents, file), await registrar.consents(subjects, { grantee: partyId("bank"), items, purpose: "post-loan-monitoring", kinds: ["monitor", "score"] }));
+  /** Its enclave finds new files by itself. */
+  const write = (name: "tax" | "power", table: string): void => writeFileSync(join(readConfig(topology.folder(name)).dataFolder, `${name}.csv`), table);
+  /** The same at once, by an operator's command; it goes on as the same process. */
+  const rewrite = (name: "tax" | "power", table: string): void => {
+    write(name, table);
+    const pid = topology.pid(name);
+    topology.cli(["enclave", "refresh", "--dir", topology.folder(name)]);
+    assert.equal(topology.pid(name), pid);
   };
   const list = async (): Promise<Map<string, string>> => {
     const answer = await client.exchange({ ask: { do: "list" } }, watchAnswerSchema).catch(() => undefined);
@@ -70,7 +79,7 @@ describe("monitoring of borrowers, over real processes", () => {
 
   before(async function () {
     this.timeout(240_000);
-    topology = await Topology.start({ tables, declared });
+    topology = await Topology.start({ tables, declared, refresh: { everySeconds: 1, settleSeconds: 1 } });
     receiver = await Receiver.start();
     await topology.stop("platform");
     writeSettings(topology.platformFolder, { webhooks: { allow: ["127.0.0.0/8"], ports: [receiver.port], plainHttp: true } });
@@ -78,7 +87,7 @@ describe("monitoring of borrowers, over real processes", () => {
     for (const name of ["bank", "tax", "power"] as const) {
       topology.setPolicy(name, (policy) => ({
         ...policy, registrars: registrar.policy,
-        allow: policy.allow.map((rule) => ({ ...rule, kinds: ["watch"], purposes: ["post-loan-monitoring"], watch: { triggers: ["arrears-begun"], maxCompanies: 100 } })),
+        allow: policy.allow.map((rule) => ({ ...rule, kinds: ["watch", "serve"], purposes: ["post-loan-monitoring"], encryptedModel: {}, singleHostTotals: true, watch: { triggers: ["arrears-begun"], maxCompanies: 100 } })),
       }));
     }
     topology.writeProfile(join(topology.work, "profile.json"));
@@ -125,8 +134,8 @@ describe("monitoring of borrowers, over real processes", () => {
     assert.notInclude(kept, first);
   });
 
-  it("tells the bank of arrears that begin, in the API and by a webhook whose signature holds", async () => {
-    await refresh("tax", arrearsOf("tax_arrears_open", [first, second]));
+  it("tells the bank of arrears that begin in new data, without a restart, in the API and by a webhook whose signature holds", async () => {
+    rewrite("tax", arrearsOf("tax_arrears_open", [first, second]));
     await receiver.come(1);
     const [got] = receiver.at("/alerts");
     const { keys } = await topology.api.call(webhookEndpoints.webhookKeys);
@@ -148,7 +157,7 @@ describe("monitoring of borrowers, over real processes", () => {
 
   it("loses no alert and tells none twice when the bank's enclave is away and the provider is killed before it could tell", async () => {
     await topology.kill("bank");
-    await refresh("tax", arrearsOf("tax_arrears_open", [first, second, third]));
+    write("tax", arrearsOf("tax_arrears_open", [first, second, third]));
     await eventually("it has something to tell", () => topology.rows("tax", "select 1 from watch_news").length === 1);
     await topology.kill("tax");
     await topology.launch("tax");
@@ -168,8 +177,10 @@ describe("monitoring of borrowers, over real processes", () => {
     });
     assert.equal(gone.get(`${fourth} tax`), "ended CONSENT_WITHDRAWN");
     assert.equal(gone.get(`${third} tax`), "watched");
-    await refresh("power", arrearsOf("ut_electricity_arrears", [fourth, first]));
+    const pid = topology.pid("power");
+    write("power", arrearsOf("ut_electricity_arrears", [fourth, first]));
     await receiver.come(5);
+    assert.equal(topology.pid("power"), pid);
     assert.sameMembers(await told(), [
       `${first} tax tax-arrears`, `${third} tax tax-arrears`, `${fourth} tax CONSENT_WITHDRAWN`, `${fourth} power CONSENT_WITHDRAWN`, `${first} power electricity-arrears`,
     ]);
@@ -185,6 +196,69 @@ describe("monitoring of borrowers, over real processes", () => {
     });
     const [row] = topology.rows("tax", "select count(*) as n from watches where service = ?", service);
     assert.equal(row?.["n"], 4, "first, second, third and silent");
+  });
+
+  it("scores borrowers anew with a service of the bank, and tells a drop of the whole score as an alert of the bank's own enclave", async () => {
+    const features = [
+      { name: "tax_arrears_open", provider: "tax", centre: 0, scale: 1000, missing: 0, weight: 2000 }, { name: "ut_electricity_arrears", provider: "power", centre: 0, scale: 1000, missing: 0, weight: 2000 },
+    ];
+    const file = join(topology.work, "linear.json");
+    writeFileSync(file, JSON.stringify({ version: 1, intercept: -1, unit: 0.0002, features }));
+    const imported = JSON.parse(topology.cli(["enclave", "own-models", "import-linear", "--dir", topology.folder("bank"), "--file", file, "--json"])) as { id: string };
+    const { params } = ownModelRequest(topology.folder("bank"), { ownModel: imported.id });
+    const { id: scoring } = await topology.api.submit({ kind: "serve", guest: partyId("bank"), hosts, purpose: "post-loan-monitoring", params: { ...params, timeoutMs: 5000 } });
+    await topology.until(scoring, "running");
+    const start = async (by: string): Promise<string> => {
+      const triggers = { tax: [triggerOf("tax-arrears")], power: [triggerOf("electricity-arrears")] };
+      return (await topology.api.submit({ kind: "watch", guest: partyId("bank"), hosts, purpose: "post-loan-monitoring", params: { days: 30, companies: 100, triggers, jointScore: { service: by, drop: 20 } } })).id;
+    };
+    const wrong = await start(service);
+    await topology.until(wrong, "failed");
+    assert.equal(await eventually("its word", () => topology.rows("bank", "select code from jobs where job = ? and code is not null", wrong)[0]?.["code"]), "SERVING_SERVICE");
+    const id = await start(scoring);
+    await topology.until(id, "running");
+    const own = await ServiceClient.open(topology.api, { service: id, ca: readFileSync(join(topology.platformFolder, "ca.pem"), "utf8"), now: Date.now() });
+    const borrower = companies[10] ?? "";
+    await eventually("it is on the list", async () => (await own.exchange({ ask: { do: "add", companies: [borrower] } }, watchAnswerSchema).catch(() => undefined))?.status === "changed");
+    const scoredAt = async (): Promise<string | undefined> => {
+      const answer = await own.exchange({ ask: { do: "list" } }, watchAnswerSchema);
+      return answer.status === "list" ? answer.entries[0]?.score?.at ?? undefined : undefined;
+    };
+    const begun = await eventually("the first score", scoredAt);
+    rewrite("tax", arrearsOf("tax_arrears_open", [borrower]));
+    // A month later.
+    using db = new StateDatabase(enclavePaths(topology.folder("bank")).state);
+    db.run("update watch_scores set due_at = 0 where service = ?", id);
+    await eventually("the second score", async () => await scoredAt() !== begun);
+    const dropped = await eventually("the alert", async () => (await alerts()).find((a) => a.service === id && a.party === partyId("bank")));
+    if (!("drop" in dropped)) assert.fail("no drop");
+    assert.deepInclude(dropped, { company: borrower, kind: "score-drop", trigger: "joint-score-drop", severity: "major", scoredBy: jobIdSchema.parse(scoring) });
+    // 5,000 over 1,000, by 2000 * 0.0002, in points of 20 / ln 2 for each unit of log odds.
+    assert.closeTo(dropped.drop, 5 * 0.4 * 20 / Math.LN2, 0.051);
+    const shown = await json<{ alert: OpenedAlert }[]>(["watch", "alerts", id, "--profile", "profile.json"], topology.work);
+    assert.deepInclude(shown.map((s) => s.alert), dropped);
+    assert.include((await json<WatchEntry[]>(["watch", "list", id, "--profile", "profile.json"], topology.work))[0]?.score, { code: null });
+    assert.lengthOf(topology.rows("bank", "select 1 from outcome_scores"), 0, "nothing was decided by it");
+    for (const job of [id, scoring]) await topology.api.cancel(job);
+  });
+
+  it("goes on without a provider that is suspended, and hears what that has to tell once it is let in again", async () => {
+    const admin = await openAdmin({ data: topology.platformFolder, env: { rng: systemRng, now: Date.now, log: silentLog } });
+    const isAway = async (): Promise<boolean> => (await topology.api.call(serviceEndpoints.getService, { params: { id: service } })).away.includes(partyId("power"));
+    const ofThis = async (): Promise<string[]> => (await alerts()).filter((a) => a.service === service).map((a) => `${a.company} ${a.party}`);
+    await admin.suspendParty(partyId("power"));
+    await eventually("it is cut off", isAway);
+    await eventually("its enclave has stopped", () => topology.log("power").includes("AUTH_SUSPENDED"));
+    write("power", arrearsOf("ut_electricity_arrears", [fourth, first, third]));
+    write("tax", arrearsOf("tax_arrears_open", [first, second, third, silent]));
+    await eventually("the other provider is heard", async () => (await ofThis()).includes(`${silent} tax`));
+    assert.notInclude(await ofThis(), `${third} power`);
+    await admin.resumeParty(partyId("power"));
+    await admin.close();
+    await topology.kill("power");
+    await topology.launch("power");
+    await eventually("it is heard", async () => (await ofThis()).includes(`${third} power`), 60_000);
+    assert.lengthOf((await ofThis()).filter((a) => a === `${third} power`), 1);
   });
 
   it("has receipts of its uses, and leaves nothing behind at its end", async () => {

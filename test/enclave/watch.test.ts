@@ -131,6 +131,18 @@ describe("a provider's watches", () => {
     assert.lengthOf(store.news(10, day(1, 2)), 0, "no room before tomorrow");
     assert.lengthOf(store.news(10, day(2, 2)), 1);
   });
+  it("leave out those that are under way, and look behind them", () => {
+    const store = open();
+    const list = listOf(store);
+    list.register(bank, [1, 2, 3].map((n) => consentOf(n)), set);
+    for (const n of [1, 2, 3]) {
+      list.observe(idOf(store, n), set, snapshot(1, { tax_arrears_open: 0 }));
+      list.observe(idOf(store, n), set, snapshot(2, { tax_arrears_open: 1 }));
+    }
+    const first = store.news(2, day(1)).map((n) => n.id);
+    assert.deepEqual(store.news(2, { ...day(1), except: new Set(first) }).map((n) => n.id), store.news(3, day(1)).slice(2).map((n) => n.id));
+    assert.deepEqual(store.news(1, { ...day(1), except: new Set(store.news(3, day(1)).map((n) => n.id)) }), []);
+  });
   it("of another service are others", () => {
     fallen();
     const other = new ProviderWatches({ db, box, plan: { ...plan, job: planOf({}, { job: "job_fedcba9876543210" }).job }, budgets: hashes() });
@@ -227,6 +239,61 @@ describe("the bank's list", () => {
     const desk = { send: async () => { if (++tries === 1) throw new AppError("JOB_NOT_FOUND"); } };
     assert.isTrue(await new AlertDelivery({ db, box, desk, env: { rng: systemRng, now: () => now, log: keptLog([]) } }).tick());
     assert.equal(tries, 2);
+  });
+});
+
+describe("an alert that cannot be brought", () => {
+  const open4 = (): { tried: string[]; ids: string[]; clock: { ms: number }; delivery: AlertDelivery; fails: Map<string, Code> } => {
+    const own = new BankWatches({ db, box, plan, recordOf: (company) => hashes().hashId(bank, company) });
+    for (const n of [1, 2, 3, 4]) own.putAlert(tax, `alert_${String(n).repeat(32)}`, { version: 1, service: job, party: tax, company: usccOf(n), ended: "CONSENT_EXPIRED" }, now);
+    const ids = db.all("select id from watch_alerts order by n").map((r) => String(r["id"]));
+    const [clock, tried, fails] = [{ ms: now }, [] as string[], new Map<string, Code>()];
+    const desk = { send: async (_kind: unknown, body: unknown) => {
+      const { id } = body as { id: string };
+      tried.push(id);
+      const code = fails.get(id);
+      if (code !== undefined) throw new AppError(code);
+    } };
+    return { tried, ids, clock, fails, delivery: new AlertDelivery({ db, box, desk, env: { rng: systemRng, now: () => clock.ms, log: keptLog([]) } }) };
+  };
+  it("holds up no other, and is tried again by itself with growing pauses", async () => {
+    const { tried, ids: [first = "", ...others], clock, fails, delivery } = open4();
+    fails.set(first, "REPORT_SCHEMA");
+    assert.isTrue(await delivery.tick());
+    assert.deepEqual(tried.splice(0), [first, ...others]);
+    assert.isTrue(await delivery.tick());
+    assert.deepEqual(tried, [], "not before its pause is over");
+    for (const pause of [1000, 2000, 4000]) {
+      clock.ms += pause - 1;
+      await delivery.tick();
+      assert.deepEqual(tried, []);
+      clock.ms += 1;
+      await delivery.tick();
+      assert.deepEqual(tried.splice(0), [first]);
+    }
+    fails.clear();
+    clock.ms += 600_000;
+    assert.isTrue(await delivery.tick());
+    assert.equal(Number(db.get("select count(*) as n from watch_alerts where delivered = 1")?.["n"]), 4);
+  });
+  it("is a damaged row: the others are brought", async () => {
+    const { tried, ids: [first = "", ...others], delivery } = open4();
+    db.run("update watch_alerts set sealed = ? where id = ?", new Uint8Array(40), first);
+    assert.isTrue(await delivery.tick());
+    assert.deepEqual(tried, others);
+  });
+  it("is the platform's fault where some in a row fail, or it says so: the rest waits, and none is lost", async () => {
+    const { tried, ids, clock, fails, delivery } = open4();
+    for (const id of ids) fails.set(id, "PLATFORM_INTERNAL");
+    assert.isFalse(await delivery.tick());
+    assert.deepEqual(tried.splice(0), ids.slice(0, 3));
+    for (const id of ids) fails.set(id, "JOB_PLATFORM_UNREACHABLE");
+    clock.ms += 600_000;
+    assert.isFalse(await delivery.tick());
+    assert.deepEqual(tried.splice(0), ids.slice(0, 1));
+    fails.clear();
+    assert.isTrue(await delivery.tick());
+    assert.deepEqual(tried, ids);
   });
 });
 

@@ -2,6 +2,7 @@
 // the member and ends its open jobs in the transaction, and cuts its connections right after it.
 import { AppError } from "../../../core/errors.ts";
 import type { MemberView, SuspensionReason } from "../../contract/institutions.ts";
+import { each } from "../../each.ts";
 import { sha256 } from "../../http/auth.ts";
 import type { Platform } from "../../platform.ts";
 import { revokeCredentialsOf } from "../../store/credentials.ts";
@@ -93,7 +94,7 @@ export async function sweepMembers(platform: Platform): Promise<void> {
   const now = new Date(env.now());
   const graceEnds = new Date(now.getTime() - settings.reviewGraceDays * dayMs);
   if (settings.requireAssessment) await setDemoReviews(db.read, now);
-  for (const { id, warnedAt } of await findDueMembers(db.read, now, graceEnds)) {
+  await each(await findDueMembers(db.read, now, graceEnds), async ({ id, warnedAt }) => {
     try {
       if (warnedAt !== null) await suspendMember(platform, id, "review-overdue");
       else await warn(platform, id);
@@ -101,7 +102,7 @@ export async function sweepMembers(platform: Platform): Promise<void> {
       // A supervisor has just dealt with it.
       if (!(error instanceof AppError && error.code === "MEMBER_STATE")) throw error;
     }
-  }
+  }, env.log);
 }
 
 async function warn(platform: Platform, id: string): Promise<void> {

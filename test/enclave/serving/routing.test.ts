@@ -105,6 +105,7 @@ describe("versions of a model in running services", () => {
     await champion();
     await begin(2);
     await add(2);
+    await change({ type: "canary", version: 2, share: 1_000 });
     await change({ type: "promote", version: 2 });
     const by = world.served.standingFor(named);
     assert.deepEqual([by?.service, by?.modelDigest], [jobs[1], digests[1]]);
