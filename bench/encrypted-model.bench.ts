@@ -17,8 +17,8 @@ import { median, type Figure } from "./figures.ts";
 
 const indicators = 64;
 const blocks = 4;
-const requests = 100;
-const companies = 200;
+const requests = 500;
+const companies = 600;
 
 export async function encryptedModelBench(): Promise<Figure[]> {
   return [...await kernel(), ...await service()];

@@ -1,12 +1,12 @@
 // Sealed requests of a bank's programs to its own enclave: JWE (RFC 7516), ECDH-ES on X25519 with A256GCM, to a key in the guest's signed
 // approval; the answer under a key in the request, dir with A256GCM. The platform passes bytes.
 import { createPrivateKey, type KeyObject } from "node:crypto";
-import { CompactEncrypt, compactDecrypt } from "jose";
 import type { z } from "zod";
 import { serviceRequestSchema } from "../../api/contract/services.ts";
 import type { JobId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
-import { seededRng } from "../../core/rng.ts";
+import { seededRng, systemRng } from "../../core/rng.ts";
+import { ivBytes, openTo, sealUnder } from "./jwe.ts";
 
 /** PKCS#8 of an X25519 key (RFC 8410) without its 32 bytes. */
 const pkcs8Head = Buffer.from("302e020100300506032b656e04220420", "hex");
@@ -35,10 +35,8 @@ export async function openRequest(jwe: string, expected: Expected): Promise<Open
 
 /** Throws SERVICE_REQUEST for what is not sealed to this key, does not fit, is for another service, or of another time. */
 export async function openSealed<T extends { readonly service: JobId; readonly at: string }>(jwe: string, schema: z.ZodType<T>, expected: Expected): Promise<T> {
-  let text: string;
   try {
-    const { plaintext } = await compactDecrypt(jwe, expected.key, { keyManagementAlgorithms: ["ECDH-ES"], contentEncryptionAlgorithms: ["A256GCM"], maxDecompressedLength: 0 });
-    text = new TextDecoder("utf-8", { fatal: true }).decode(plaintext);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(openTo(expected.key, jwe));
     const request = schema.parse(JSON.parse(text));
     if (request.service !== expected.service || Math.abs(Date.parse(request.at) - expected.now) > maxSkewMs) throw new AppError("SERVICE_REQUEST");
     return request;
@@ -49,7 +47,7 @@ export async function openSealed<T extends { readonly service: JobId; readonly a
 }
 
 export async function sealAnswer(answer: unknown, key: string): Promise<string> {
-  return new CompactEncrypt(new TextEncoder().encode(JSON.stringify(answer))).setProtectedHeader({ alg: "dir", enc: "A256GCM" }).encrypt(Buffer.from(key, "base64url"));
+  return sealUnder(Buffer.from(key, "base64url"), systemRng(ivBytes), Buffer.from(JSON.stringify(answer)));
 }
 
 /** Requests that were taken within the time in which they would be taken again: the same one gets the same answer and is charged once. Answers

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { JobId, PartyId } from "../../core/brand.ts";
 import { sha256Hex } from "../../core/canonical.ts";
 import type { Clock, Rng } from "../../core/env.ts";
-import { AppError } from "../../core/errors.ts";
+import { AppError, isAppError } from "../../core/errors.ts";
 import { batchDigits, jobIdSchema } from "../../core/names.ts";
 import type { JobPlan } from "../../federation/plan-schema.ts";
 import { toBase64 } from "../../receipts/note.ts";
@@ -39,6 +39,8 @@ export class ServiceUses {
   #isChanged = false;
   #isOver = false;
   #pending: Use[] = [];
+  /** Of the pending ones, those that `onUses` has heard of. */
+  #told = 0;
   /** What the receipt will say of the batch: to read all of it again at its end would hold up the answers of that moment. */
   #kept: UsesSoFar;
   readonly #texts = new Map<string, string>();
@@ -73,6 +75,7 @@ export class ServiceUses {
     if (!uses.every((use) => useSchema.safeParse(use).success)) throw new AppError("RECEIPT_USE");
     this.#open();
     this.#pending.push(...uses);
+    this.#tell();
     for (const text of texts) this.#texts.set(sha256Hex(text), text);
   }
 
@@ -94,9 +97,9 @@ export class ServiceUses {
   write(): void {
     if (this.#isOver) throw new AppError("JOB_ENDED");
     if (!this.#isChanged) return;
-    const { db, box, rng, plan, onUses } = this.#o;
+    const { db, box, rng, plan } = this.#o;
     if (this.#pending.length > 0) {
-      onUses?.(this.batch, [...new Set(this.#pending.map(({ subject }) => subject))]);
+      this.#hear();
       const part = this.#pending.map((use) => ({ use, salt: rng(saltBytes) }));
       const sealed = box.seal(Buffer.from(JSON.stringify(part.map(({ use, salt }) => ({ use, salt: toBase64(salt) })))));
       db.run("insert into receipt_uses select ?, coalesce(max(part) + 1, 0), ? from receipt_uses where job = ?", this.batch, sealed, this.batch);
@@ -110,6 +113,7 @@ export class ServiceUses {
     }
     this.#isChanged = false;
     this.#pending = [];
+    this.#told = 0;
     this.#texts.clear();
     db.run("insert or replace into service_state values (?, ?, ?, ?, ?, ?)", plan.job, this.#lastN, this.#batch, this.#count, this.#openedAt ?? null, this.#output);
   }
@@ -124,14 +128,30 @@ export class ServiceUses {
     const { book, plan, planDigest, self, ledger, modelDigest, now } = this.#o;
     if (this.#count === 0) return undefined;
     // Uses whose answers are still being worked out belong to this batch.
-    if (this.#pending.length > 0) this.#o.db.transaction(() => this.write());
+    if (this.#pending.length > 0) this.#o.db.transactionSoon(() => this.write());
     const { batch } = this;
     const receipt = new JobReceipt(book, { plan: { ...plan, job: batch }, planDigest, self, ledger, uses: this.#kept, seeds: () => ({}), now });
     receipt.names({ digest: modelDigest });
+    // Durable, and all before it with it. What follows is found out again from the receipt.
     const jws = receipt.make(this.#output === "" ? null : this.#output);
     this.#next();
-    this.#o.db.transaction(() => this.write());
+    this.#o.db.transactionSoon(() => this.write());
     return jws;
+  }
+
+  /** As soon as they are noted: what hears of them writes beside the group's commit, not after it. One that cannot take them is asked again with the group. */
+  #tell(): void {
+    try {
+      this.#hear();
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+    }
+  }
+
+  #hear(): void {
+    const companies = [...new Set(this.#pending.slice(this.#told).map(({ subject }) => subject))];
+    if (companies.length > 0) this.#o.onUses?.(this.batch, companies);
+    this.#told = this.#pending.length;
   }
 
   #next(): void {

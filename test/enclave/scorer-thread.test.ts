@@ -16,6 +16,23 @@ describe("the thread of a scorer", () => {
     }
     assert.equal(await codeOf(thread.call("busy", [1])), "MODEL_ONNX_TIME");
   });
+  it("counts the time of a call from its turn, not from when it was asked, and does not begin what has waited as long", async () => {
+    await using thread = new ScorerThread({ ...slow, limit });
+    await thread.start();
+    // Together longer than the limit; each alone within it.
+    const calls = [900, 900, 1].map((ms) => thread.call("busy", [ms]));
+    assert.deepEqual(await Promise.all(calls.slice(0, 2)), [900, 900]);
+    assert.equal(await codeOf(calls[2] as Promise<unknown>), "SERVICE_BUSY");
+    assert.equal(await thread.call("busy", [1]), 1, "no thread was ended for it");
+  });
+  it("takes no other call along when one takes too long", async () => {
+    await using thread = new ScorerThread({ ...slow, limit: { ...limit, ms: 400 } });
+    await thread.start();
+    const [long, next] = [codeOf(thread.call("busy", [600])), codeOf(thread.call("busy", [1]))];
+    assert.equal(await long, "MODEL_ONNX_TIME");
+    assert.equal(await next, "SERVICE_BUSY");
+    assert.equal(await thread.call("busy", [1]), 1);
+  });
   it("says that it is busy when as many calls wait as it takes", async () => {
     await using thread = new ScorerThread({ ...slow, mostWaiting: 2 });
     await thread.start();

@@ -1,4 +1,5 @@
-// A scorer's heavy part in a thread of its own: one object, opened when it is first asked and again after it was lost. What waits is bounded.
+// A scorer's heavy part in a thread of its own: one object, opened when it is first asked and again after it was lost. What waits is bounded, by number and,
+// where calls have a limit of time, by time; the limit itself counts from the moment at which a call has the thread to itself.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Transferable } from "node:worker_threads";
 import { AppError, isAppError, type Code } from "../../../core/errors.ts";
@@ -6,7 +7,7 @@ import { Pool, type Remote } from "../../../kernels/pool.ts";
 
 export type ThreadOptions = {
   readonly module: URL; readonly open: string; readonly args: readonly unknown[];
-  /** A call that takes longer ends the thread, and fails with this code. */
+  /** A call that takes longer ends the thread, and fails with this code. One that has waited for others as long is not begun, and fails with SERVICE_BUSY. */
   readonly limit?: { readonly ms: number; readonly code: Code };
   /** Calls that may wait. */
   readonly mostWaiting?: number;
@@ -19,6 +20,8 @@ export class ScorerThread implements AsyncDisposable {
   #pool: Pool | undefined;
   #remote: Promise<Remote> | undefined;
   #waiting = 0;
+  /** Resolves when the last call that was begun, or waits, is over. */
+  #last: Promise<unknown> = Promise.resolve();
   #overruns = 0;
   #isOver = false;
 
@@ -38,16 +41,33 @@ export class ScorerThread implements AsyncDisposable {
 
   /** transfer: buffers of the arguments that are given away. */
   async call<T>(method: string, args: readonly unknown[], transfer: readonly Transferable[] = []): Promise<T> {
-    // A model that never ends is not started for every question again.
-    if (this.#o.limit !== undefined && this.#overruns >= mostOverruns) throw new AppError(this.#o.limit.code);
     this.#waiting += 1;
     try {
-      return await this.#bounded(this.#open().then((remote) => remote.call<T>(method, args, transfer)));
+      return await this.#inTurn(() => this.#bounded(this.#open().then((remote) => remote.call<T>(method, args, transfer))));
     } catch (error) {
       if (isAppError(error) && error.code === "KERNEL_WORKER_LOST") this.#remote = undefined;
       throw error;
     } finally {
       this.#waiting -= 1;
+    }
+  }
+
+  /** Calls with a limit one after the other, so that none is charged with another's time; one that ends the thread takes no other along. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const { limit } = this.#o;
+    if (limit === undefined) return work();
+    const before = this.#last;
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    this.#last = over;
+    const asked = performance.now();
+    try {
+      await before;
+      // A model that never ends is not started for every question again.
+      if (this.#overruns >= mostOverruns) throw new AppError(limit.code);
+      if (performance.now() - asked >= limit.ms) throw new AppError("SERVICE_BUSY");
+      return await work();
+    } finally {
+      resolve();
     }
   }
 

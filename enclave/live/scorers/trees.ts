@@ -24,6 +24,8 @@ export const tablesModule = new URL("../../../kernels/linear/remote.ts", import.
 export const jointTreesModel = "joint-trees";
 /** First parts whose second has not come: more than a bank has under way. */
 const mostPending = 512;
+/** A second part comes within the longest time-out of the first and of its own, and some time to seal. Later the company's consent may be withdrawn. */
+const secondWithinMs = 150_000;
 
 export class TreesGuest implements GuestScorer, AsyncDisposable {
   readonly ask = "serve/ask";
@@ -91,8 +93,10 @@ export type TreesHostOptions = {
   readonly publicKey: Uint8Array;
   /** 32 secret bytes that only this provider and that peer have. */
   readonly keyOf: (peer: PartyId) => Uint8Array;
+  /** ms that only rise. */
+  readonly now?: () => number;
 };
-type Pending = { readonly picks: readonly number[]; readonly masking: Masking };
+type Pending = { readonly picks: readonly number[]; readonly masking: Masking; readonly since: number };
 
 export class TreesHost implements HostScorer, AsyncDisposable {
   readonly ask = "serve/ask";
@@ -129,6 +133,10 @@ export class TreesHost implements HostScorer, AsyncDisposable {
     return this.#thread.isBusy;
   }
 
+  #now(): number {
+    return this.#o.now?.() ?? performance.now();
+  }
+
   /** Loads the key. Throws KERNEL_TEXT for what is none. */
   async start(): Promise<void> {
     await this.#thread.start();
@@ -140,11 +148,12 @@ export class TreesHost implements HostScorer, AsyncDisposable {
     const record = records.get(ask.company) ?? -1;
     const keyOf = (peer: PartyId): Uint8Array => this.#keys.get(peer) ?? new Uint8Array(0);
     const { places, picks } = answerOf({ self, service: job, ask, keyOf, tables: joint.tables, choices: joint.choices(features, record) });
-    for (const [n] of this.#pending) {
-      if (this.#pending.size < mostPending) break;
+    const now = this.#now();
+    for (const [n, { since }] of this.#pending) {
+      if (this.#pending.size < mostPending && now - since <= secondWithinMs) break;
       this.#pending.delete(n);
     }
-    this.#pending.set(ask.n, { picks, masking: { mask: ringMaskOf(self, job, ask, { keyOf, primes: tablePrimeBits.length - 1 }), providers: ask.present.length } });
+    this.#pending.set(ask.n, { picks, since: now, masking: { mask: ringMaskOf(self, job, ask, { keyOf, primes: tablePrimeBits.length - 1 }), providers: ask.present.length } });
     const held = record >= 0;
     return { reply: { type: "serve/places", body: { n: ask.n, places, held } }, held } as const;
   }
@@ -154,6 +163,7 @@ export class TreesHost implements HostScorer, AsyncDisposable {
     if (pending === undefined) return undefined;
     // Once: the same masks over other tables would tell their difference.
     this.#pending.delete(asked);
+    if (this.#now() - pending.since > secondWithinMs) return undefined;
     return { type: "serve/tree-part", body: { n, text: await this.#thread.call<Uint8Array>("select", [text, pending.picks, pending.masking]) } } as const;
   }
 
