@@ -107,7 +107,7 @@ export function buildBankApp(platform: Platform, version: string): Express {
   addLogRoutes(app, platform, forInstitution(receiptBankEndpoints.listReceipts));
   addInstitutions(app, platform, byRole);
   addCatalogue(app);
-  addEvaluations(app, platform, forInstitution);
+  addEvaluations(app, platform, forInstitution, byRole);
   addPublicCredit(app, platform, forInstitution, byRole);
   addConsents(app, platform, byRole);
   addSubject(app, platform, byRole, failures);

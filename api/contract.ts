@@ -17,6 +17,7 @@ import { webhookEndpoints } from "./contract/webhooks.ts";
 import { serviceEndpoints } from "./contract/services.ts";
 import { enclaveMonitoringEndpoints, monitoringEndpoints } from "./contract/monitoring.ts";
 import { enclaveEvaluationEndpoints, evaluationEndpoints } from "./contract/evaluations.ts";
+import { scorecardEndpoints } from "./contract/scorecards.ts";
 import { enclaveUsageEndpoints, usageEndpoints } from "./contract/usage.ts";
 import { enclaveOutcomeEndpoints, outcomeEndpoints } from "./contract/outcomes.ts";
 import { receiptBankEndpoints, receiptEnclaveEndpoints } from "./contract/receipts.ts";
@@ -155,6 +156,7 @@ export const bankEndpoints = {
   ...qualityEndpoints,
   ...usageEndpoints,
   ...evaluationEndpoints,
+  ...scorecardEndpoints,
   ...outcomeEndpoints,
   ...serviceEndpoints,
   ...monitoringEndpoints,

@@ -39,6 +39,8 @@ export type Limits = {
   readonly retentionMs: number;
   /** Relayed bytes per job and sender. */
   readonly relayQuotaBytes: number;
+  /** Sealed bytes that one run of an evaluation may push to all institutions. */
+  readonly pushBytesPerRun: number;
   /** Bytes of bodies that may be on their way to disk at once. */
   readonly inFlightBytes: number;
   readonly openJobsPerInstitution: number;
@@ -60,6 +62,7 @@ export const defaultLimits: Limits = {
   settleMs: 60_000,
   retentionMs: 0,
   relayQuotaBytes: 64 * 2 ** 30,
+  pushBytesPerRun: 64 * 2 ** 30,
   inFlightBytes: 256 * 2 ** 20,
   openJobsPerInstitution: 100,
   eventsPerJob: 5000,

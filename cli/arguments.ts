@@ -110,3 +110,9 @@ export function parseJson(text: string, from: string): unknown {
 export function problemsOf(error: z.ZodError): string {
   return error.issues.map((issue) => `  ${issue.path.map(String).join(".") || "(whole)"}: ${issue.message}`).join("\n");
 }
+
+/** An option's parser: a SHA-256 in hex. */
+export function digestText(text: string): string {
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError("It is a SHA-256 digest: 64 characters of 0-9 and a-f.");
+  return text;
+}

@@ -1,5 +1,6 @@
 // Evaluation runs, their published figures and subscriptions: lines of text.
 import type { EvaluationSubscriptionView, PushView, RunView, ScheduleView } from "../api/contract/evaluations.ts";
+import type { ScorecardView } from "../api/contract/scorecards.ts";
 import { withoutGrade } from "../evaluation/distribution.ts";
 import type { Figures } from "../evaluation/figures.ts";
 import { provinces, sections } from "../evaluation/places.ts";
@@ -17,8 +18,10 @@ export function runLines(runs: readonly RunView[], language: Language): string[]
   return runs.map((r) => {
     const away = r.away.length === 0 ? "" : `  ${language === "zh" ? "缺席" : "without"}: ${r.away.join(" ")}`;
     const failure = r.failure === null ? "" : `  ${r.failure.code}${r.failure.party === null ? "" : ` ${r.failure.party}`}`;
+    const retry = r.retry === null ? "" : `  ${language === "zh" ? "将重试" : "again"} ${r.retry.at} (${r.retry.code})`;
+    const card = r.scorecard === null ? "" : `  ${language === "zh" ? "评分卡" : "scorecard"} ${r.scorecard.slice(0, 12)}`;
     const psi = r.psi === null ? "" : `  PSI ${r.psi} ${r.verdict ?? ""}`;
-    return `${r.id}  ${r.asOf}  ${padded(r.basis, 4)}  ${states[r.state][language]}  ${r.evaluator} <- ${r.hosts.join(" ")}${away}${psi}${failure}`;
+    return `${r.id}  ${r.asOf}  ${padded(r.basis, 4)}  ${states[r.state][language]}  ${r.evaluator} <- ${r.hosts.join(" ")}${away}${card}${psi}${retry}${failure}`;
   });
 }
 
@@ -62,6 +65,11 @@ export function evaluationSubscriptionLines(items: readonly EvaluationSubscripti
 export function pushLines(items: readonly PushView[], language: Language): string[] {
   if (items.length === 0) return [language === "zh" ? "没有推送" : "nothing was pushed"];
   return items.map((p) => `${p.run}  ${p.asOf}  ${padded(p.basis, 4)}  ${p.purpose}  ${p.part}  ${p.evaluator}`);
+}
+
+export function scorecardLines(items: readonly ScorecardView[], language: Language): string[] {
+  if (items.length === 0) return [language === "zh" ? "没有已发布的评分卡" : "no published scorecards"];
+  return items.map((s) => `${s.digest}  ${s.id} ${s.version}  ${s.publisher ?? "-"}  ${s.bases.join("+")}  ${s.indicators}  ${s[language]}`);
 }
 
 export function scheduleLines({ bases, terms, interval, state, nextDueAt, lastDueAt }: ScheduleView, language: Language): string[] {

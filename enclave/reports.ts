@@ -56,11 +56,17 @@ export class ReportDesk {
     this.#ledger = new ReportLedger(parts.db);
   }
 
+  /** The body as it may leave now: with noise on its counts where the policy wants it, and then paid for. What is released once has the same numbers whenever it is asked for.
+   *  Throws BUDGET_PRIVACY when its noise cannot be paid for. */
+  asReleased<K extends ReportKind>(kind: K, body: ReportBody<K>, behind?: Behind): unknown {
+    return this.#p.figures === undefined ? body : this.#p.figures.toRelease(kind, body, behind);
+  }
+
   /** Resolves when the platform has it. Throws REPORT_SCHEMA for a body with anything else in it, before it is written down; AUDIT_STOPPED while it
    *  cannot be audited; BUDGET_PRIVACY when its noise cannot be paid for; and what the platform refuses. behind: exact counts that the body's figures are of. */
   async send<K extends ReportKind>(kind: K, body: ReportBody<K>, behind?: Behind): Promise<void> {
-    const { now, audit, reports, figures } = this.#p;
-    const { report, entry } = releaseReport({ kind, body: figures === undefined ? body : figures.toRelease(kind, body, behind), at: now(), ledger: this.#ledger });
+    const { now, audit, reports } = this.#p;
+    const { report, entry } = releaseReport({ kind, body: this.asReleased(kind, body, behind), at: now(), ledger: this.#ledger });
     await audit.record({ actor: { role: "enclave" }, action: "report.released", facts: { kind, entry, bytes: report.length } });
     await reports.putReport(kind, report);
     this.#ledger.acknowledge(entry);

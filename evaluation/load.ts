@@ -62,3 +62,22 @@ export function cardFor(scorecard: Scorecard, basis: Basis, system: IndicatorSys
 
 /** The published baseline scorecard. */
 export const baselineScorecard: Scorecard = parseScorecard(baseline);
+
+/** Widest range of sums of points of a local scorecard: twice the scale of scores (the baseline's is 1,083). Who sees sums learns no more bits of a
+ *  company than from so many steps, however the points were chosen. */
+export const widestLocalRange = 2000;
+
+/**
+ * A province's or platform's own scorecard, as runs may name it. Throws EVALUATION_SCORECARD as `parseScorecard`, for the baseline's own id, which
+ * would pass for the published one, and for sums of points that spread over more than `widestLocalRange`.
+ */
+export function parseLocalScorecard(value: unknown, system: IndicatorSystem = publishedSystem): Scorecard {
+  const scorecard = parseScorecard(value, system);
+  const range = scorecard.entries.reduce((sum, { points }) => sum + Math.max(0, ...points) - Math.min(0, ...points), 0);
+  const problems = Number(scorecard.id === baselineScorecard.id) + Number(range > widestLocalRange);
+  if (problems > 0) throw new AppError("EVALUATION_SCORECARD", { problems });
+  return scorecard;
+}
+
+/** SHA-256 (hex) of a scorecard, by which it is published and named. */
+export const scorecardDigest = (scorecard: Scorecard): string => digestOf(scorecard);

@@ -3,16 +3,18 @@ import { pipeline } from "node:stream/promises";
 import type { Express, Request } from "express";
 import { enclaveEvaluationEndpoints as x, evaluationEndpoints as e } from "../contract/evaluations.ts";
 import { idempotencyKey } from "../http/idempotency.ts";
-import type { ForInstitution } from "../http/role-guard.ts";
+import { scorecardEndpoints as s } from "../contract/scorecards.ts";
+import type { ByRole, ForInstitution } from "../http/role-guard.ts";
 import { route, type Guard, type PartyCaller } from "../http/route.ts";
 import type { Platform } from "../platform.ts";
 import { openPush, pushesTo, putPush, subscribersConsents } from "../services/evaluations/pushes.ts";
-import { cancelRun, createRun, evaluatorOf, putFigures, runsOf, viewRun, visibleRun } from "../services/evaluations/runs.ts";
+import { publishScorecard, publishedScorecard, publishedScorecards } from "../services/evaluations/scorecards.ts";
+import { cancelRun, createRun, evaluatorOf, publishedFigures, publishedRuns, putFigures, runsOf, viewRun, visibleRun } from "../services/evaluations/runs.ts";
 import { pauseSchedule, scheduleOf, setSchedule } from "../services/evaluations/schedule.ts";
 import { subscribe, subscriptionsOf, unsubscribe } from "../services/evaluations/subscriptions.ts";
 import type { InFlight } from "../services/in-flight.ts";
 
-export function addEvaluations(app: Express, platform: Platform, forInstitution: ForInstitution): void {
+export function addEvaluations(app: Express, platform: Platform, forInstitution: ForInstitution, byRole: ByRole): void {
   route(app, e.createRun, forInstitution(e.createRun), ({ caller, body, request }) => createRun(platform, caller, body, idempotencyKey(request)));
   route(app, e.listRuns, forInstitution(e.listRuns), ({ caller, query }) => runsOf(platform, caller, query));
   route(app, e.getRun, forInstitution(e.getRun), async ({ caller, params }) => {
@@ -21,6 +23,11 @@ export function addEvaluations(app: Express, platform: Platform, forInstitution:
   });
   route(app, e.cancelRun, forInstitution(e.cancelRun), ({ caller, params }) => cancelRun(platform, caller, params.id));
   route(app, e.evaluatorCertificate, forInstitution(e.evaluatorCertificate), ({ caller, params }) => evaluatorOf(platform, caller, params.id));
+  route(app, e.supervisedRuns, byRole(e.supervisedRuns), ({ query }) => publishedRuns(platform, query));
+  route(app, e.supervisedFigures, byRole(e.supervisedFigures), ({ params }) => publishedFigures(platform, params.id));
+  route(app, s.publishScorecard, forInstitution(s.publishScorecard), ({ caller, body }) => publishScorecard(platform, caller, body.scorecard));
+  route(app, s.listScorecards, forInstitution(s.listScorecards), async () => ({ items: await publishedScorecards(platform) }));
+  route(app, s.getScorecard, forInstitution(s.getScorecard), ({ params }) => publishedScorecard(platform, params.digest));
   route(app, e.getSchedule, forInstitution(e.getSchedule), ({ caller }) => scheduleOf(platform, caller));
   route(app, e.putSchedule, forInstitution(e.putSchedule), ({ caller, body }) => setSchedule(platform, caller, body));
   route(app, e.pauseSchedule, forInstitution(e.pauseSchedule), ({ caller, body }) => pauseSchedule(platform, caller, body.paused));

@@ -22,6 +22,8 @@ export const runTermsSchema = z.strictObject({
   leastHosts: z.int().min(1).max(16).default(2),
   /** How long an approval is waited for. */
   approvalSeconds: z.int().min(5).max(7 * 86_400).default(86_400),
+  /** Digest of a published scorecard; the built-in one without it. */
+  scorecard: hex64.optional(),
 }).refine((t) => t.leastHosts <= t.hosts.length, { path: ["leastHosts"] });
 export type RunTerms = z.output<typeof runTermsSchema>;
 
@@ -39,6 +41,10 @@ export const runViewSchema = z.strictObject({
   id: runIdSchema, evaluator: partyIdSchema, cause: z.enum(["hand", "schedule"]), basis: z.enum(bases), asOf: z.iso.date(), state: z.enum(["waiting", "running", "done", "failed"]),
   hosts: z.array(partyIdSchema), away: z.array(partyIdSchema), attempt: z.int(), job: jobIdSchema.nullable(), createdAt: time, endedAt: time.nullable(),
   failure: z.strictObject({ code: codeSchema, party: partyIdSchema.nullable() }).nullable(),
+  /** Digest of a published scorecard; null: the built-in one. */
+  scorecard: hex64.nullable(),
+  /** The last step failed for a cause that passes, and is taken again then. */
+  retry: z.strictObject({ code: codeSchema, at: time }).nullable(),
   /** Of the published figures: whether indicators were absent, and the change against the last run. */
   partial: z.boolean().nullable(), psi: z.number().nullable(), verdict: z.enum(["stable", "shifted", "changed"]).nullable(),
 });
@@ -52,7 +58,7 @@ export const evaluationSubscriptionSchema = filters.extend({ id: evaluationSubsc
 export type EvaluationSubscriptionView = z.output<typeof evaluationSubscriptionSchema>;
 
 export const pushViewSchema = z.strictObject({
-  run: runIdSchema, evaluator: partyIdSchema, basis: z.enum(bases), asOf: z.iso.date(), purpose: z.enum(financingPurposes), part: z.int(), bytes: z.int(), digest: hex64, createdAt: time,
+  run: runIdSchema, job: jobIdSchema, evaluator: partyIdSchema, basis: z.enum(bases), asOf: z.iso.date(), purpose: z.enum(financingPurposes), part: z.int(), bytes: z.int(), digest: hex64, createdAt: time,
 });
 export type PushView = z.output<typeof pushViewSchema>;
 
@@ -63,12 +69,13 @@ export type EvaluationReport = z.output<typeof evaluationReportSchema>;
 const part = z.string().regex(/^(0|[1-9][0-9]{0,3})$/).transform(Number);
 const byRun = z.strictObject({ id: runIdSchema });
 const forBank = { listener: "bank", auth: "institution", roles: bankPeople } as const;
+const supervising = { listener: "bank", auth: "role", roles: ["supervisor", "platform-operator"], method: "get", status: 200 } as const;
 const acting = { listener: "bank", auth: "institution", roles: ["bank-submitter", "bank-approver"] } as const;
-const planErrors = ["JOB_PARTIES", "PARTY_NOT_FOUND", ...bodyErrors] as const;
+const planErrors = ["JOB_PARTIES", "PARTY_NOT_FOUND", "EVALUATION_SCORECARD", "EVALUATION_SCORECARD_UNKNOWN", ...bodyErrors] as const;
 
 export const evaluationEndpoints = {
   createRun: { ...acting, method: "post", path: "/v1/evaluations", status: 201, errors: ["EVALUATION_BUSY", "JOB_IDEMPOTENCY", ...planErrors],
-    summary: { en: "Evaluate all companies of the own enclave's data by the public scorecard (open), or those that authorised it (full)", zh: "按公开评分卡评价本方节点的全部企业（open），或已授权企业（full）" },
+    summary: { en: "Evaluate all companies of the own enclave's data by the built-in or a published scorecard (open), or those that authorised it (full)", zh: "按公开评分卡评价本方节点的全部企业（open），或已授权企业（full）" },
     headers: { "Idempotency-Key": "8 to 64 characters [A-Za-z0-9_-]; the same key and body give the same run" },
     body: z.strictObject({ basis: z.enum(bases), asOf: z.iso.date().optional(), terms: runTermsSchema }), reply: runViewSchema },
   listRuns: { ...forBank, method: "get", path: "/v1/evaluations", status: 200, errors: [], query: page.extend({ cursor: runIdSchema.optional() }),
@@ -100,6 +107,12 @@ export const evaluationEndpoints = {
   getPush: { ...acting, method: "get", path: "/v1/evaluation-pushes/:run/:purpose/:part", status: 200, errors: ["EVALUATION_NOT_FOUND"],
     summary: { en: "One pushed part, sealed to the institution (JWE around a JWS of the evaluating enclave)", zh: "单个推送分块：密封给机构的 JWE，内为评价节点签名的 JWS" },
     params: z.strictObject({ run: runIdSchema, purpose: z.enum(financingPurposes), part }), rawReply: { media: "application/jose", maxBytes: maxResultBytes } },
+  supervisedRuns: { ...supervising, path: "/v1/supervision/evaluations", errors: [], query: page.extend({ cursor: runIdSchema.optional() }),
+    summary: { en: "Evaluation runs of all institutions that were published, newest first", zh: "各机构已发布的评价批次，最新在前" },
+    reply: z.strictObject({ items: z.array(runViewSchema), next: runIdSchema.nullable() }) },
+  supervisedFigures: { ...supervising, path: "/v1/supervision/evaluations/:id", errors: ["EVALUATION_NOT_FOUND"], params: byRun,
+    summary: { en: "Figures of a published run: distribution by province and section, stability; suppressed and rounded as for institutions", zh: "已发布批次的统计：按省份与行业的分布、稳定性；抑制与取整同机构所见" },
+    reply: z.strictObject({ run: runViewSchema, figures: figuresSchema }) },
   evaluatorCertificate: { ...forBank, method: "get", path: "/v1/evaluations/:id/evaluator", status: 200, errors: ["EVALUATION_NOT_FOUND"], params: byRun,
     summary: { en: "Identity certificate of the enclave that evaluated: what it pushed is signed with that key", zh: "评价节点的身份证书：推送内容以其密钥签名" },
     reply: z.strictObject({ party: partyIdSchema, identityCertificate: pem }) },
@@ -112,7 +125,7 @@ export const enclaveEvaluationEndpoints = {
   putFigures: { listener: "enclave", method: "put", path: "/enclave/v1/evaluations/figures", auth: "party", status: 200, errors: [...runErrors, "RESULT_CONFLICT", ...bodyErrors],
     summary: { en: "Publish the suppressed figures of a running evaluation", zh: "发布进行中评价的抑制后统计" }, body: evaluationReportSchema, reply: z.strictObject({ job: jobIdSchema }) },
   putPush: { listener: "enclave", method: "put", path: "/enclave/v1/evaluations/:job/pushes/:institution/:purpose/:part", auth: "party", status: 200,
-    errors: [...runErrors, "RESULT_NOT_SEALED", "RESULT_CONFLICT", "RESULT_WRONG_PARTY", ...rawErrors],
+    errors: [...runErrors, "RESULT_NOT_SEALED", "RESULT_CONFLICT", "RESULT_WRONG_PARTY", "EVALUATION_PUSH_LIMIT", ...rawErrors],
     summary: { en: "Store rows sealed to an institution that the plan names (compact JWE); the same again is fine", zh: "存储密封给计划所列机构的评价结果（紧凑 JWE）；重复提交无副作用" },
     params: byJob.extend({ institution: partyIdSchema, purpose: z.enum(financingPurposes), part }), rawBody: { media: "application/jose", maxBytes: maxResultBytes }, reply: z.strictObject({ digest: hex64 }) },
   subscribersConsents: { listener: "enclave", method: "get", path: "/enclave/v1/evaluations/:job/consents", auth: "party", status: 200, errors: runErrors,

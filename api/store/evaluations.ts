@@ -11,18 +11,20 @@ import type { Tx } from "./database.ts";
 export type RunRow = {
   readonly id: string; readonly institution: string; readonly guest: PartyId; readonly cause: RunView["cause"]; readonly basis: Basis; readonly asOf: string; readonly terms: RunTerms;
   readonly away: readonly PartyId[]; readonly state: RunView["state"]; readonly attempt: number; readonly job: ReturnType<typeof jobIdSchema.parse> | null; readonly full: string | null;
+  /** Steps in a row that failed for a cause that passes. */
+  readonly tries: number; readonly retry: { readonly code: Code; readonly at: Date } | null;
   readonly failure: { readonly code: Code; readonly party: PartyId | null } | null; readonly figures: Figures | null; readonly idempotencyKey: string | null;
   readonly createdAt: Date; readonly startedAt: Date | null; readonly endedAt: Date | null;
 };
 type Stored = NonNullable<Awaited<ReturnType<Tx["evaluationRun"]["findUnique"]>>>;
 
 function toRun(row: Stored): RunRow {
-  const { institutionId, jobId, fullId, failureCode, failureParty, terms, away, figures, guest, ...rest } = row;
+  const { institutionId, jobId, fullId, failureCode, failureParty, retryCode, retryAt, terms, away, figures, guest, ...rest } = row;
   return {
     ...rest, institution: institutionId, guest: partyIdSchema.parse(guest), cause: rest.cause as RunRow["cause"], basis: rest.basis as Basis, state: rest.state as RunRow["state"],
     terms: runTermsSchema.parse(JSON.parse(terms)), away: partyIdSchema.array().parse(JSON.parse(away)), job: jobId === null ? null : jobIdSchema.parse(jobId), full: fullId,
     failure: failureCode === null ? null : { code: failureCode as Code, party: failureParty === null ? null : partyIdSchema.parse(failureParty) },
-    figures: figures === null ? null : figuresSchema.parse(JSON.parse(figures)),
+    figures: figures === null ? null : figuresSchema.parse(JSON.parse(figures)), retry: retryCode === null || retryAt === null ? null : { code: retryCode as Code, at: retryAt },
   };
 }
 
@@ -48,10 +50,10 @@ export async function findRunOfJob(tx: Tx, job: string): Promise<RunRow | undefi
   return row === null ? undefined : toRun(row);
 }
 
-/** An institution's own runs and what others have published, newest first, after the run `cursor`. */
-export async function listRuns(tx: Tx, institutionId: string, limit: number, cursor: string | undefined): Promise<RunRow[]> {
+/** What was published, and with an institution all of its own runs; newest first, after the run `cursor`. */
+export async function listRuns(tx: Tx, institutionId: string | undefined, limit: number, cursor: string | undefined): Promise<RunRow[]> {
   const rows = await tx.evaluationRun.findMany({
-    where: { OR: [{ institutionId }, { state: "done" }] }, orderBy: [{ createdAt: "desc" }, { id: "desc" }], take: limit, ...(cursor === undefined ? {} : { cursor: { id: cursor }, skip: 1 }),
+    where: institutionId === undefined ? { state: "done" } : { OR: [{ institutionId }, { state: "done" }] }, orderBy: [{ createdAt: "desc" }, { id: "desc" }], take: limit, ...(cursor === undefined ? {} : { cursor: { id: cursor }, skip: 1 }),
   });
   return rows.map(toRun);
 }
@@ -62,16 +64,26 @@ export async function openRuns(tx: Tx, institutionId?: string): Promise<RunRow[]
   return rows.map(toRun);
 }
 
-/** Changes a run that has not ended; false when it has. */
+/** A step of this attempt is taken again later; nothing where the run has moved on. */
+export async function delayRun(tx: Tx, { id, attempt }: Pick<RunRow, "id" | "attempt">, { tries, code, at }: { readonly tries: number; readonly code: Code; readonly at: Date }): Promise<void> {
+  await tx.evaluationRun.updateMany({ where: { id, attempt, state: { in: ["waiting", "running"] } }, data: { tries, retryCode: code, retryAt: at } });
+}
+
+/** A step went well again. */
+export async function clearRetry(tx: Tx, { id, attempt }: Pick<RunRow, "id" | "attempt">): Promise<void> {
+  await tx.evaluationRun.updateMany({ where: { id, attempt }, data: { tries: 0, retryCode: null, retryAt: null } });
+}
+
+/** Changes a run that is still at this attempt and has not ended; false when it has moved on. Another attempt has figures of its own. */
 export async function changeRun(
-  tx: Tx, id: string, change: { readonly state: RunRow["state"]; readonly job?: string | null; readonly away?: readonly PartyId[]; readonly attempt?: number; readonly failure?: { readonly code: Code; readonly party?: string | undefined } }, now: Date,
+  tx: Tx, { id, attempt: at }: Pick<RunRow, "id" | "attempt">, change: { readonly state: RunRow["state"]; readonly job?: string | null; readonly away?: readonly PartyId[]; readonly attempt?: number; readonly failure?: { readonly code: Code; readonly party?: string | undefined } }, now: Date,
 ): Promise<boolean> {
   const { state, job, away, attempt, failure } = change;
   const isEnd = state === "done" || state === "failed";
   const { count } = await tx.evaluationRun.updateMany({
-    where: { id, state: { in: ["waiting", "running"] } },
+    where: { id, attempt: at, state: { in: ["waiting", "running"] } },
     data: {
-      state, ...(job === undefined ? {} : { jobId: job }), ...(away === undefined ? {} : { away: canonicalJson([...away]) }), ...(attempt === undefined ? {} : { attempt }),
+      state, ...(job === undefined ? {} : { jobId: job }), ...(away === undefined ? {} : { away: canonicalJson([...away]) }), ...(attempt === undefined ? {} : { attempt, figures: null }),
       ...(failure === undefined ? {} : { failureCode: failure.code, failureParty: failure.party ?? null }), ...(state === "running" ? { startedAt: now } : {}), ...(isEnd ? { endedAt: now } : {}),
     },
   });
@@ -144,6 +156,16 @@ export async function addPush(tx: Tx, row: PushRow): Promise<void> {
 
 export async function findPush(tx: Tx, id: PushId): Promise<PushRow | undefined> {
   return (await tx.evaluationPush.findUnique({ where: { runId_institutionId_purpose_part: id } })) ?? undefined;
+}
+
+export function pushesOfRun(tx: Tx, runId: string): Promise<PushRow[]> {
+  return tx.evaluationPush.findMany({ where: { runId } });
+}
+
+/** Bytes of all that a run pushed. */
+export async function pushedBytes(tx: Tx, runId: string): Promise<number> {
+  const { _sum: sum } = await tx.evaluationPush.aggregate({ where: { runId }, _sum: { bytes: true } });
+  return sum.bytes ?? 0;
 }
 
 /** Made before then, oldest first. */

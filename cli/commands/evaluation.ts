@@ -7,7 +7,7 @@ import { evaluationEndpoints as e, evaluationSubscriptionIdSchema, intervalSchem
 import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { writeDurably } from "../../core/files.ts";
-import { partyIdSchema } from "../../core/names.ts";
+import { jobIdSchema, partyIdSchema } from "../../core/names.ts";
 import { financingPurposes } from "../../core/purposes.ts";
 import { pushType } from "../../enclave/evaluation/push.ts";
 import { peerKey } from "../../enclave/keys/identity.ts";
@@ -16,14 +16,16 @@ import { bases, type Basis } from "../../evaluation/load.ts";
 import { provinces, sections } from "../../evaluation/places.ts";
 import { gradeLetters } from "../../evaluation/schema.ts";
 import type { ApiClient } from "../api-client.ts";
-import { explained, partyNames, problemsOf, wholeNumber } from "../arguments.ts";
+import { digestText, explained, partyNames, problemsOf, wholeNumber } from "../arguments.ts";
 import { openSealed, type InstitutionKey } from "../institution-key.ts";
 import { profileAddress } from "../profile.ts";
+import { asRole, withRole, type RoleOptions, type RoleTools } from "../role-client.ts";
 import { evaluationSubscriptionLines, figureLines, pushLines, runLines, scheduleLines } from "../show-evaluation.ts";
 import { printJson, printLines, remark } from "../terminal.ts";
+import { addScorecards } from "./evaluation-scorecard.ts";
 import { common, run, type Common } from "./job.ts";
 
-type Terms = { host: readonly PartyId[]; whenAway: "go-on" | "fail"; leastHosts?: number; approvalSeconds?: number };
+type Terms = { scorecard?: string; host: readonly PartyId[]; whenAway: "go-on" | "fail"; leastHosts?: number; approvalSeconds?: number };
 const pollMs = 500;
 
 export function addEvaluation(program: Command): void {
@@ -61,16 +63,23 @@ export function addEvaluation(program: Command): void {
     if (json) printJson({ items });
     else printLines(pushLines(items, language));
   }));
+  asRole(evaluation.command("figures").argument("[run]", "its id; without it the published runs are listed", runName)
+    .description("published figures of all institutions, for supervisors: by province and section, stability (supervisor, platform-operator) / 监管查看评价统计"))
+    .action((id: string | undefined, o: RoleOptions) => withRole(o, (tools) => supervised(tools, id)));
   addSchedule(evaluation);
+  addScorecards(evaluation);
   addSubscriptions(evaluation);
 }
+
+/** Of a schedule: they do nothing beside --pause or --resume, nor without --host. */
+const settings = ["host", "basis", "months", "day", "hour", "hours", "whenAway", "leastHosts", "approvalSeconds", "scorecard"];
 
 function addSchedule(evaluation: Command): void {
   terms(common(evaluation.command("schedule").description("evaluate regularly; shows the schedule without --host / 设置或查看定期评价")), false)
     .addOption(new Option("--basis <basis...>", "bases of each round").choices([...bases]).default(["open"]))
     .option("--months <n>", "every so many months", wholeNumber(1, 12)).option("--day <n>", "day of the month", wholeNumber(1, 28)).option("--hour <n>", "hour of the day in China", wholeNumber(0, 23))
     .addOption(new Option("--hours <n>", "every so many hours instead").argParser(wholeNumber(1, 8760)).conflicts(["months", "day", "hour"]))
-    .addOption(new Option("--pause", "pause it").conflicts("resume")).option("--resume", "let it go on").action(schedule);
+    .addOption(new Option("--pause", "pause it").conflicts(["resume", ...settings])).addOption(new Option("--resume", "let it go on").conflicts(settings)).action(schedule);
 }
 
 function addSubscriptions(evaluation: Command): void {
@@ -105,12 +114,14 @@ function terms(command: Command, required = true): Command {
   return command.addOption(required ? host.makeOptionMandatory() : host)
     .addOption(new Option("--when-away <what>", "when a provider does not come or falls away").choices(["go-on", "fail"]).default("go-on"))
     .option("--least-hosts <n>", "fewer providers than that, and the run ends (2, or 1 for a single provider)", wholeNumber(1, 16))
-    .option("--approval-seconds <n>", "how long an approval is waited for (86,400)", wholeNumber(5, 604_800));
+    .option("--approval-seconds <n>", "how long an approval is waited for (86,400)", wholeNumber(5, 604_800))
+    .option("--scorecard <digest>", "a published scorecard (`yunei evaluation scorecard list`); the built-in one by default", digestText);
 }
 
 function termsOf(o: Terms) {
   const parsed = runTermsSchema.safeParse({
     hosts: [...o.host], whenAway: o.whenAway, leastHosts: o.leastHosts ?? Math.min(2, o.host.length), ...(o.approvalSeconds === undefined ? {} : { approvalSeconds: o.approvalSeconds }),
+    ...(o.scorecard === undefined ? {} : { scorecard: o.scorecard }),
   });
   if (!parsed.success) throw explained("CLI_ARGUMENT", problemsOf(parsed.error));
   return parsed.data;
@@ -161,10 +172,22 @@ async function untilEnded(api: ApiClient, id: string, say: (text: string) => voi
   }
 }
 
-async function allRuns(api: ApiClient): Promise<RunView[]> {
+async function supervised({ api, json, language }: RoleTools, id: string | undefined): Promise<void> {
+  if (id !== undefined) {
+    const found = await api.call(e.supervisedFigures, { params: { id } });
+    if (json) printJson(found);
+    else printLines([...runLines([found.run], language), ...figureLines(found.figures, language)]);
+    return;
+  }
+  const items = await allRuns(api, e.supervisedRuns);
+  if (json) printJson({ items });
+  else printLines(runLines(items, language));
+}
+
+async function allRuns(api: ApiClient, endpoint: typeof e.listRuns | typeof e.supervisedRuns = e.listRuns): Promise<RunView[]> {
   const items: RunView[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await api.call(e.listRuns, { query: { limit: "100", ...(cursor === undefined ? {} : { cursor }) } });
+    const page = await api.call(endpoint, { query: { limit: "100", ...(cursor === undefined ? {} : { cursor }) } });
     items.push(...page.items);
     if (page.next === null) return items;
     cursor = page.next;
@@ -173,7 +196,9 @@ async function allRuns(api: ApiClient): Promise<RunView[]> {
 
 type ScheduleOptions = Common & Partial<Terms> & { basis: Basis[]; months?: number; day?: number; hour?: number; hours?: number; pause?: boolean; resume?: boolean };
 
-function schedule(o: ScheduleOptions): Promise<void> {
+function schedule(o: ScheduleOptions, command: Command): Promise<void> {
+  const given = settings.filter((name) => name !== "host" && ![undefined, "default"].includes(command.getOptionValueSource(name)));
+  if (o.host === undefined && given.length > 0) throw explained("CLI_ARGUMENT", "name the data providers with --host: a schedule is set as a whole");
   return run(o, async ({ api, json, language }) => {
     const view = o.pause === true || o.resume === true ? await api.call(e.pauseSchedule, { body: { paused: o.pause === true } })
       : o.host === undefined ? await api.call(e.getSchedule) : await api.call(e.putSchedule, { body: scheduleOf(o, o.host) });
@@ -189,14 +214,14 @@ function scheduleOf(o: ScheduleOptions, host: readonly PartyId[]) {
 }
 
 const pushedSchema = z.object({
-  version: z.literal(1), evaluator: partyIdSchema, job: z.string(), institution: partyIdSchema, purpose: z.enum(financingPurposes), subscriptions: z.array(z.string()),
+  version: z.literal(1), evaluator: partyIdSchema, job: jobIdSchema, institution: partyIdSchema, purpose: z.enum(financingPurposes), subscriptions: z.array(z.string()),
   card: z.object({ id: z.string(), version: z.string() }), basis: z.enum(bases), asOf: z.iso.date(), partial: z.boolean(), absent: z.array(z.string()), part: z.int(), parts: z.int(),
   companies: z.array(z.strictObject({ uscc: z.string(), score: z.int(), grade: z.enum(gradeLetters).nullable(), coverage: z.number(), objections: z.array(z.string()).optional() })),
 });
 export type Pushed = z.output<typeof pushedSchema>;
 
 /** Opens one part and checks whose word it is: sealed to this institution, signed by the enclave that evaluated. Throws CLI_SEAL. */
-export async function openPush(api: ApiClient, key: InstitutionKey, ca: string, guest: PartyId, push: Pick<PushView, "run" | "purpose" | "part" | "asOf" | "basis">): Promise<Pushed> {
+export async function openPush(api: ApiClient, key: InstitutionKey, ca: string, guest: PartyId, push: Pick<PushView, "run" | "job" | "purpose" | "part" | "asOf" | "basis">): Promise<Pushed> {
   const { party, identityCertificate } = await api.call(e.evaluatorCertificate, { params: { id: push.run } });
   const signer = peerKey(identityCertificate, { party, ca, now: Date.now() });
   const jws = await openSealed(await api.text(e.getPush, { params: { run: push.run, purpose: push.purpose, part: String(push.part) } }), key);
@@ -204,7 +229,7 @@ export async function openPush(api: ApiClient, key: InstitutionKey, ca: string, 
     const { payload, protectedHeader } = await compactVerify(jws, signer, { algorithms: ["EdDSA"] });
     const pushed = pushedSchema.parse(JSON.parse(new TextDecoder().decode(payload)));
     const isRight = protectedHeader.typ === pushType && pushed.evaluator === party && pushed.institution === guest && pushed.purpose === push.purpose && pushed.part === push.part
-      && pushed.asOf === push.asOf && pushed.basis === push.basis;
+      && pushed.asOf === push.asOf && pushed.basis === push.basis && pushed.job === push.job;
     if (!isRight) throw new AppError("CLI_SEAL");
     return pushed;
   } catch (cause) {
@@ -220,6 +245,8 @@ function get(id: string, o: Common & { out: string }): Promise<void> {
     const written: { file: string; purpose: string; companies: number }[] = [];
     for (const [purpose, parts] of Map.groupBy(items, (p) => p.purpose)) {
       const opened: Pushed[] = [];
+      // Of one run there is one job: rows of another attempt, with other providers, are not mixed in.
+      if (new Set(parts.map((p) => p.job)).size > 1) throw new AppError("CLI_SEAL");
       for (const part of parts.toSorted((a, b) => a.part - b.part)) opened.push(await openPush(api, key, ca, guest, part));
       // The platform hands them on: it could leave one out.
       if (opened.some((p, i) => p.part !== i || p.parts !== opened.length)) throw new AppError("CLI_SEAL");

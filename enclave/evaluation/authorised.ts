@@ -18,12 +18,15 @@ import type { ConsentDesk } from "../consents/desk.ts";
 import { itemsOf } from "../job/consents.ts";
 import type { JobContext } from "../job/context.ts";
 import { reach } from "../transport/reach.ts";
-import { groupOf } from "./task.ts";
+import { groupOf } from "./push.ts";
+import type { Pushed } from "./pushed.ts";
 
 const atATime = 64;
 const recordedAtOnce = 512;
 /** Lists of withdrawals are fetched again unless that was so many ms ago. */
 const listsAgeMs = 1_000;
+/** What was found to hold is asked again after so many ms all the same: a list may have become too old. */
+const heldMs = 60_000;
 /** What a filter by section tells of a company. */
 const sectionItem = findItem("registry.industry").id;
 
@@ -37,6 +40,8 @@ export class RunConsents {
   /** Own items that the run uses and that need authorisation. */
   readonly #own: readonly ItemId[];
   readonly #claimant: Claimant | undefined;
+  /** Under which lists all that is pushed was last found to hold, and how long it does by its terms (ms). */
+  #held: { readonly under: string; readonly until: number } | undefined;
 
   /** offered: indicators that this enclave computes itself. Throws POLICY_CONSENTS where consents count and there is no place for them. */
   constructor(context: JobContext, offered: readonly string[]) {
@@ -78,7 +83,8 @@ export class RunConsents {
     const desk = this.#desk;
     const { party: { self } } = this.#context;
     if (desk === nobody || this.#own.length === 0) return;
-    await this.#record(desk, self, this.#own, subjects, (subject) => this.#toSelf(desk, subject));
+    const gone = await this.#record(desk, self, this.#own, subjects, (subject) => this.#toSelf(desk, subject));
+    if (gone.size > 0) throw new AppError("CONSENT_WITHDRAWN", { companies: gone.size });
   }
 
   /** By institution and purpose, the companies whose authorisation names it now. */
@@ -97,16 +103,49 @@ export class RunConsents {
     return found;
   }
 
-  /** What is pushed under authorisations is claimed and written down before it leaves. */
-  async usePushed(card: Card, assigned: readonly string[], pushes: readonly PlannedPush[], pushed: ReadonlyMap<string, readonly string[]>): Promise<void> {
+  /** What is pushed under authorisations is claimed and written down before it leaves. By group, the companies whose authorisation does not hold any
+   *  more: nothing of them is written down, and they must not be told of. */
+  async usePushed(card: Card, assigned: readonly string[], pushes: readonly PlannedPush[], pushed: Pushed): Promise<Map<string, ReadonlySet<string>>> {
     const desk = this.#desk;
-    if (desk === nobody) return;
+    const gone = new Map<string, ReadonlySet<string>>();
+    if (desk === nobody) return gone;
+    await desk.refresh(listsAgeMs, this.#context.input.signal);
     for (const group of Map.groupBy(pushes, groupOf).values()) {
       const [first] = group;
       if (first === undefined) continue;
       const items = itemsFor(card, assigned, group);
-      await this.#record(desk, first.institution, items, pushed.get(groupOf(first)) ?? [], (subject) => this.#toOther(desk, first, items, subject));
+      gone.set(groupOf(first), await this.#record(desk, first.institution, items, pushed.get(groupOf(first))?.flat() ?? [], (subject) => this.#toOther(desk, first, items, subject)));
     }
+    return gone;
+  }
+
+  /** The same by group of what waits to be pushed, now: asked before each part leaves, also after a restart. Changes nothing. */
+  async withdrawn(card: Card, assigned: readonly string[], pushes: readonly PlannedPush[], pushed: Pushed): Promise<Map<string, ReadonlySet<string>>> {
+    const desk = this.#desk;
+    const { tools: { now }, input: { signal } } = this.#context;
+    const gone = new Map<string, ReadonlySet<string>>();
+    if (desk === nobody) return gone;
+    await desk.refresh(listsAgeMs, signal);
+    const under = desk.state;
+    if (this.#held?.under === under && now() < this.#held.until) return gone;
+    let until = Infinity;
+    for (const group of Map.groupBy(pushes, groupOf).values()) {
+      const [first] = group;
+      const subjects = first === undefined ? [] : (pushed.get(groupOf(first))?.flat() ?? []);
+      if (first === undefined || subjects.length === 0) continue;
+      const items = itemsFor(card, assigned, group);
+      const left = new Set<string>();
+      for (const [i, subject] of subjects.entries()) {
+        if (i % atATime === atATime - 1) await setImmediate();
+        const held = this.#toOther(desk, first, items, subject);
+        if (held === undefined) left.add(subject);
+        else until = Math.min(until, held.accepted.until);
+      }
+      if (left.size > 0) gone.set(groupOf(first), left);
+    }
+    // A list that came meanwhile, or none that is current, is asked again.
+    this.#held = gone.size === 0 && desk.state === under ? { under, until: Math.min(until, now() + heldMs) } : undefined;
+    return gone;
   }
 
   /** Fetches the consents that name the institutions of the plan. A platform that is away is waited for: without them nobody would be told anything. */
@@ -123,13 +162,14 @@ export class RunConsents {
     }
   }
 
-  async #record(desk: ConsentDesk, grantee: PartyId, items: readonly ItemId[], subjects: readonly string[], find: (subject: string) => Held | undefined): Promise<void> {
+  /** Returns whose consent does not hold. */
+  async #record(desk: ConsentDesk, grantee: PartyId, items: readonly ItemId[], subjects: readonly string[], find: (subject: string) => Held | undefined): Promise<Set<string>> {
     const { tools: { now }, uses } = this.#context;
+    const gone = new Set<string>();
     for (let from = 0; from < subjects.length; from += recordedAtOnce) {
       const part = subjects.slice(from, from + recordedAtOnce);
       const held = part.map((subject) => find(subject));
-      const gone = held.filter((h) => h === undefined).length;
-      if (gone > 0) throw new AppError("CONSENT_WITHDRAWN", { companies: gone });
+      for (const [i, subject] of part.entries()) if (held[i] === undefined) gone.add(subject);
       const sure = held.filter((h) => h !== undefined);
       claimUses(sure.map((h) => h.accepted), this.#claimantOf(), now());
       const texts = new Set<string>();
@@ -142,6 +182,7 @@ export class RunConsents {
       }), [...texts]);
       await setImmediate();
     }
+    return gone;
   }
 
   /** The company's consent to this party that holds now. */

@@ -1,14 +1,24 @@
 // Runs an evaluation's task on a worker thread, so that the enclave goes on with its other jobs.
 import { Worker } from "node:worker_threads";
 import { AppError } from "../../core/errors.ts";
-import type { EvaluationOutcome, EvaluationTask } from "./task.ts";
-import type { WorkerReply } from "./worker.ts";
+import type { SealedPart } from "./push.ts";
+import type { EvaluationOutcome, EvaluationTask, ResealTask } from "./task.ts";
+import type { Work, WorkerReply } from "./worker.ts";
 
 /** Throws what the task throws, the signal's reason once it has aborted, and JOB_INTERNAL for a thread that died. */
-export async function compute(task: EvaluationTask, signal: AbortSignal): Promise<EvaluationOutcome> {
+export function compute(task: EvaluationTask, signal: AbortSignal): Promise<EvaluationOutcome> {
+  return onThread({ evaluate: task }, signal) as Promise<EvaluationOutcome>;
+}
+
+/** Throws as `compute`. */
+export function reseal(task: ResealTask, signal: AbortSignal): Promise<SealedPart> {
+  return onThread({ reseal: task }, signal) as Promise<SealedPart>;
+}
+
+async function onThread(work: Work, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: task });
-  const { promise, resolve, reject } = Promise.withResolvers<EvaluationOutcome>();
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: work });
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const abort = (): void => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   worker.on("message", (reply: WorkerReply) => {

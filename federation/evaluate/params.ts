@@ -2,15 +2,19 @@
 import { z } from "zod";
 import { AppError } from "../../core/errors.ts";
 import { jobIdSchema, partyIdSchema } from "../../core/names.ts";
-import { baselineScorecard, bases, cardFor, type Basis, type Card } from "../../evaluation/load.ts";
+import { baselineScorecard, bases, cardFor, parseLocalScorecard, type Basis, type Card } from "../../evaluation/load.ts";
+import { scorecardSchema } from "../../evaluation/schema.ts";
 import { subscriptionSchema } from "../../evaluation/pushes.ts";
 
-/** The published scorecard as runs use it, by basis. */
+/** The built-in scorecard as runs use it, by basis. */
 export const publishedCards: Readonly<Record<Basis, Card>> = { open: cardFor(baselineScorecard, "open"), full: cardFor(baselineScorecard, "full") };
 
 /** One subscription that the run answers, and the public key (X25519, base64url) to which its rows are sealed: every party approves who gets what. */
 export const pushSchema = subscriptionSchema.extend({ sealTo: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
 export type PlannedPush = z.output<typeof pushSchema>;
+
+/** Companies of a full part of a push. */
+export const rowsPerPush = 100_000;
 
 /** Most subscriptions of one run: they stand in the plan. */
 export const mostPushes = 500;
@@ -19,6 +23,8 @@ export const evaluateJobSchema = z.strictObject({
   basis: z.enum(bases),
   /** Digest of scorecard and basis. */
   card: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Another scorecard than the built-in one, whole: who approves the plan approves its bands and points. */
+  scorecard: scorecardSchema.optional(),
   /** The day that the indicators look back from. */
   asOf: z.iso.date(),
   /** Providers that belong to the evaluation and without which this run was planned. Their indicators are absent, the scores partial. */
@@ -31,9 +37,10 @@ export const evaluateJobSchema = z.strictObject({
 }).refine((p) => p.full === undefined || p.basis === "open");
 export type EvaluateJobParams = z.output<typeof evaluateJobSchema>;
 
-/** The scorecard that a plan names. Throws JOB_PARAMS for one that is not the published one. */
-export function cardOf({ basis, card }: Pick<EvaluateJobParams, "basis" | "card">): Card {
-  const published = publishedCards[basis];
-  if (published.digest !== card) throw new AppError("JOB_PARAMS", { card: false });
-  return published;
+/** The scorecard of a plan: the built-in one, or the one that stands in it, checked against the indicator system. Throws EVALUATION_SCORECARD for one
+ *  that does not fit, JOB_PARAMS for another digest than the plan names. */
+export function cardOf({ basis, card, scorecard }: Pick<EvaluateJobParams, "basis" | "card" | "scorecard">): Card {
+  const found = scorecard === undefined ? publishedCards[basis] : cardFor(parseLocalScorecard(scorecard), basis);
+  if (found.digest !== card) throw new AppError("JOB_PARAMS", { card: false });
+  return found;
 }

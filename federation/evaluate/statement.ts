@@ -6,14 +6,15 @@ import { chunks, jobRows, type Add, type Sizes } from "../statement.ts";
 import { bytesPerRow, mostIndicatorText, rowsPerChunk } from "./messages.ts";
 import { cardOf, evaluateJobSchema } from "./params.ts";
 
-/** Throws JOB_PARAMS for another scorecard, or for a provider that is both in the run and away; CATALOGUE_UNNECESSARY for a push whose purpose does
+/** Throws EVALUATION_SCORECARD or JOB_PARAMS for a scorecard that does not fit or is not the one that the plan names, or for a provider that is both in the run and away; CATALOGUE_UNNECESSARY for a push whose purpose does
  *  not need every item of the scorecard. */
 export function evaluateStatement(plan: Sizes, add: Add): KindStatement {
   const { guest, hosts } = plan;
   const params = evaluateJobSchema.parse(plan.params);
-  const { entries } = cardOf(params);
+  const card = cardOf(params);
+  const { entries } = card;
   if (params.away.some((party) => party === guest || hosts.includes(party))) throw new AppError("JOB_PARAMS", { away: params.away.length });
-  for (const { purpose, institution } of params.pushes) if (!needsAll(purpose, cardOf(params))) throw new AppError("CATALOGUE_UNNECESSARY", { institution });
+  for (const { purpose, institution } of params.pushes) if (!needsAll(purpose, card)) throw new AppError("CATALOGUE_UNNECESSARY", { institution });
   const n = jobRows(plan);
   const offer = entries.length * (mostIndicatorText + 2);
   for (const host of hosts) {

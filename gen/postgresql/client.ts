@@ -267,6 +267,11 @@ export type WebhookKey = Prisma.WebhookKeyModel
  */
 export type EvaluationRun = Prisma.EvaluationRunModel
 /**
+ * Model EvaluationScorecard
+ * A scorecard that an institution published over the indicator system: another one than the built-in.
+ */
+export type EvaluationScorecard = Prisma.EvaluationScorecardModel
+/**
  * Model EvaluationSchedule
  * When an institution's evaluations are due: one round at a time.
  */

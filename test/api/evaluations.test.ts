@@ -192,16 +192,16 @@ describe("evaluation runs at the platform", () => {
     const asOf = chinaDay(clock.ms);
     await db.write(async (tx) => {
       await addRun(tx, { id, institution: "inst_elsewhere", guest: partyId("bank"), cause: "hand", basis: "open", asOf, terms: runTermsSchema.parse(terms), full: null, idempotencyKey: null, createdAt: new Date(0) });
-      await changeRun(tx, id, { state: "running", job: broken.id }, new Date(clock.ms));
+      await changeRun(tx, { id, attempt: 1 }, { state: "running", job: broken.id }, new Date(clock.ms));
       await tx.job.update({ where: { id: broken.id }, data: { guest: "?" } });
     });
     try {
-      for (const run of (await list()).filter((r) => r.state === "running" && r.id !== id)) await db.write((tx) => changeRun(tx, run.id, { state: "failed" }, new Date(clock.ms)));
+      for (const run of (await list()).filter((r) => r.state === "running" && r.id !== id)) await db.write((tx) => changeRun(tx, run, { state: "failed" }, new Date(clock.ms)));
       await jobOf(await made());
     } finally {
       await db.write(async (tx) => {
         await tx.job.update({ where: { id: broken.id }, data: { guest: "bank" } });
-        await changeRun(tx, id, { state: "failed" }, new Date(clock.ms));
+        await changeRun(tx, { id, attempt: 1 }, { state: "failed" }, new Date(clock.ms));
       });
     }
   });

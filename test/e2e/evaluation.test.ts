@@ -9,9 +9,10 @@ import { openPush, type Pushed } from "../../cli/commands/evaluation.ts";
 import { LocalRegistrar } from "../../cli/local-registrar.ts";
 import { AppError } from "../../core/errors.ts";
 import { writeDurably } from "../../core/files.ts";
-import { partyId } from "../../core/names.ts";
+import { jobIdSchema, partyId } from "../../core/names.ts";
 import { systemRng } from "../../core/rng.ts";
 import { enclavePaths } from "../../enclave/config.ts";
+import { baselineScorecard, scorecardDigest } from "../../evaluation/load.ts";
 import { publishedCards } from "../../federation/evaluate/params.ts";
 import type { Figures } from "../../evaluation/figures.ts";
 import { fails, json } from "../cli/support.ts";
@@ -56,8 +57,7 @@ describe("full-coverage evaluation of real processes", () => {
     const industry = await cli<{ bases: string[] }>("bank", ["subscribe", "--name", "industry", "--purpose", "loan-approval", "--province", "33", "--section", "C"]);
     assert.deepEqual(industry.bases, ["full"], "who is in the list of a section is in it: authorised companies alone");
     const refused = (name: string, purpose: string, code: string) => fails(["evaluation", "subscribe", "--name", name, "--purpose", purpose, "--profile", topology.of("bank").profile], topology.work, code);
-    await refused("x", "post-loan-monitoring", "CATALOGUE_UNNECESSARY");
-    await refused("all", "credit-evaluation", "EVALUATION_SUBSCRIPTION");
+    await Promise.all([refused("x", "post-loan-monitoring", "CATALOGUE_UNNECESSARY"), refused("all", "credit-evaluation", "EVALUATION_SUBSCRIPTION")]);
   });
 
   it("waits for a person where the plan pushes to a key that the evaluating enclave's operator does not know", async () => {
@@ -71,9 +71,9 @@ describe("full-coverage evaluation of real processes", () => {
     assert.equal(view.state, "awaiting-approval");
     assert.isFalse(view.parties.find((p) => p.party === guest)?.approved);
     assert.equal(await codeOf(api.call(e.createRun, { body: { basis: "open", terms: { hosts: hosts.map(partyId) } } })), "EVALUATION_BUSY");
-    assert.equal((await cli<RunView>(guest, ["cancel", run.id])).failure?.code, "JOB_CANCELLED");
+    assert.equal((await api.call(e.cancelRun, { params: { id: run.id } })).failure?.code, "JOB_CANCELLED");
     await eventually("the job ended with it", async () => (await api.job(view.id)).state === "cancelled");
-    topology.setPolicy(guest, (policy) => ({ ...policy, allow: policy.allow.map((rule) => ({ ...rule, evaluation: { maxRunsPerMonth: 12, maxSetsPerCompany: 4, subscribers: { bank: topology.of("bank").key.publicJwk.x } } })) }));
+    topology.setPolicy(guest, (policy) => ({ ...policy, allow: policy.allow.map((rule) => ({ ...rule, evaluation: { maxRunsPerMonth: 12, maxSetsPerCompany: 4, scorecards: [], subscribers: { bank: topology.of("bank").key.publicJwk.x } } })) }));
   });
 
   it("evaluates every company by public items, with all providers, and publishes suppressed figures", async function () {
@@ -109,9 +109,12 @@ describe("full-coverage evaluation of real processes", () => {
     }
     const { api } = topology.of("bank");
     const ca = readFileSync(join(topology.platformFolder, "ca.pem"), "utf8");
-    const item = { run: run.id, purpose: "credit-evaluation" as const, part: 0, asOf: "2025-02-01", basis: "open" as const };
+    const item = { run: run.id, job: jobIdSchema.parse(run.job), purpose: "credit-evaluation" as const, part: 0, asOf: "2025-02-01", basis: "open" as const };
     assert.equal(await codeOf(openPush(api, topology.of("other_bank").key, ca, partyId("bank"), item)), "CLI_SEAL", "another institution's key opens nothing");
     assert.equal(await codeOf(openPush(api, topology.of("bank").key, ca, partyId("bank"), { ...item, asOf: "2025-03-01" })), "CLI_SEAL", "nor is it taken for another day's");
+    const other = jobIdSchema.parse("job_0123456789abcdef");
+    assert.equal(await codeOf(openPush(api, topology.of("bank").key, ca, partyId("bank"), { ...item, job: other })), "CLI_SEAL", "nor for another job's, which may have been without a provider");
+    assert.equal(await codeOf(openPush(api, topology.of("bank").key, ca, partyId("bank"), item)), "ok");
   });
 
   it("leaves no company's code or score at the platform", () => {
@@ -145,6 +148,28 @@ describe("full-coverage evaluation of real processes", () => {
     assert.deepEqual(pushes.filter((p) => p.purpose === "loan-approval").flatMap((p) => p.companies), [], "nobody authorised that purpose");
   });
 
+  it("evaluates by a published scorecard of its own, where every party's policy names it", async function () {
+    this.timeout(120_000);
+    const own = { ...baselineScorecard, id: "zhejiang", version: "1.0.0", grades: baselineScorecard.grades.map((g) => (g.grade === "B" ? { ...g, from: 620 } : g)) };
+    const file = join(topology.work, "scorecard.json");
+    writeDurably(file, JSON.stringify(own));
+    const { digest } = await cli<{ digest: string }>(guest, ["scorecard", "publish", file]);
+    assert.equal(digest, scorecardDigest(own));
+    for (const name of [guest, ...hosts]) {
+      topology.setPolicy(name, (policy) => ({ ...policy, allow: policy.allow.map((rule) => ({ ...rule, evaluation: { maxRunsPerMonth: 12, maxSetsPerCompany: 4, subscribers: {}, ...rule.evaluation, scorecards: [digest] } })) }));
+    }
+    const run = await cli<RunView>(guest, ["run", ...hosts.flatMap((h) => ["--host", h]), "--basis", "open", "--as-of", "2025-02-02", "--scorecard", digest]);
+    assert.deepInclude(run, { state: "done", scorecard: digest, psi: null }, "another scale is compared with nothing");
+    const builtIn = new Map(kept((runs["open"] as RunView).job).map((line) => line.split(",")).map(([uscc = "", score, grade]) => [uscc, { score, grade }]));
+    const now = kept(run.job).map((line) => line.split(","));
+    assert.isTrue(now.every(([uscc = "", score, grade]) => {
+      const was = builtIn.get(uscc);
+      const isLowered = was?.grade === "B" && Number(score) < 620;
+      return was?.score === score && grade === (isLowered ? "C" : was?.grade);
+    }), "its points are those of the built-in one, its thresholds its own");
+    assert.isTrue(now.some(([uscc = "", , grade]) => builtIn.get(uscc)?.grade !== grade));
+  });
+
   it("goes on after its evaluating enclave was killed in the middle, and after the platform was", async function () {
     this.timeout(120_000);
     const { api } = topology.of(guest);
@@ -174,7 +199,7 @@ describe("full-coverage evaluation of real processes", () => {
     const run = await cli<RunView>(guest, ["run", ...hosts.flatMap((h) => ["--host", h]), "--basis", "open", "--as-of", "2025-03-01", "--approval-seconds", "5"]);
     assert.deepInclude(run, { state: "done", attempt: 2, partial: true });
     assert.deepEqual(run.away, [partyId("administrative")]);
-    const figures = await figuresOf(run.id);
+    const figures = (await topology.of("bank").api.call(e.getRun, { params: { id: run.id } })).figures ?? assert.fail();
     const lost = ["ad_penalties_24m", "ad_coercive_24m"];
     assert.includeMembers([...figures.absent], lost);
     assert.deepEqual(figures.stability?.from, "2025-02-01");
@@ -182,14 +207,13 @@ describe("full-coverage evaluation of real processes", () => {
     assert.isNumber(figures.stability?.psi);
     assert.equal(run.verdict, figures.stability?.verdict);
     assert.lengthOf(kept(run.job), companies.length);
-    await topology.launch("administrative");
   });
 
   it("ends with the provider's name where the terms do not go on without it", async function () {
     this.timeout(60_000);
     topology.setPolicy("customs", (policy) => ({ ...policy, allow: [] }));
     await fails(["evaluation", "run", ...hosts.flatMap((h) => ["--host", h]), "--when-away", "fail", "--as-of", "2025-04-01", "--profile", topology.of(guest).profile], topology.work, "JOB_REFUSED");
-    const [last] = (await cli<{ items: RunView[] }>(guest, ["list"])).items;
+    const [last] = (await topology.of(guest).api.call(e.listRuns, { query: { limit: "1" } })).items;
     assert.deepEqual(last?.failure, { code: "JOB_REFUSED", party: partyId("customs") });
     assert.isFalse(readdirSync(enclavePaths(topology.folder(guest)).results).includes(last?.job ?? ""), "nothing was computed");
   });

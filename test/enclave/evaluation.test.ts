@@ -15,10 +15,12 @@ import { removeTree } from "../../core/files.ts";
 import type { DatasetCatalogue } from "../../enclave/data/declared.ts";
 import { compute } from "../../enclave/evaluation/compute.ts";
 import { offeredIndicators, sectorsOf } from "../../enclave/evaluation/offered.ts";
+import { readPushed } from "../../enclave/evaluation/pushed.ts";
 import { lastRun, readRun, writeRun } from "../../enclave/evaluation/run-file.ts";
 import type { EvaluationTask } from "../../enclave/evaluation/task.ts";
 import { judge, policySchema } from "../../enclave/policy.ts";
 import { residues, signed } from "../../evaluation/combine.ts";
+import { baselineScorecard, cardFor, scorecardDigest } from "../../evaluation/load.ts";
 import { evaluatePart } from "../../evaluation/part.ts";
 import { publishedCards, type PlannedPush } from "../../federation/evaluate/params.ts";
 import type { Feature } from "../../models/features.ts";
@@ -107,7 +109,7 @@ describe("the thread that works out a run", () => {
   const push = (change: Partial<PlannedPush> = {}): PlannedPush => (
     { institution: partyId("bank"), name: "all", purpose: "credit-evaluation", provinces: "all", sectors: "all", grades: "all", sealTo: reader.publicJwk.x, ...change });
   const task = (change: Partial<EvaluationTask> = {}): EvaluationTask => ({
-    basis: "full", asOf: "2025-01-01", away: [partyId("tax")], absent: publishedCards.full.entries.map((e) => e.indicator).filter((id) => !indicators.includes(id)), assigned: [[partyId("registry"), indicators]],
+    card: publishedCards.full, asOf: "2025-01-01", away: [partyId("tax")], absent: publishedCards.full.entries.map((e) => e.indicator).filter((id) => !indicators.includes(id)), assigned: [[partyId("registry"), indicators]],
     sum, usccs, sectors: usccs.map(() => "C"), folder, last: undefined, full: undefined, pushes: [push()], authorised: new Map([["bank credit-evaluation", usccs.slice(0, 40)]]),
     marks: new Map([[usccs[3] ?? "", ["administrative.penalties"]]]), job: "job_0123456789abcdef", party: partyId("registry"), signKey: privateKey, ...change,
   });
@@ -118,7 +120,7 @@ describe("the thread that works out a run", () => {
   };
 
   it("keeps the run, gives figures without small cells, and seals to each institution what it may have", async () => {
-    const { figures, grades, pushes, sealed, pushed } = await compute(task(), new AbortController().signal);
+    const { figures, grades, pushes, sealed } = await compute(task(), new AbortController().signal);
     assert.deepEqual(figures.away, [partyId("tax")]);
     assert.equal(figures.provinceByGrade?.total, n);
     assert.equal(Object.values(grades).reduce((a, b) => a + b, 0), n);
@@ -130,7 +132,7 @@ describe("the thread that works out a run", () => {
     assert.deepEqual(text.companies.map((c) => c.uscc), usccs.slice(0, 40));
     assert.deepEqual(text.companies.filter((c) => "objections" in c).map((c) => [c.uscc, c.objections]), [[usccs[3], ["administrative.penalties"]]], "what is under objection is marked");
     assert.notProperty(text, "withheld", "a count of companies in a small group");
-    assert.deepEqual(pushed.get("bank credit-evaluation"), usccs.slice(0, 40));
+    assert.deepEqual(readPushed(folder).get("bank credit-evaluation"), [usccs.slice(0, 40)]);
   });
   it("tells the platform no counts by the size of what it stores", async () => {
     const sizes: number[] = [];
@@ -143,7 +145,7 @@ describe("the thread that works out a run", () => {
   it("does not tell of a company twice: the open run leaves out whom the full one told of", async () => {
     const full = temporaryFolder().path;
     await compute(task({ folder: full }), new AbortController().signal);
-    const open = { basis: "open" as const, sum: evaluatePart(publishedCards.open, indicators, features, n), absent: publishedCards.open.entries.map((e) => e.indicator).filter((id) => !indicators.includes(id)) };
+    const open = { card: publishedCards.open, sum: evaluatePart(publishedCards.open, indicators, features, n), absent: publishedCards.open.entries.map((e) => e.indicator).filter((id) => !indicators.includes(id)) };
     const { sealed } = await compute(task({ ...open, full, authorised: new Map() }), new AbortController().signal);
     assert.deepEqual((await opened(sealed[0]?.file ?? "")).companies.map((c) => c.uscc), usccs.slice(40));
     removeTree(full);
@@ -181,6 +183,22 @@ describe("the policy on evaluations", () => {
     assert.equal(says([to]), "ask");
     assert.equal(says([to], bank, { evaluation: { subscribers: { shop: to.sealTo } } }), "approve");
     assert.equal(says([{ ...to, sealTo: "B".repeat(43) }], bank, { evaluation: { subscribers: { shop: to.sealTo } } }), "ask", "another key than the operator's word");
+  });
+  it("approves by itself the built-in scorecard and those that its own rule names, and leaves others to a person", () => {
+    const own = { ...baselineScorecard, id: "zhejiang" };
+    const saysTo = (scorecard: object, rules: object = {}, digest = cardFor(own, "open").digest): string => {
+      const plan = planOf({ kind: "evaluate", purpose: "credit-evaluation", params: params([]) });
+      const verdict = judge({ ...plan, params: { ...params([]), card: digest, scorecard } }, tax, policySchema.parse({ version: 1, allow: [{ ...rule, ...rules }] }), datasets["tax"] ?? assert.fail());
+      return verdict.kind === "refuse" ? verdict.code : verdict.kind;
+    };
+    assert.equal(saysTo(own), "ask");
+    assert.equal(saysTo(own, { evaluation: { scorecards: [scorecardDigest(own)] } }), "approve");
+    assert.equal(saysTo({ ...own, base: 610 }, { evaluation: { scorecards: [scorecardDigest(own)] } }, cardFor({ ...own, base: 610 }, "open").digest), "ask", "another digest");
+    assert.equal(saysTo({ ...own, base: 610 }), "POLICY_LEAKAGE", "it is not the one that the plan names");
+    const [first, ...rest] = own.entries;
+    const wrong = { ...own, entries: [{ ...(first ?? assert.fail()), indicator: "tax_luck" }, ...rest] };
+    assert.equal(saysTo(wrong, {}, cardFor(wrong, "open").digest), "POLICY_LEAKAGE", "there is no such indicator");
+    assert.equal(saysTo({ ...own, id: baselineScorecard.id }, {}, cardFor(baselineScorecard, "open").digest), "POLICY_LEAKAGE", "it would pass for the built-in one");
   });
   it("of a provider takes no plan of a kind that it does not name", () => {
     assert.equal(says([to], tax), "approve");

@@ -2,6 +2,7 @@
 // took longer, is made up for once.
 import { AppError } from "../../../core/errors.ts";
 import type { ScheduleTerms, ScheduleView } from "../../contract/evaluations.ts";
+import { each } from "../../each.ts";
 import type { InstitutionCaller } from "../../http/route.ts";
 import type { Platform } from "../../platform.ts";
 import { nextChange } from "../../store/database.ts";
@@ -9,6 +10,7 @@ import { addRun, changeSchedule, dueSchedules, findSchedule, openRuns, putSchedu
 import { findInstitution } from "../../store/parties.ts";
 import { chinaDay, nextDue } from "./interval.ts";
 import { newRunId } from "./runs.ts";
+import { scorecardOf } from "./scorecards.ts";
 
 const viewOf = ({ terms, state, nextDueAt, lastDueAt }: ScheduleRow): ScheduleView => ({ ...terms, state, nextDueAt: nextDueAt.toISOString(), lastDueAt: lastDueAt?.toISOString() ?? null });
 
@@ -19,10 +21,11 @@ export async function scheduleOf({ db }: Platform, { institution }: InstitutionC
   return viewOf(row);
 }
 
-/** Sets or replaces it. Throws JOB_PARTIES. */
+/** Sets or replaces it. Throws JOB_PARTIES, and as `scorecardOf`. */
 export async function setSchedule(platform: Platform, caller: InstitutionCaller, terms: ScheduleTerms): Promise<ScheduleView> {
   const { db, env } = platform;
   if (terms.terms.hosts.includes(caller.party)) throw new AppError("JOB_PARTIES");
+  for (const basis of terms.bases) await scorecardOf(db.read, terms.terms, basis);
   const now = env.now();
   await db.write((tx) => putSchedule(tx, caller.institution, terms, new Date(nextDue(terms.interval, now, now)), new Date(now)));
   return scheduleOf(platform, caller);
@@ -46,7 +49,7 @@ export async function pauseSchedule(platform: Platform, caller: InstitutionCalle
 export async function planDueRounds(platform: Platform): Promise<void> {
   const { db, env } = platform;
   const now = env.now();
-  for (const { institution } of await dueSchedules(db.read, new Date(now))) {
+  await each(await dueSchedules(db.read, new Date(now)), async ({ institution }) => {
     await db.write(async (tx) => {
       await nextChange(tx);
       const row = await findSchedule(tx, institution);
@@ -62,5 +65,5 @@ export async function planDueRounds(platform: Platform): Promise<void> {
       if (bases.includes("open")) await addRun(tx, { ...base, id: newRunId(platform), basis: "open", full, createdAt: new Date(now + 1) });
       await changeSchedule(tx, institution, { nextDueAt: new Date(nextDue(interval, row.nextDueAt.getTime(), now)), lastDueAt: new Date(now) }, new Date(now));
     });
-  }
+  }, env.log);
 }

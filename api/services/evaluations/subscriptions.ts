@@ -1,6 +1,6 @@
 // What institutions asked for of evaluations, and as it stands in the plan of a run.
 import { AppError } from "../../../core/errors.ts";
-import { bases, type Basis } from "../../../evaluation/load.ts";
+import { bases, type Basis, type Card } from "../../../evaluation/load.ts";
 import { needsAll } from "../../../evaluation/pushes.ts";
 import { mostPushes, publishedCards, type PlannedPush } from "../../../federation/evaluate/params.ts";
 import type { z } from "zod";
@@ -14,9 +14,12 @@ import { listInstitutions } from "../../store/parties.ts";
 const listed = 200;
 const mostActive = 50;
 
-/** On which bases it gets rows: the purpose has to need every item of that card, and a filter by section is for authorised companies alone. */
-function basesOf({ purpose, sectors }: Pick<SubscriptionRow, "purpose" | "sectors">): Basis[] {
-  return bases.filter((basis) => needsAll(purpose, publishedCards[basis]) && (basis === "full" || sectors === "all"));
+/** On which bases it gets rows by the built-in scorecard: the purpose has to need every item of that card, and a filter by section is for authorised companies alone. */
+function basesOf(subscription: Pick<SubscriptionRow, "purpose" | "sectors">): Basis[] {
+  return bases.filter((basis) => isFor(subscription, publishedCards[basis]));
+}
+function isFor({ purpose, sectors }: Pick<SubscriptionRow, "purpose" | "sectors">, card: Card): boolean {
+  return needsAll(purpose, card) && (card.basis === "full" || sectors === "all");
 }
 
 function viewOf({ institution: _institution, ...row }: SubscriptionRow): EvaluationSubscriptionView {
@@ -50,10 +53,10 @@ export async function unsubscribe({ db, env }: Platform, { institution }: Instit
   return viewOf(row);
 }
 
-/** The subscriptions that a run on this basis answers, with the key of each institution that is let in now. */
-export async function plannedPushes({ db }: Platform, basis: Basis): Promise<PlannedPush[]> {
+/** The subscriptions that a run by this scorecard answers, with the key of each institution that is let in now. */
+export async function plannedPushes({ db }: Platform, card: Card): Promise<PlannedPush[]> {
   const institutions = new Map((await listInstitutions(db.read)).filter((i) => i.state === "active").map((i) => [i.id, i]));
-  const active = (await listSubscriptions(db.read, { state: "active" }, mostPushes)).filter((s) => basesOf(s).includes(basis));
+  const active = (await listSubscriptions(db.read, { state: "active" }, mostPushes)).filter((s) => isFor(s, card));
   return active.flatMap(({ institution, name, purpose, provinces, sectors, grades }) => {
     const known = institutions.get(institution);
     if (known === undefined) return [];

@@ -96,6 +96,7 @@ export const ModelName = {
   WebhookDelivery: 'WebhookDelivery',
   WebhookKey: 'WebhookKey',
   EvaluationRun: 'EvaluationRun',
+  EvaluationScorecard: 'EvaluationScorecard',
   EvaluationSchedule: 'EvaluationSchedule',
   EvaluationSubscription: 'EvaluationSubscription',
   EvaluationPush: 'EvaluationPush',
@@ -771,6 +772,9 @@ export const EvaluationRunScalarFieldEnum = {
   away: 'away',
   state: 'state',
   attempt: 'attempt',
+  tries: 'tries',
+  retryCode: 'retryCode',
+  retryAt: 'retryAt',
   jobId: 'jobId',
   fullId: 'fullId',
   failureCode: 'failureCode',
@@ -783,6 +787,18 @@ export const EvaluationRunScalarFieldEnum = {
 } as const
 
 export type EvaluationRunScalarFieldEnum = (typeof EvaluationRunScalarFieldEnum)[keyof typeof EvaluationRunScalarFieldEnum]
+
+
+export const EvaluationScorecardScalarFieldEnum = {
+  digest: 'digest',
+  institutionId: 'institutionId',
+  name: 'name',
+  version: 'version',
+  text: 'text',
+  createdAt: 'createdAt'
+} as const
+
+export type EvaluationScorecardScalarFieldEnum = (typeof EvaluationScorecardScalarFieldEnum)[keyof typeof EvaluationScorecardScalarFieldEnum]
 
 
 export const EvaluationScheduleScalarFieldEnum = {

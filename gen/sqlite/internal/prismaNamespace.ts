@@ -442,6 +442,7 @@ export const ModelName = {
   WebhookDelivery: 'WebhookDelivery',
   WebhookKey: 'WebhookKey',
   EvaluationRun: 'EvaluationRun',
+  EvaluationScorecard: 'EvaluationScorecard',
   EvaluationSchedule: 'EvaluationSchedule',
   EvaluationSubscription: 'EvaluationSubscription',
   EvaluationPush: 'EvaluationPush',
@@ -464,7 +465,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "counter" | "party" | "enrolToken" | "institution" | "job" | "jobParty" | "jobEvent" | "relayChannel" | "relayFrame" | "jobResult" | "model" | "credential" | "logIssuer" | "logReceipt" | "witness" | "subjectLogin" | "subjectSession" | "consent" | "subjectKey" | "withdrawnKey" | "revocationList" | "writtenConsent" | "usesRequest" | "usesAnswer" | "objection" | "objectionStep" | "objectionNotice" | "subjectNotice" | "member" | "memberDecision" | "memberEvent" | "providerUsage" | "providerQuality" | "publicSource" | "publicBatch" | "publicItem" | "publicItemVersion" | "publicSubscription" | "publicDelivery" | "publicDelivered" | "creditReport" | "webhook" | "webhookDelivery" | "webhookKey" | "evaluationRun" | "evaluationSchedule" | "evaluationSubscription" | "evaluationPush" | "alert" | "stabilityReport" | "loanOutcomes" | "servedModels"
+    modelProps: "counter" | "party" | "enrolToken" | "institution" | "job" | "jobParty" | "jobEvent" | "relayChannel" | "relayFrame" | "jobResult" | "model" | "credential" | "logIssuer" | "logReceipt" | "witness" | "subjectLogin" | "subjectSession" | "consent" | "subjectKey" | "withdrawnKey" | "revocationList" | "writtenConsent" | "usesRequest" | "usesAnswer" | "objection" | "objectionStep" | "objectionNotice" | "subjectNotice" | "member" | "memberDecision" | "memberEvent" | "providerUsage" | "providerQuality" | "publicSource" | "publicBatch" | "publicItem" | "publicItemVersion" | "publicSubscription" | "publicDelivery" | "publicDelivered" | "creditReport" | "webhook" | "webhookDelivery" | "webhookKey" | "evaluationRun" | "evaluationScorecard" | "evaluationSchedule" | "evaluationSubscription" | "evaluationPush" | "alert" | "stabilityReport" | "loanOutcomes" | "servedModels"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -3798,6 +3799,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    EvaluationScorecard: {
+      payload: Prisma.$EvaluationScorecardPayload<ExtArgs>
+      fields: Prisma.EvaluationScorecardFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.EvaluationScorecardFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.EvaluationScorecardFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>
+        }
+        findFirst: {
+          args: Prisma.EvaluationScorecardFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.EvaluationScorecardFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>
+        }
+        findMany: {
+          args: Prisma.EvaluationScorecardFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>[]
+        }
+        create: {
+          args: Prisma.EvaluationScorecardCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>
+        }
+        createMany: {
+          args: Prisma.EvaluationScorecardCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.EvaluationScorecardCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>[]
+        }
+        delete: {
+          args: Prisma.EvaluationScorecardDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>
+        }
+        update: {
+          args: Prisma.EvaluationScorecardUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>
+        }
+        deleteMany: {
+          args: Prisma.EvaluationScorecardDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.EvaluationScorecardUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.EvaluationScorecardUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>[]
+        }
+        upsert: {
+          args: Prisma.EvaluationScorecardUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EvaluationScorecardPayload>
+        }
+        aggregate: {
+          args: Prisma.EvaluationScorecardAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateEvaluationScorecard>
+        }
+        groupBy: {
+          args: Prisma.EvaluationScorecardGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationScorecardGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.EvaluationScorecardCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EvaluationScorecardCountAggregateOutputType> | number
+        }
+      }
+    }
     EvaluationSchedule: {
       payload: Prisma.$EvaluationSchedulePayload<ExtArgs>
       fields: Prisma.EvaluationScheduleFieldRefs
@@ -5002,6 +5077,9 @@ export const EvaluationRunScalarFieldEnum = {
   away: 'away',
   state: 'state',
   attempt: 'attempt',
+  tries: 'tries',
+  retryCode: 'retryCode',
+  retryAt: 'retryAt',
   jobId: 'jobId',
   fullId: 'fullId',
   failureCode: 'failureCode',
@@ -5014,6 +5092,18 @@ export const EvaluationRunScalarFieldEnum = {
 } as const
 
 export type EvaluationRunScalarFieldEnum = (typeof EvaluationRunScalarFieldEnum)[keyof typeof EvaluationRunScalarFieldEnum]
+
+
+export const EvaluationScorecardScalarFieldEnum = {
+  digest: 'digest',
+  institutionId: 'institutionId',
+  name: 'name',
+  version: 'version',
+  text: 'text',
+  createdAt: 'createdAt'
+} as const
+
+export type EvaluationScorecardScalarFieldEnum = (typeof EvaluationScorecardScalarFieldEnum)[keyof typeof EvaluationScorecardScalarFieldEnum]
 
 
 export const EvaluationScheduleScalarFieldEnum = {
@@ -5367,6 +5457,7 @@ export type GlobalOmitConfig = {
   webhookDelivery?: Prisma.WebhookDeliveryOmit
   webhookKey?: Prisma.WebhookKeyOmit
   evaluationRun?: Prisma.EvaluationRunOmit
+  evaluationScorecard?: Prisma.EvaluationScorecardOmit
   evaluationSchedule?: Prisma.EvaluationScheduleOmit
   evaluationSubscription?: Prisma.EvaluationSubscriptionOmit
   evaluationPush?: Prisma.EvaluationPushOmit

@@ -28,10 +28,12 @@ export type AggregateEvaluationRun = {
 
 export type EvaluationRunAvgAggregateOutputType = {
   attempt: number | null
+  tries: number | null
 }
 
 export type EvaluationRunSumAggregateOutputType = {
   attempt: number | null
+  tries: number | null
 }
 
 export type EvaluationRunMinAggregateOutputType = {
@@ -45,6 +47,9 @@ export type EvaluationRunMinAggregateOutputType = {
   away: string | null
   state: string | null
   attempt: number | null
+  tries: number | null
+  retryCode: string | null
+  retryAt: Date | null
   jobId: string | null
   fullId: string | null
   failureCode: string | null
@@ -67,6 +72,9 @@ export type EvaluationRunMaxAggregateOutputType = {
   away: string | null
   state: string | null
   attempt: number | null
+  tries: number | null
+  retryCode: string | null
+  retryAt: Date | null
   jobId: string | null
   fullId: string | null
   failureCode: string | null
@@ -89,6 +97,9 @@ export type EvaluationRunCountAggregateOutputType = {
   away: number
   state: number
   attempt: number
+  tries: number
+  retryCode: number
+  retryAt: number
   jobId: number
   fullId: number
   failureCode: number
@@ -104,10 +115,12 @@ export type EvaluationRunCountAggregateOutputType = {
 
 export type EvaluationRunAvgAggregateInputType = {
   attempt?: true
+  tries?: true
 }
 
 export type EvaluationRunSumAggregateInputType = {
   attempt?: true
+  tries?: true
 }
 
 export type EvaluationRunMinAggregateInputType = {
@@ -121,6 +134,9 @@ export type EvaluationRunMinAggregateInputType = {
   away?: true
   state?: true
   attempt?: true
+  tries?: true
+  retryCode?: true
+  retryAt?: true
   jobId?: true
   fullId?: true
   failureCode?: true
@@ -143,6 +159,9 @@ export type EvaluationRunMaxAggregateInputType = {
   away?: true
   state?: true
   attempt?: true
+  tries?: true
+  retryCode?: true
+  retryAt?: true
   jobId?: true
   fullId?: true
   failureCode?: true
@@ -165,6 +184,9 @@ export type EvaluationRunCountAggregateInputType = {
   away?: true
   state?: true
   attempt?: true
+  tries?: true
+  retryCode?: true
+  retryAt?: true
   jobId?: true
   fullId?: true
   failureCode?: true
@@ -274,6 +296,9 @@ export type EvaluationRunGroupByOutputType = {
   away: string
   state: string
   attempt: number
+  tries: number
+  retryCode: string | null
+  retryAt: Date | null
   jobId: string | null
   fullId: string | null
   failureCode: string | null
@@ -319,6 +344,9 @@ export type EvaluationRunWhereInput = {
   away?: Prisma.StringFilter<"EvaluationRun"> | string
   state?: Prisma.StringFilter<"EvaluationRun"> | string
   attempt?: Prisma.IntFilter<"EvaluationRun"> | number
+  tries?: Prisma.IntFilter<"EvaluationRun"> | number
+  retryCode?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
+  retryAt?: Prisma.DateTimeNullableFilter<"EvaluationRun"> | Date | string | null
   jobId?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
   fullId?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
   failureCode?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
@@ -341,6 +369,9 @@ export type EvaluationRunOrderByWithRelationInput = {
   away?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempt?: Prisma.SortOrder
+  tries?: Prisma.SortOrder
+  retryCode?: Prisma.SortOrderInput | Prisma.SortOrder
+  retryAt?: Prisma.SortOrderInput | Prisma.SortOrder
   jobId?: Prisma.SortOrderInput | Prisma.SortOrder
   fullId?: Prisma.SortOrderInput | Prisma.SortOrder
   failureCode?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -367,6 +398,9 @@ export type EvaluationRunWhereUniqueInput = Prisma.AtLeast<{
   away?: Prisma.StringFilter<"EvaluationRun"> | string
   state?: Prisma.StringFilter<"EvaluationRun"> | string
   attempt?: Prisma.IntFilter<"EvaluationRun"> | number
+  tries?: Prisma.IntFilter<"EvaluationRun"> | number
+  retryCode?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
+  retryAt?: Prisma.DateTimeNullableFilter<"EvaluationRun"> | Date | string | null
   jobId?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
   fullId?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
   failureCode?: Prisma.StringNullableFilter<"EvaluationRun"> | string | null
@@ -389,6 +423,9 @@ export type EvaluationRunOrderByWithAggregationInput = {
   away?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempt?: Prisma.SortOrder
+  tries?: Prisma.SortOrder
+  retryCode?: Prisma.SortOrderInput | Prisma.SortOrder
+  retryAt?: Prisma.SortOrderInput | Prisma.SortOrder
   jobId?: Prisma.SortOrderInput | Prisma.SortOrder
   fullId?: Prisma.SortOrderInput | Prisma.SortOrder
   failureCode?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -419,6 +456,9 @@ export type EvaluationRunScalarWhereWithAggregatesInput = {
   away?: Prisma.StringWithAggregatesFilter<"EvaluationRun"> | string
   state?: Prisma.StringWithAggregatesFilter<"EvaluationRun"> | string
   attempt?: Prisma.IntWithAggregatesFilter<"EvaluationRun"> | number
+  tries?: Prisma.IntWithAggregatesFilter<"EvaluationRun"> | number
+  retryCode?: Prisma.StringNullableWithAggregatesFilter<"EvaluationRun"> | string | null
+  retryAt?: Prisma.DateTimeNullableWithAggregatesFilter<"EvaluationRun"> | Date | string | null
   jobId?: Prisma.StringNullableWithAggregatesFilter<"EvaluationRun"> | string | null
   fullId?: Prisma.StringNullableWithAggregatesFilter<"EvaluationRun"> | string | null
   failureCode?: Prisma.StringNullableWithAggregatesFilter<"EvaluationRun"> | string | null
@@ -441,6 +481,9 @@ export type EvaluationRunCreateInput = {
   away: string
   state: string
   attempt: number
+  tries?: number
+  retryCode?: string | null
+  retryAt?: Date | string | null
   jobId?: string | null
   fullId?: string | null
   failureCode?: string | null
@@ -463,6 +506,9 @@ export type EvaluationRunUncheckedCreateInput = {
   away: string
   state: string
   attempt: number
+  tries?: number
+  retryCode?: string | null
+  retryAt?: Date | string | null
   jobId?: string | null
   fullId?: string | null
   failureCode?: string | null
@@ -485,6 +531,9 @@ export type EvaluationRunUpdateInput = {
   away?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  tries?: Prisma.IntFieldUpdateOperationsInput | number
+  retryCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  retryAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   jobId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fullId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -507,6 +556,9 @@ export type EvaluationRunUncheckedUpdateInput = {
   away?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  tries?: Prisma.IntFieldUpdateOperationsInput | number
+  retryCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  retryAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   jobId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fullId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -529,6 +581,9 @@ export type EvaluationRunCreateManyInput = {
   away: string
   state: string
   attempt: number
+  tries?: number
+  retryCode?: string | null
+  retryAt?: Date | string | null
   jobId?: string | null
   fullId?: string | null
   failureCode?: string | null
@@ -551,6 +606,9 @@ export type EvaluationRunUpdateManyMutationInput = {
   away?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  tries?: Prisma.IntFieldUpdateOperationsInput | number
+  retryCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  retryAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   jobId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fullId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -573,6 +631,9 @@ export type EvaluationRunUncheckedUpdateManyInput = {
   away?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  tries?: Prisma.IntFieldUpdateOperationsInput | number
+  retryCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  retryAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   jobId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fullId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureCode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -600,6 +661,9 @@ export type EvaluationRunCountOrderByAggregateInput = {
   away?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempt?: Prisma.SortOrder
+  tries?: Prisma.SortOrder
+  retryCode?: Prisma.SortOrder
+  retryAt?: Prisma.SortOrder
   jobId?: Prisma.SortOrder
   fullId?: Prisma.SortOrder
   failureCode?: Prisma.SortOrder
@@ -613,6 +677,7 @@ export type EvaluationRunCountOrderByAggregateInput = {
 
 export type EvaluationRunAvgOrderByAggregateInput = {
   attempt?: Prisma.SortOrder
+  tries?: Prisma.SortOrder
 }
 
 export type EvaluationRunMaxOrderByAggregateInput = {
@@ -626,6 +691,9 @@ export type EvaluationRunMaxOrderByAggregateInput = {
   away?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempt?: Prisma.SortOrder
+  tries?: Prisma.SortOrder
+  retryCode?: Prisma.SortOrder
+  retryAt?: Prisma.SortOrder
   jobId?: Prisma.SortOrder
   fullId?: Prisma.SortOrder
   failureCode?: Prisma.SortOrder
@@ -648,6 +716,9 @@ export type EvaluationRunMinOrderByAggregateInput = {
   away?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempt?: Prisma.SortOrder
+  tries?: Prisma.SortOrder
+  retryCode?: Prisma.SortOrder
+  retryAt?: Prisma.SortOrder
   jobId?: Prisma.SortOrder
   fullId?: Prisma.SortOrder
   failureCode?: Prisma.SortOrder
@@ -661,6 +732,7 @@ export type EvaluationRunMinOrderByAggregateInput = {
 
 export type EvaluationRunSumOrderByAggregateInput = {
   attempt?: Prisma.SortOrder
+  tries?: Prisma.SortOrder
 }
 
 
@@ -676,6 +748,9 @@ export type EvaluationRunSelect<ExtArgs extends runtime.Types.Extensions.Interna
   away?: boolean
   state?: boolean
   attempt?: boolean
+  tries?: boolean
+  retryCode?: boolean
+  retryAt?: boolean
   jobId?: boolean
   fullId?: boolean
   failureCode?: boolean
@@ -698,6 +773,9 @@ export type EvaluationRunSelectCreateManyAndReturn<ExtArgs extends runtime.Types
   away?: boolean
   state?: boolean
   attempt?: boolean
+  tries?: boolean
+  retryCode?: boolean
+  retryAt?: boolean
   jobId?: boolean
   fullId?: boolean
   failureCode?: boolean
@@ -720,6 +798,9 @@ export type EvaluationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.Types
   away?: boolean
   state?: boolean
   attempt?: boolean
+  tries?: boolean
+  retryCode?: boolean
+  retryAt?: boolean
   jobId?: boolean
   fullId?: boolean
   failureCode?: boolean
@@ -742,6 +823,9 @@ export type EvaluationRunSelectScalar = {
   away?: boolean
   state?: boolean
   attempt?: boolean
+  tries?: boolean
+  retryCode?: boolean
+  retryAt?: boolean
   jobId?: boolean
   fullId?: boolean
   failureCode?: boolean
@@ -753,7 +837,7 @@ export type EvaluationRunSelectScalar = {
   endedAt?: boolean
 }
 
-export type EvaluationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "institutionId" | "guest" | "cause" | "basis" | "asOf" | "terms" | "away" | "state" | "attempt" | "jobId" | "fullId" | "failureCode" | "failureParty" | "figures" | "idempotencyKey" | "createdAt" | "startedAt" | "endedAt", ExtArgs["result"]["evaluationRun"]>
+export type EvaluationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "institutionId" | "guest" | "cause" | "basis" | "asOf" | "terms" | "away" | "state" | "attempt" | "tries" | "retryCode" | "retryAt" | "jobId" | "fullId" | "failureCode" | "failureParty" | "figures" | "idempotencyKey" | "createdAt" | "startedAt" | "endedAt", ExtArgs["result"]["evaluationRun"]>
 
 export type $EvaluationRunPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "EvaluationRun"
@@ -787,6 +871,12 @@ export type $EvaluationRunPayload<ExtArgs extends runtime.Types.Extensions.Inter
      */
     state: string
     attempt: number
+    /**
+     * Steps in a row that failed for a cause that passes, the last one's code, and when the next one is taken.
+     */
+    tries: number
+    retryCode: string | null
+    retryAt: Date | null
     jobId: string | null
     /**
      * The run on the basis `full` of the same round.
@@ -1235,6 +1325,9 @@ export interface EvaluationRunFieldRefs {
   readonly away: Prisma.FieldRef<"EvaluationRun", 'String'>
   readonly state: Prisma.FieldRef<"EvaluationRun", 'String'>
   readonly attempt: Prisma.FieldRef<"EvaluationRun", 'Int'>
+  readonly tries: Prisma.FieldRef<"EvaluationRun", 'Int'>
+  readonly retryCode: Prisma.FieldRef<"EvaluationRun", 'String'>
+  readonly retryAt: Prisma.FieldRef<"EvaluationRun", 'DateTime'>
   readonly jobId: Prisma.FieldRef<"EvaluationRun", 'String'>
   readonly fullId: Prisma.FieldRef<"EvaluationRun", 'String'>
   readonly failureCode: Prisma.FieldRef<"EvaluationRun", 'String'>
