@@ -105,8 +105,8 @@ export function jointTreesAttacks(questions: number): readonly MeasuredAttack[] 
     {
       name: { en: "bank seals tables that are made to read a company's bins, not to score", zh: "机构密封的查找表用于读取企业分箱而非评分" },
       result: {
-        en: `12 cuts of a company exactly by each question, of all providers together; an answer holds at most 13 bits where one provider answers and 17 where sixteen do, whatever the texts are: with the ${questions} questions per company of this plan at most ${17 * questions} bits of it. Nobody can check the tables: the number of questions per company is bounded by the provider's policy`,
-        zh: `每次询问可准确读取一家企业的 12 个切分（全部数据方合计）；无论密文如何构造，一个数据方应答时至多 13 位，十六个时至多 17 位：按本计划每家企业 ${questions} 次询问，至多 ${17 * questions} 位。查找表无从检查：数据方策略限制每家企业的询问次数`,
+        en: `12 cuts of a company exactly by each question, of all providers together or of one alone (the others' tables hold zeros); an answer holds at most 13 bits where one provider answers and 17 where sixteen do, whatever the texts are: with the ${questions} questions per company of this plan at most ${17 * questions} bits of it. Nobody can check the tables: the number of questions per company is bounded by the provider's policy`,
+        zh: `每次询问可准确读取一家企业的 12 个切分（全部数据方合计，或仅某一方：其余各方的表为零）；无论密文如何构造，一个数据方应答时至多 13 位，十六个时至多 17 位：按本计划每家企业 ${questions} 次询问，至多 ${17 * questions} 位。查找表无从检查：数据方策略限制每家企业的询问次数`,
       },
     },
     {

@@ -8,11 +8,11 @@ import type { StateDatabase } from "./database.ts";
 import type { RemoteCheckpoints } from "./log-checkpoints-remote.ts";
 
 const remoteModule = new URL("./log-checkpoints-remote.ts", import.meta.url);
-const everyMs = 1_000;
+const everyMs = 500;
 /** Commits since the last one; below it SQLite's own way does. */
 const leastCommits = 32;
-/** Pages of 4 KB in the log from which a commit does the rest: 32 MB. */
-const pages = 8_000;
+/** Pages of 4 KB in the log from which a commit does the rest: 64 MB, some seconds of the largest load. */
+const pages = 16_000;
 
 /** Until it is disposed. A database in memory has no log. */
 export function startLogCheckpoints(db: StateDatabase, log: Log): AsyncDisposable {

@@ -19,13 +19,17 @@ export function verifyStatement({ guest, hosts, datasets, params }: Sizes, add: 
   const asks = (days + 1) * requestsPerDay;
   for (const host of hosts) {
     const own = fields.filter(({ party }) => party === host);
+    // Each question, and each step of preparing transfers, may be refused.
+    let refusals = 0;
     const head = nameBytes + (datasets[host]?.verification?.consents === true ? mostConsentText : 0);
     if (own.some(({ clear }) => clear.length > 0)) {
       // The company and what is claimed; which of three answers to each claim.
+      refusals += asks;
       add(guest, host, "verify/ask", asks, asks * (head + 4 * questionText), asks * (1 + claimsPerQuestion));
       add(host, guest, "verify/answer", asks, asks * answerBytes, asks * claimsPerQuestion);
     }
     if (own.some(({ blind }) => blind.includes("equals"))) {
+      refusals += asks;
       add(guest, host, "verify/ask-equal", asks, asks * head, asks);
       add(host, guest, "verify/equal", asks, asks * 2 * answerBytes, asks);
     }
@@ -38,12 +42,13 @@ export function verifyStatement({ guest, hosts, datasets, params }: Sizes, add: 
       const sessions = (days + 1) * sessionsPerDay;
       // What is left of a chunk and too little for a question is not used; a session that ends early leaves up to two of them.
       const extensions = 2 * sessions + Math.ceil(asks / Math.floor(chunkTransfers / rangeTransfers(depth)));
+      refusals += asks + sessions + extensions;
       add(guest, host, "garbled/open", sessions, 0, 0);
       add(host, guest, "garbled/base", sessions, sessions * 2 * baseAnswerBytes, 0);
       add(guest, host, "garbled/extend", extensions, extensions * (chunkBytes.columns + chunkBytes.check) + sessions * baseAnswerBytes, 0);
       add(host, guest, "garbled/extended", extensions, 0, 0);
     }
-    add(host, guest, "verify/refused", asks, asks * answerBytes, asks);
+    add(host, guest, "verify/refused", refusals, refusals * answerBytes, refusals);
   }
   return { answered: [], attacks: [] };
 }

@@ -109,7 +109,12 @@ export class LinearEngine implements Disposable {
     });
     if (sum === undefined) throw new AppError("KERNEL_TEXT");
     const evaluator = scope.keep(new this.seal.Evaluator(this.context));
-    for (const text of others) evaluator.addInplace(sum, text);
+    try {
+      for (const text of others) evaluator.addInplace(sum, text);
+    } catch {
+      // Second polynomials that cancel: what WASM throws is no Error.
+      throw new AppError("KERNEL_TEXT");
+    }
     return sum;
   }
 

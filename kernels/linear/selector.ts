@@ -1,5 +1,5 @@
 // The provider of joint trees: picks entries of tables that it cannot read, and gives their sum under a mask. What is left of an answer is one coefficient of 12 bits;
-// the mask of the pairs of providers is uniform modulo q, so that texts of any make tell nothing of one provider where others answer, too.
+// the mask of the pairs of providers is uniform modulo q, so that an answer tells nothing without those of all others, whatever the texts are.
 import type { Encryptor } from "node-seal/throws";
 import type { Rng } from "../../core/env.ts";
 import { AppError } from "../../core/errors.ts";

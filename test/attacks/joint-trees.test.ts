@@ -54,7 +54,14 @@ describe("tables that are made to read data", () => {
       assert.equal(more, total);
     }
   });
-  it("read nothing of one provider where both answer, or of a question that each got about another company", () => {
+  it("read one provider's cuts alone where the others' tables hold zeros: its policy on single totals does not hold against that", () => {
+    const draw = seededDraw(5);
+    const sides = Array.from({ length: 24 }, () => draw.int(2));
+    const tables: FilledTable[] = sides.map((_, table) => ({ table, hosts: [{ host: hosts[table % 2] ?? tax, choices: 2 }], entries: Int32Array.of(0, table % 2 === 1 ? 2 ** ((table - 1) / 2) : 0) }));
+    const total = owner.open(hosts.map((h) => answer(h, tables, sides, 500)));
+    assert.deepEqual(Array.from({ length: 12 }, (_, i) => (total >> i) & 1), sides.filter((_, table) => table % 2 === 1));
+  });
+  it("read nothing from the answer of one provider where both answer, or of a question that each got about another company", () => {
     const sides = Array.from({ length: 20 }, () => 0);
     const alone = Array.from({ length: 60 }, (_, n) => owner.open([answer(tax, tablesOf(0), sides, n)]));
     assert.isAtLeast(new Set(alone).size, 50, "of 4,096 values");

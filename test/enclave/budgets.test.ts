@@ -1,5 +1,6 @@
 // Budgets across replays and restarts: a job is charged once however often it is killed, and the state file remembers.
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { assert } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import type { JobId } from "../../core/brand.ts";
@@ -105,6 +106,31 @@ describe("budgets over restarts", () => {
     // The replay of a job that was admitted stays admitted, although nothing is left.
     restart();
     await whole(guardOf(two));
+  });
+
+  it("hold of jobs that come at the same time: of two row sets that differ by a few companies one is admitted", async () => {
+    const far = guardOf(one);
+    far.admitSet(setOf(1, 1500));
+    await far.admitRows(...rowsOf(2500, 1500), setOf(1, 1500));
+    const codes = await Promise.all([two, three].map(async (job, i) => {
+      const [guard, set] = [guardOf(job), setOf(2 + i, 1500)];
+      guard.admitSet(set);
+      return codeOf(() => guard.admitRows(...rowsOf(i, 1500), set));
+    }));
+    assert.sameMembers(codes, ["admitted", "BUDGET_DIFFERENCING"]);
+    assert.equal(newIds(), 1500 + 1500 + 1, "and what both show is new once");
+  });
+
+  it("find what a service opened while a large job was being looked at", async () => {
+    const hashes = RecordHashes.of(Buffer.concat(ids.map((id) => budgets.hashId(bank, id))));
+    // Of the last slice.
+    const company = ids.find((id) => Buffer.compare(budgets.hashId(bank, id), hashes.packed.subarray(-16)) === 0) ?? assert.fail();
+    const counts = budgets.serviceCounts(bank, "d", "model_2");
+    const opened = budgets.open({ guest: bank, dataset: "d", kind: "score", what: "model_1", hashes, limit: 1 });
+    await turn();
+    counts.count(counts.companyOf(company), "tax", counts.periods);
+    assert.equal(await codeOf(() => opened), "BUDGET_TOTALS");
+    assert.equal(Number(db.get("select count(*) as n from openings where what = 'score|model_1' and record = ?", budgets.hashId(bank, company))?.["n"]), 0);
   });
 
   it("let the same set in again for nothing, and count companies that it did not show before", async () => {

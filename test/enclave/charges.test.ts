@@ -7,7 +7,6 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { rulesOf } from "../../audit/alerts/rules.ts";
 import { eventSchema, type AuditEvent } from "../../audit/entry.ts";
 import { auditSettingsSchema } from "../../audit/settings.ts";
-import type { PartyId } from "../../core/brand.ts";
 import { AppError } from "../../core/errors.ts";
 import { partyId } from "../../core/names.ts";
 import { JobAudit } from "../../enclave/audit/job-audit.ts";

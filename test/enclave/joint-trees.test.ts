@@ -55,12 +55,12 @@ describe("services by joint trees", () => {
   const held = new AsyncDisposableStack();
   after(() => held.disposeAsync());
   const guestOf = (): TreesGuest => held.use(new TreesGuest(gbdtJoint(made.half, hosts), { data: fixedData(dataset(made.tables.own, Array.from({ length: made.tables.rows }, (_, row) => row))), keys }));
-  const hostOf = (self: PartyId, more: { readonly publicKey?: Uint8Array; readonly features?: readonly Feature[] } = {}): TreesHost => {
+  const hostOf = (self: PartyId, more: { readonly publicKey?: Uint8Array; readonly features?: readonly Feature[]; readonly now?: () => number } = {}): TreesHost => {
     const { features, rowOf } = made.tables.hosts.find((h) => h.name === self) as TreeHalves["tables"]["hosts"][number];
     const groups = groupsOfTables(gbdtJoint(made.half, hosts).tables, self);
     const joint = gbdtJointHost(made.halves[self] as TreeHalves["halves"][string], { self, guest: bank, hosts }, groups);
     const rows = [...rowOf.keys()].filter((row) => (rowOf[row] ?? -1) >= 0);
-    return held.use(new TreesHost({ plan: { job, guest: bank, hosts } as unknown as JobPlan, joint, self, data: fixedData(dataset(more.features ?? features, rows)), publicKey: more.publicKey ?? keys.publicKey, keyOf: keyOf(self) }));
+    return held.use(new TreesHost({ plan: { job, guest: bank, hosts } as unknown as JobPlan, joint, self, data: fixedData(dataset(more.features ?? features, rows)), publicKey: more.publicKey ?? keys.publicKey, keyOf: keyOf(self), ...(more.now && { now: more.now }) }));
   };
   const askOf = (n: number, row: number, present: readonly PartyId[] = hosts): ServeAsk => ({ n, present: [...present], company: idOf(row), consent: "" });
   /** In the clear, by what the pooled columns say. */
@@ -149,6 +149,21 @@ describe("services by joint trees", () => {
     assert.equal(await codeOf(() => prepared?.score(new Map([[tax, { n: 1, places: new Uint8Array(0), held: true }]]), [tax])), "PROTOCOL_WRONG_SHAPE");
     assert.equal(await codeOf(() => prepared?.score(new Map([[tax, { n: 1, text: new Uint8Array(99) }]]), [tax])), "KERNEL_TEXT");
   });
+  it("open no second part that comes minutes after the first, or after hundreds of others", async () => {
+    let now = 0;
+    const host = hostOf(tax, { now: () => now });
+    const prepared = guestOf().prepare({ company: idOf(710) });
+    const ask = async (n: number): Promise<TypedBody<"serve/tables">> => (await prepared?.second?.(new Map([[tax, host.answer(askOf(n, 710, [tax])).reply.body]]), [tax]))?.(tax, 9999) as TypedBody<"serve/tables">;
+    const [first, later] = [await ask(1), await ask(2)];
+    now = 140_000;
+    assert.isDefined(await host.second(first));
+    now = 160_000;
+    assert.isUndefined(await host.second(later), "a consent may be withdrawn by then");
+    const old = await ask(3);
+    for (let n = 4; n < 4 + 512; n++) host.answer(askOf(n, 710, [tax]));
+    assert.isUndefined(await host.second(old), "what waits is bounded");
+    assert.isDefined(await host.second({ ...old, asked: 515 }));
+  });
   it("end at a provider for a key that is not in its short form, and for data without a column of the model", async () => {
     for (const publicKey of [new Uint8Array(0), keys.publicKey.subarray(0, 5000).slice(), new Uint8Array(keys.publicKey.length)]) assert.equal(await codeOf(() => hostOf(tax, { publicKey }).start()), "KERNEL_TEXT");
     assert.equal(await codeOf(() => hostOf(tax, { features: [] })), "JOB_MODEL_UNKNOWN");
@@ -189,6 +204,7 @@ describe("services by joint trees", () => {
     };
 
     it("score, and count questions about a company for ever, over services and models", async () => {
+      assert.equal(new Set([...providers.values(), hostOf(tax)].map(({ model }) => model)).size, 1, "one count for all of them, of any model");
       const service = await begin();
       await ready(service, 701);
       assert.closeTo(probability(await service.ask(idOf(710))), expected(710, hosts), 1e-12);

@@ -116,6 +116,15 @@ describe("prepared transfers", () => {
     const repeated = sent.at(-1);
     assert.isDefined(repeated);
     assert.equal(await codeOf(() => host.extend(repeated)), "VERIFY_TRANSFERS", "again");
+    // One number twice would give both pads of each.
+    const late = pair();
+    await late.guest.more();
+    await late.guest.more();
+    for (let used = 0; used < chunkTransfers; used += 80) {
+      const t = await late.take(80);
+      late.host.take(t.session, t.first, 80);
+    }
+    assert.equal(await codeOf(() => late.host.extend(late.sent[1] as Extend)), "VERIFY_TRANSFERS", "a number that was");
     for (const bad of [{ columns: new Uint8Array(chunkBytes.columns - 1) }, { check: new Uint8Array(0) }, { base: new Uint8Array(32) }, { index: -1 }, { session: "x" }, { more: 1 }]) {
       assert.isFalse(garbledMessages["garbled/extend"].body.safeParse({ n: 1, ...repeated, ...bad }).success, Object.keys(bad).join());
     }

@@ -27,7 +27,7 @@ type Case = {
   minRows?: number;
   rows?: number[];
   tamper?: Tamper;
-  admit?: () => void;
+  admit?: () => void | Promise<void>;
   parts?: "train-and-test" | "score";
 };
 type Programs = Record<string, Program<Audit | HostRows>>;
@@ -146,9 +146,13 @@ describe("the row order", () => {
       assert.lengthOf(confirms, 6);
     });
     it("stops at a host whose budget refuses the rows: it confirms to nobody", async () => {
-      const { world, programs } = setup({ ...plain, admit: () => { throw new AppError("PROTOCOL_TOO_FEW_ROWS"); } });
-      assert.equal(await codeOf(world.run(programs)), "PROTOCOL_TOO_FEW_ROWS");
-      assert.isFalse(world.sent.some((m) => m.type === "rows/confirm"));
+      const refuse = (): never => { throw new AppError("PROTOCOL_TOO_FEW_ROWS"); };
+      // At once, or after work of its own.
+      for (const admit of [refuse, () => new Promise<void>((resolve) => void setImmediate(resolve)).then(refuse)]) {
+        const { world, programs } = setup({ ...plain, admit });
+        assert.equal(await codeOf(world.run(programs)), "PROTOCOL_TOO_FEW_ROWS");
+        assert.isFalse(world.sent.some((m) => m.type === "rows/confirm"));
+      }
     });
   });
 

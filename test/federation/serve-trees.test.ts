@@ -136,7 +136,9 @@ describe("online scores by joint trees", () => {
     const masks = (self: PartyId, more: object = {}): bigint[] => ringMaskOf(self, service, { ...ask, present: [a, b, partyId("c")], ...more }, { keyOf: keyOf(self), primes: tablePrimeBits.length - 1 });
     const sum = [a, b, partyId("c")].map((h) => masks(h)).reduce((x, y) => x.map((v, k) => v + (y[k] ?? 0n)));
     assert.deepEqual(sum, tablePrimeBits.slice(1).map(() => 0n), "masks cancel");
-    assert.notDeepEqual(masks(a), masks(a, { n: 2 }));
+    const other = ringMaskOf(a, jobIdSchema.parse("job_fedcba9876543210"), { ...ask, present: [a, b, partyId("c")] }, { keyOf: keyOf(a), primes: tablePrimeBits.length - 1 });
+    const each = [masks(a), masks(a, { n: 2 }), masks(a, { company: "y" }), other].map((m) => m.join());
+    assert.equal(new Set(each).size, each.length);
     const bytes = Uint8Array.from({ length: 8192 }, (_, n) => Number(((masks(a, { n })[0] ?? 0n) >> 20n) & 255n));
     assert.isBelow(Math.abs(byteDeviation(bytes)), 10);
   });

@@ -75,6 +75,13 @@ describe("the plan of a verification service", () => {
     assert.deepEqual(lines([asked("tax", "grade", [], ["equals"]), asked("power", "usage", ["within"])], "tax"), ["verify/ask-equal", "verify/equal", "verify/refused"]);
     assert.deepEqual(lines([asked("tax", "grade", [], ["equals"]), asked("power", "usage", ["within"])], "power"), ["verify/answer", "verify/ask", "verify/refused"]);
   });
+  it("has room for a refusal of whatever a provider may be sent: one too many would end its service", () => {
+    const { leakage } = submit({});
+    for (const host of ["tax", "power"]) {
+      const sent = leakage.filter((l) => l.to === host).reduce((sum, l) => sum + l.maxMessages, 0);
+      assert.equal(leakage.find((l) => l.from === host && l.type === "verify/refused")?.maxMessages, sent, host);
+    }
+  });
   it("takes the items of its fields alone, which its purpose must need", () => {
     assert.equal(codeOf(() => requireMinimum(submit({}))), "none");
     assert.equal(codeOf(() => submit({}, { purpose: "policy-matching" })), "CATALOGUE_UNNECESSARY");
@@ -262,9 +269,9 @@ describe("a provider that is asked for verifications", () => {
     assert.lengthOf(world.claimed, 0, "what a budget refuses uses up no consent");
     assert.lengthOf(world.outcomes, 0);
     world.refuses = {};
-    const before = n;
+    const next = n;
     assert.deepEqual([clear(exists), blind("equals", "turnover")], [["match"], undefined]);
-    assert.deepEqual(world.claimed, [before, before + 1]);
+    assert.deepEqual(world.claimed, [next, next + 1]);
   });
 
   it("charges the same claim under one name, however it is written, and blind ones as what they can tell", () => {

@@ -10,7 +10,7 @@ import { blindDepth, blindOrdinal, boundsOf, canonicalValue, claimTypes, ordinal
 import { askEqual, equalityAskSchema, equalityReplySchema, openEqual, replyEqual, type Question } from "../../federation/verify/equality.ts";
 import { evaluate, predicateSchema, type Held, type Predicate } from "../../federation/verify/predicates.ts";
 import { askWithin, openWithin, rangeBytes, rangeTransfers, replyWithin, type Interval } from "../../federation/verify/range.ts";
-import { GarbledWork, labelBytes } from "../../kernels/oblivious/garbled.ts";
+import { GarbledWork, labelBytes, spareBytes } from "../../kernels/oblivious/garbled.ts";
 import { dealtTransfers } from "../support/transfers.ts";
 import { bitDeviation, byteDeviation } from "../support/uniform.ts";
 
@@ -242,6 +242,16 @@ describe("blind verification", () => {
       const other = dealtTransfers(depth);
       assert.equal(codeOf(() => openWithin(work, { ...open, labels: other.taken.pads, bits: open.bits.slice() }, reply)), "VERIFY_REPLY");
       assert.isFalse(openWithin(work, { ...open, labels: kept.slice() }, reply));
+    });
+    it("has labels of chance in it: the same value, question and transfers make another circuit each time, and no label is known beforehand", () => {
+      const { taken, pads } = dealtTransfers(depth);
+      const { ask } = askWithin(question, { from: 0n, to: 1000n }, depth, taken);
+      const make = (rng: typeof systemRng): Uint8Array => replyWithin(work, question, 5n, depth, ask, pads.slice(), rng).tables;
+      const drawn: number[] = [];
+      const [a, b] = [make(systemRng), make((n) => (drawn.push(n), systemRng(n)))];
+      assert.deepEqual(drawn, [spareBytes(depth)]);
+      // Of no row is anything the same, but where both labels are the transfers' and the beginning, which everybody knows.
+      for (let at = 0; at < a.length; at += labelBytes) if (at % (3 * depth * labelBytes) !== 0) assert.notDeepEqual(a.subarray(at, at + labelBytes), b.subarray(at, at + labelBytes), `row ${at / labelBytes}`);
     });
     it("tells a provider that tampers with one label what that bit is only by the answer that the bank then does not have", () => {
       // Selective failure (README): the bank's answer fails where its bit is 1, and it keeps that to itself.

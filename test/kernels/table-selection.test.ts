@@ -51,12 +51,12 @@ describe("sums of entries picked from sealed tables", () => {
     bytes.set(new Uint8Array(words.buffer), at);
     return bytes;
   };
-  /** What an answer holds of each coefficient, in 64ths of a step of the plaintexts. */
-  const fine = (of: LinearEngine, secretKey: Uint8Array, answer: Uint8Array): Int32Array => {
+  /** What an answer holds of each coefficient, in 64ths (2 to the number of `doublings`) of a step of the plaintexts. */
+  const fine = (of: LinearEngine, secretKey: Uint8Array, answer: Uint8Array, doublings = 6): Int32Array => {
     using scope = new Scope();
     const evaluator = scope.keep(new of.seal.Evaluator(of.context));
     const cipher = scope.keep(of.cipher(answer));
-    for (let i = 0; i < 6; i++) evaluator.addInplace(cipher, scope.keep(of.cipher(of.save(cipher))));
+    for (let i = 0; i < doublings; i++) evaluator.addInplace(cipher, scope.keep(of.cipher(of.save(cipher))));
     const secret = scope.keep(new of.seal.SecretKey());
     secret.loadFromArray(of.context, secretKey);
     const plain = scope.keep(new of.seal.Plaintext());
@@ -106,6 +106,29 @@ describe("sums of entries picked from sealed tables", () => {
     assert.equal(tableFloodBits(1), 41);
     assert.equal(tableFloodBits(16), 37);
   });
+  it("have a fresh zero and a flood in each answer, as wide as decoding lets it be: the same picks twice are two other texts", async () => {
+    const spread = (values: readonly number[]): number => Math.max(...values) - Math.min(...values);
+    /** The second polynomial: without the zero it is the text's own, times the picks. */
+    const second = (answer: Uint8Array): BigUint64Array => new BigUint64Array(answer.slice(answer.length - linearDegree * 8).buffer);
+    const equal = (a: BigUint64Array, b: BigUint64Array): number => a.reduce((n, word, i) => n + Number(word === b[i]), 0);
+    for (const [providers, bits] of [[1, 15], [16, 11]] as const) {
+      const text = owner.seal(Int32Array.of(3, -7));
+      const answers = Array.from({ length: 40 }, () => selector.select(text, [1], { mask: [0n, 0n], providers }));
+      const noise = spread(answers.map((answer) => fine(engine, keys.secretKey, answer, 0)[0] ?? 0));
+      assert.isAtLeast(noise, 2 ** (bits - 1));
+      assert.isAtMost(noise, 2 ** bits);
+      assert.isAtMost(equal(second(answers[0] as Uint8Array), second(answers[1] as Uint8Array)), 2);
+    }
+    using linear = await LinearEngine.load();
+    using bank = ModelOwner.create(linear);
+    using applier = new WeightApplier(linear, bank.sealForOne(Int32Array.of(3)), systemRng);
+    const ones = Array.from({ length: 24 }, () => applier.applyToOne(Int16Array.of(2)));
+    // A quarter of a step.
+    const noise = spread(ones.map((answer) => fine(linear, bank.keys.secretKey, answer)[0] ?? 0));
+    assert.isAtLeast(noise, 8);
+    assert.isAtMost(noise, 17);
+    assert.isAtMost(equal(second(ones[0] as Uint8Array), second(ones[1] as Uint8Array)), 2);
+  });
   it("under an encrypted linear model, too: a dishonest text reads no low bits of single codes", async () => {
     using linear = await LinearEngine.load();
     using bank = ModelOwner.create(linear);
@@ -150,6 +173,11 @@ describe("sums of entries picked from sealed tables", () => {
     assert.equal(codeOf(() => owner.seal(new Int32Array(maxEntries + 1))), "KERNEL_RANGE");
     assert.equal(codeOf(() => owner.open([text])), "KERNEL_TEXT", "a text is no answer");
     assert.equal(codeOf(() => owner.open([new Uint8Array(5)])), "KERNEL_TEXT");
+    // Of providers that work together: SEAL refuses to add what leaves no second polynomial.
+    const answer = selector.select(text, [0], alone);
+    const opposite = scope.keep(engine.cipher(answer));
+    scope.keep(new engine.seal.Evaluator(engine.context)).negateInplace(opposite);
+    assert.equal(codeOf(() => owner.open([answer, engine.save(opposite)])), "KERNEL_TEXT", "answers that cancel");
     assert.equal(owner.open([selector.select(text, [0], alone)]), 1, "nothing is disturbed");
   });
 });
