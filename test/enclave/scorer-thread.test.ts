@@ -28,7 +28,7 @@ describe("the thread of a scorer", () => {
   it("takes no other call along when one takes too long", async () => {
     await using thread = new ScorerThread({ ...slow, limit: { ...limit, ms: 400 } });
     await thread.start();
-    const [long, next] = [codeOf(thread.call("busy", [600])), codeOf(thread.call("busy", [1]))];
+    const [long, next] = [codeOf(thread.call("busy", [5000])), codeOf(thread.call("busy", [1]))];
     assert.equal(await long, "MODEL_ONNX_TIME");
     assert.equal(await next, "SERVICE_BUSY");
     assert.equal(await thread.call("busy", [1]), 1);
