@@ -7,7 +7,7 @@ export type ClaimType = (typeof claimTypes)[number];
 
 const longest = 512;
 const decimal = /^([+-]?)([0-9]{1,15})(?:\.([0-9]{1,6}))?$/;
-const words: Readonly<Record<string, string>> = { true: "true", false: "false", 是: "true", 否: "false", yes: "true", no: "false" };
+const words: ReadonlyMap<string, string> = new Map([["true", "true"], ["false", "false"], ["是", "true"], ["否", "false"], ["yes", "true"], ["no", "false"]]);
 
 /**
  * The canonical text of a value. Numbers: decimal, no trailing zeros, up to 15 digits before and 6 after the point, so never through floating
@@ -24,7 +24,7 @@ const spell: Readonly<Record<ClaimType, (text: string) => string>> = {
   text: (text) => text,
   enumeration: (text) => text,
   code: (text) => text.replace(/[\s-]/g, "").toUpperCase(),
-  boolean: (text) => words[text.toLowerCase()] ?? refuse(),
+  boolean: (text) => words.get(text.toLowerCase()) ?? refuse(),
   date: (text) => {
     const time = Date.parse(`${text}T00:00:00Z`);
     return /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text) && Number.isFinite(time) && new Date(time).toISOString().startsWith(text) ? text : refuse();
