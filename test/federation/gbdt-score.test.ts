@@ -1,5 +1,6 @@
 // Joint prediction by boosted trees: the model's own scores to within the 8 bits that are opened, whoever is away or unknown; what every party
 // sees of it; what is refused.
+import { setImmediate } from "node:timers/promises";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import type { EntityId, PartyId } from "../../core/brand.ts";
@@ -322,7 +323,7 @@ describe("joint prediction by boosted trees", () => {
       assert.equal((await refusal(score(model, { ...few, own: few.own.slice(1) }))).code, "JOB_MODEL_UNKNOWN");
     });
     it("a score beyond the host's budget, before anything of its data leaves", async () => {
-      const guard: HostGuard = { ...openHostGuard, chargeScores: () => { throw new AppError("BUDGET_TOTALS"); } };
+      const guard: HostGuard = { ...openHostGuard, chargeScores: async () => { await setImmediate(); throw new AppError("BUDGET_TOTALS"); } };
       const seen: string[] = [];
       const tamper: Tamper = (m) => {
         seen.push(m.type);

@@ -1,5 +1,6 @@
 // Batch scoring with a trained scorecard: the model's own odds, hosts that are away, the single-host rule, and what is refused.
 // And the end of a training job, from which the halves of the model come.
+import { setImmediate } from "node:timers/promises";
 import { assert } from "chai";
 import { after, before, describe, it } from "mocha";
 import { AppError } from "../../core/errors.ts";
@@ -153,7 +154,7 @@ describe("batch scoring", () => {
       assert.equal((await refusal(score({ batch: { ...job, hosts: job.hosts.map(turned) } }))).code, "MODEL_SHAPE");
     });
     it("a score beyond the host's budget, before anything of its data leaves", async () => {
-      const guard: HostGuard = { ...openHostGuard, chargeScores: () => { throw new AppError("BUDGET_TOTALS"); } };
+      const guard: HostGuard = { ...openHostGuard, chargeScores: async () => { await setImmediate(); throw new AppError("BUDGET_TOTALS"); } };
       const world = createWorld({ parties: namesOf(job), seed: 2, kernels });
       const programs = scorePrograms(job, { half: trained.half, hostHalves: halves, hostGuard: (h) => (h === "host_a" ? guard : openHostGuard) });
       assert.equal((await refusal(world.run(programs))).code, "BUDGET_TOTALS");
